@@ -1,0 +1,1 @@
+//! Carries messages through topologies and faces the world.

@@ -1,0 +1,551 @@
+//! The ledger's rows and how they change. Pure: a store loads them, calls these, and saves them in one transaction.
+//!
+//! Every store shares this logic, so that SQLite and the in-memory store cannot disagree on what an outcome means.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::record::is_empty;
+use crate::{Fields, Outcome, Record, RecordId, Request, System, Timestamp};
+
+/// An intent that has waited longer than this between its commit and its send is not sent any more: the life of its
+/// request is counted from the commit, and a process that slept in between must not stretch it.
+pub const SEND_WITHIN: Duration = Duration::from_secs(1);
+
+/// Names one outbound operation, everywhere: in the ledger, in the origin marker, in logs.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OperationId(pub String);
+
+impl fmt::Display for OperationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Names one pair of records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PairId(pub i64);
+
+/// Counts the changes of a pair; a decision made on an older one is stale.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Revision(pub i64);
+
+/// Two records that are one, and what they last agreed on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pair {
+    /// Its name.
+    pub id: PairId,
+    /// The sync contract it follows.
+    pub contract: String,
+    /// Both records: first the one that was there before, then the one we made or found for it.
+    pub sides: [PairSide; 2],
+    /// Whether it is in use.
+    pub state: PairState,
+    /// Counts its changes.
+    pub revision: Revision,
+    /// Whether nothing is known of what the sides last agreed on: found by inverse id, not created by us. The first
+    /// level check then compares the sides themselves, and blames nobody.
+    pub fresh: bool,
+    /// The operation under way, or of unknown outcome. There is at most one.
+    pub open: Option<Operation>,
+    /// When the mapping was written.
+    pub created_at: Timestamp,
+    /// The topology that wrote it.
+    pub created_by: String,
+    /// When one of its records was last looked at.
+    pub last_seen_at: Timestamp,
+}
+
+/// One record of a pair.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PairSide {
+    /// Which one.
+    pub record: RecordId,
+    /// The last agreed values, in this system's own representation. A field that is not here had no value.
+    pub base: Fields,
+    /// Whether the record is known to carry the other's id.
+    pub inverse_written: bool,
+    /// The newest operation on this record.
+    pub newest: Option<OperationId>,
+    /// Whether we created this record.
+    pub created_by_us: bool,
+}
+
+/// Whether a pair is in use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PairState {
+    /// Both records are there, as far as we know.
+    Active,
+    /// A record is gone. The row stays, so that nothing is created again for it.
+    Inactive {
+        /// On which side.
+        gone: System,
+        /// Since when.
+        since: Timestamp,
+    },
+}
+
+/// What an operation does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OperationKind {
+    /// Makes a record.
+    Create,
+    /// Changes fields of a record.
+    Update,
+}
+
+/// Where an operation stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OperationState {
+    /// Committed as an intent; it may be on its way.
+    Pending,
+    /// Applied, and we know it.
+    Committed,
+    /// Refused, and we know it.
+    Failed,
+    /// It may have been applied or may still be. Never guessed.
+    Unknown,
+    /// Nothing left the machine.
+    NotSent,
+    /// Both sides were read after its request's life; what they hold has replaced it.
+    Superseded,
+}
+
+impl OperationState {
+    /// Whether the operation still holds its pair or its reservation.
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Pending | Self::Unknown)
+    }
+
+    /// The name in the database and in output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Committed => "committed",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+            Self::NotSent => "not-sent",
+            Self::Superseded => "superseded",
+        }
+    }
+}
+
+/// Why a field is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WriteReason {
+    /// A record is born with all the values the other has.
+    Birth,
+    /// The owner's side changed.
+    OwnerEdit,
+    /// The side that does not own the field changed it.
+    Violation,
+    /// One side of a shared field changed.
+    SharedEdit,
+    /// Both sides of a shared field changed and the policy decided.
+    Merge,
+    /// An operation of unknown outcome did not arrive.
+    Redo,
+    /// The pair was found by inverse id and its sides differ.
+    FirstCheck,
+}
+
+impl WriteReason {
+    /// As a person reads it.
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::Birth => "the record was created with the value the other side had",
+            Self::OwnerEdit => "the owner changed it",
+            Self::Violation => "the side that does not own it changed it, the owner's value was written back",
+            Self::SharedEdit => "one side of a shared field changed",
+            Self::Merge => "both sides of a shared field changed, the policy decided",
+            Self::Redo => "an earlier write of unknown outcome had not arrived",
+            Self::FirstCheck => "the pair was found by inverse id and its sides differed",
+        }
+    }
+}
+
+/// One field of an operation: what was seen on both sides and what is sent. Maps are in each system's own names; null
+/// stands for no value, so that they always name every field they speak of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FieldWrite {
+    /// The field of the contract.
+    pub field: String,
+    /// What the side held whose value goes over.
+    pub seen_source: Fields,
+    /// What the target held; none when it was not read, which is allowed when the source owns the field.
+    pub seen_target: Option<Fields>,
+    /// What the target shall hold.
+    pub value: Fields,
+    /// Why.
+    pub reason: WriteReason,
+}
+
+/// The inverse id an operation carries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InverseWrite {
+    /// The target's field that keeps it.
+    pub field: String,
+    /// The other record's id.
+    pub id: String,
+}
+
+/// Where an operation came from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// The process.
+    pub correlation_id: String,
+    /// The topology.
+    pub topology: String,
+    /// The node.
+    pub node: String,
+}
+
+/// One outbound operation: write-ahead record, echo detector and audit trail at once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Operation {
+    /// Its name.
+    pub id: OperationId,
+    /// What it does.
+    pub kind: OperationKind,
+    /// Where it stands.
+    pub state: OperationState,
+    /// The pair it belongs to; none for a create, until it is mapped.
+    pub pair: Option<PairId>,
+    /// The contract it follows.
+    pub contract: String,
+    /// The record whose values it carries.
+    pub source: RecordId,
+    /// The system it writes to.
+    pub target: System,
+    /// The record it writes; for a create, the one it made, once known.
+    pub target_id: Option<String>,
+    /// The request, as sent and as sent again.
+    pub request: Request,
+    /// The idempotency key, derived from the reservation.
+    pub key: Option<String>,
+    /// Per field what was seen and what is sent.
+    pub writes: Vec<FieldWrite>,
+    /// The inverse id in its body.
+    pub inverse: Option<InverseWrite>,
+    /// What the target answered for the fields of the contract.
+    pub answered: Option<Fields>,
+    /// When its intent was first committed: an idempotency key ages from here.
+    pub first_sent_at: Timestamp,
+    /// When its intent was last committed.
+    pub sent_at: Timestamp,
+    /// When its outcome was written.
+    pub ended_at: Option<Timestamp>,
+    /// It is given up this long after `sent_at`.
+    pub deadline: Duration,
+    /// Its request may be applied this long after it was given up.
+    pub request_life: Duration,
+    /// How often it was sent.
+    pub attempts: u32,
+    /// The start of the program that sent it last; an operation of an earlier start is not under way any more.
+    pub start: i64,
+    /// Why it stands where it stands.
+    pub reason: Option<String>,
+    /// Where it came from.
+    pub provenance: Provenance,
+}
+
+impl Operation {
+    /// From when on its request can no longer be applied.
+    pub fn quiet_at(&self) -> Timestamp {
+        self.ended_at.unwrap_or_else(|| self.sent_at.plus(self.deadline)).plus(self.request_life)
+    }
+
+    /// Whether a worker of this start of the program may still be waiting for its answer.
+    pub fn is_live(&self, now: Timestamp, start: i64) -> bool {
+        self.state == OperationState::Pending
+            && self.start == start
+            && now < self.sent_at.plus(self.deadline).plus(SEND_WITHIN)
+    }
+
+    /// Whether it is too late to send it.
+    pub fn is_stale(&self, now: Timestamp) -> bool {
+        now > self.sent_at.plus(SEND_WITHIN)
+    }
+
+    /// The record it writes, once known.
+    pub fn target_record(&self) -> Option<RecordId> {
+        self.target_id.as_ref().map(|id| RecordId::new(&self.target, id))
+    }
+
+    /// Writes the outcome into the row. An outcome that is known already is not changed by a later guess.
+    ///
+    /// Answers whether the row changed.
+    pub fn settle(&mut self, outcome: &Outcome, now: Timestamp) -> bool {
+        let known = !self.state.is_open();
+        match outcome {
+            Outcome::Committed { record } => {
+                if self.state == OperationState::Committed || self.state == OperationState::Superseded {
+                    return false;
+                }
+                self.target_id = Some(record.id.clone());
+                self.answered = Some(record.fields.clone());
+                self.end(OperationState::Committed, None, now);
+            }
+            _ if known => return false,
+            Outcome::Duplicate { id } => {
+                // Whose record that is decides `adopt`; until then nothing is known but that ours was not made.
+                let reason = match id {
+                    Some(id) => format!("{} has this record already: {id}", self.target),
+                    None => format!("{} has this record already and does not say which", self.target),
+                };
+                self.end(OperationState::Failed, Some(reason), now);
+            }
+            Outcome::Gone => self.end(OperationState::Failed, Some("the record is gone".to_owned()), now),
+            Outcome::Failed { reason } => self.end(OperationState::Failed, Some(reason.clone()), now),
+            Outcome::Unknown { reason } => self.end(OperationState::Unknown, Some(reason.clone()), now),
+            Outcome::NotSent { reason, .. } => self.end(OperationState::NotSent, Some(reason.clone()), now),
+        }
+        true
+    }
+
+    fn end(&mut self, state: OperationState, reason: Option<String>, now: Timestamp) {
+        self.state = state;
+        self.reason = reason;
+        self.ended_at = Some(now);
+    }
+
+    /// Marks an operation whose worker died: nobody knows what became of it.
+    pub fn orphan(&mut self) {
+        self.state = OperationState::Unknown;
+        self.reason = Some("the program stopped before the outcome was written".to_owned());
+        self.ended_at = None;
+    }
+
+    /// Makes it ready to be sent once more, with the same bytes and the same key.
+    pub fn resend(&mut self, now: Timestamp, start: i64) {
+        self.state = OperationState::Pending;
+        self.reason = None;
+        self.sent_at = now;
+        self.ended_at = None;
+        self.attempts += 1;
+        self.start = start;
+    }
+
+    /// The values the target should hold after it: as answered for the fields in the body, else as sent.
+    pub fn values_after(&self) -> Fields {
+        let mut after = Fields::new();
+        for (name, sent) in self.writes.iter().flat_map(|write| &write.value) {
+            let value = match &self.answered {
+                Some(answered) => answered.get(name).cloned().unwrap_or(Value::Null),
+                None => sent.clone(),
+            };
+            after.insert(name.clone(), value);
+        }
+        after
+    }
+
+    /// The values the source was seen with.
+    pub fn values_seen(&self) -> Fields {
+        self.writes.iter().flat_map(|write| write.seen_source.clone()).collect()
+    }
+}
+
+/// An operation that is committed to the ledger and may be sent, once.
+///
+/// Only a store makes one: holding it is the proof that a crash from here on will be found by recovery.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Intent(Operation);
+
+impl Intent {
+    /// For stores alone, after the commit.
+    pub fn recorded(operation: Operation) -> Self {
+        Self(operation)
+    }
+
+    /// What is to be sent.
+    pub fn operation(&self) -> &Operation {
+        &self.0
+    }
+}
+
+/// The reservation of a create: one owner per source record, target system and incarnation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reservation {
+    /// The record that needs a counterpart.
+    pub source: RecordId,
+    /// Where it needs one.
+    pub target: System,
+    /// Counts the counterparts that were attempted; a refused create is a new one, with a new key.
+    pub incarnation: u32,
+    /// The create.
+    pub operation: Operation,
+    /// Whether the source record is gone: nothing is created for it any more.
+    pub closed: bool,
+}
+
+impl Reservation {
+    /// The idempotency key of this incarnation. It depends on the record alone, so that it survives the database.
+    pub fn key(source: &RecordId, target: &System, incarnation: u32) -> String {
+        let escape = |text: &str| -> String {
+            text.bytes()
+                .map(|byte| match byte {
+                    b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
+                    other => format!("%{other:02X}"),
+                })
+                .collect()
+        };
+        format!(
+            "pairline:{}:{}:{}:{incarnation}",
+            escape(source.system.as_str()),
+            escape(&source.id),
+            escape(target.as_str())
+        )
+    }
+}
+
+impl Pair {
+    /// The pair a create has made.
+    pub fn born(id: PairId, create: &Operation, target_id: &str, now: Timestamp) -> Self {
+        let source = PairSide {
+            record: create.source.clone(),
+            base: without_empty(create.values_seen()),
+            inverse_written: false,
+            newest: None,
+            created_by_us: false,
+        };
+        let target = PairSide {
+            record: RecordId::new(&create.target, target_id),
+            base: without_empty(create.values_after()),
+            inverse_written: create.inverse.is_some(),
+            newest: Some(create.id.clone()),
+            created_by_us: true,
+        };
+        Self {
+            id,
+            contract: create.contract.clone(),
+            sides: [source, target],
+            state: PairState::Active,
+            revision: Revision(1),
+            fresh: false,
+            open: None,
+            created_at: now,
+            created_by: create.provenance.topology.clone(),
+            last_seen_at: now,
+        }
+    }
+
+    /// The pair of two records that were found to point at each other.
+    pub fn found(id: PairId, contract: &str, records: [RecordId; 2], topology: &str, now: Timestamp) -> Self {
+        let sides = records.map(|record| PairSide {
+            record,
+            base: Fields::new(),
+            inverse_written: false,
+            newest: None,
+            created_by_us: false,
+        });
+        Self {
+            id,
+            contract: contract.to_owned(),
+            sides,
+            state: PairState::Active,
+            revision: Revision(1),
+            fresh: true,
+            open: None,
+            created_at: now,
+            created_by: topology.to_owned(),
+            last_seen_at: now,
+        }
+    }
+
+    /// Its record in a system.
+    pub fn side(&self, system: &System) -> &PairSide {
+        &self.sides[self.index(system)]
+    }
+
+    /// Its record in a system, to be changed.
+    pub fn side_mut(&mut self, system: &System) -> &mut PairSide {
+        let index = self.index(system);
+        &mut self.sides[index]
+    }
+
+    /// Its record in the other system.
+    pub fn other(&self, system: &System) -> &PairSide {
+        &self.sides[1 - self.index(system)]
+    }
+
+    fn index(&self, system: &System) -> usize {
+        usize::from(self.sides[0].record.system != *system)
+    }
+
+    /// Whether it is in use.
+    pub fn is_active(&self) -> bool {
+        self.state == PairState::Active
+    }
+
+    /// Takes a committed update into the base: only the fields in its body, to what the target answered for them.
+    pub fn committed(&mut self, update: &Operation, now: Timestamp) {
+        let source = update.source.system.clone();
+        merge(&mut self.side_mut(&source).base, update.values_seen());
+        let after = update.values_after();
+        let target = self.side_mut(&update.target);
+        merge(&mut target.base, after);
+        if update.inverse.is_some() {
+            target.inverse_written = true;
+        }
+        self.touched(now);
+    }
+
+    /// Takes what was read as agreed, without a write.
+    pub fn rebased(&mut self, changes: &[(System, Fields)], now: Timestamp) {
+        for (system, fields) in changes {
+            merge(&mut self.side_mut(system).base, fields.clone());
+        }
+        self.touched(now);
+    }
+
+    /// Counts a change.
+    pub fn touched(&mut self, now: Timestamp) {
+        self.revision.0 += 1;
+        self.last_seen_at = now;
+    }
+}
+
+/// Takes changes into a base: null removes.
+fn merge(base: &mut Fields, changes: Fields) {
+    for (name, value) in changes {
+        if is_empty(&value) {
+            base.shift_remove(&name);
+        } else {
+            base.insert(name, value);
+        }
+    }
+}
+
+fn without_empty(fields: Fields) -> Fields {
+    fields.into_iter().filter(|(_, value)| !is_empty(value)).collect()
+}
+
+/// The answer of a record with only the fields a contract speaks of, for the ledger.
+pub fn answered(record: &Record, part: Fields) -> Record {
+    Record { id: record.id.clone(), version: record.version.clone(), fields: part }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_belongs_to_the_record_and_its_incarnation_and_to_no_event() {
+        let record = RecordId::new(&System::new("crm"), "12:3");
+
+        assert_eq!(Reservation::key(&record, &System::new("erp"), 1), "pairline:crm:12%3A3:erp:1");
+        assert_ne!(
+            Reservation::key(&record, &System::new("erp"), 1),
+            Reservation::key(&record, &System::new("erp"), 2)
+        );
+    }
+}

@@ -1,0 +1,195 @@
+//! The message that walks through a topology: headers, and a body that is parsed once.
+
+use std::borrow::Cow;
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+
+use crate::{NodeError, ResultCode, headers};
+
+/// A message on its way through a topology.
+///
+/// The body keeps the text it came with until a node changes it; it is parsed once, when the message is made.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ProcessDto {
+    headers: Map<String, Value>,
+    raw: Option<String>,
+    data: Value,
+    result: ResultCode,
+    route: Option<String>,
+    message: Option<String>,
+}
+
+impl ProcessDto {
+    /// A message from a parsed body.
+    pub fn new(data: Value) -> Self {
+        Self { data, ..Self::default() }
+    }
+
+    /// A message from the text of its body. Empty text is an empty object, as on the platform.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeError::StopAndFail`] when the text is not JSON.
+    pub fn from_raw(raw: impl Into<String>) -> Result<Self, NodeError> {
+        let raw = raw.into();
+        let text = if raw.trim().is_empty() { "{}" } else { raw.as_str() };
+        let data = serde_json::from_str(text)
+            .map_err(|error| NodeError::stop(format!("expected a JSON body, found none: {error}")))?;
+        Ok(Self { raw: Some(raw), data, ..Self::default() })
+    }
+
+    /// The body.
+    pub fn data(&self) -> &Value {
+        &self.data
+    }
+
+    /// The body, to be changed; the text it came with is given up.
+    pub fn data_mut(&mut self) -> &mut Value {
+        self.raw = None;
+        &mut self.data
+    }
+
+    /// The body as text: as it came, or written anew when a node has changed it.
+    pub fn raw(&self) -> Cow<'_, str> {
+        match &self.raw {
+            Some(raw) => Cow::Borrowed(raw),
+            None => Cow::Owned(self.data.to_string()),
+        }
+    }
+
+    /// A part of the body by its top-level key, as a type; nothing when it is not there.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeError::StopAndFail`] when the part is there and is not such a thing.
+    pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, NodeError> {
+        match self.data.get(key) {
+            None | Some(Value::Null) => Ok(None),
+            Some(part) => T::deserialize(part)
+                .map(Some)
+                .map_err(|error| NodeError::stop(format!("cannot read `{key}` of the message: {error}"))),
+        }
+    }
+
+    /// A part of the body that must be there.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeError::StopAndFail`] when the part is missing or is not such a thing.
+    pub fn need<T: DeserializeOwned>(&self, key: &str) -> Result<T, NodeError> {
+        self.get(key)?.ok_or_else(|| {
+            NodeError::stop(format!(
+                "expected `{key}` in the message, found nothing: a node before this one puts it there"
+            ))
+        })
+    }
+
+    /// Puts a part into the body under a top-level key; a body that is not an object becomes one.
+    #[must_use]
+    pub fn with<T: Serialize>(mut self, key: &str, part: &T) -> Self {
+        let part = serde_json::to_value(part).unwrap_or(Value::Null);
+        self.raw = None;
+        if !self.data.is_object() {
+            self.data = Value::Object(Map::new());
+        }
+        if let Value::Object(map) = &mut self.data {
+            map.insert(key.to_owned(), part);
+        }
+        self
+    }
+
+    /// All headers, in the order they came.
+    pub fn headers(&self) -> &Map<String, Value> {
+        &self.headers
+    }
+
+    /// A header that holds text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(Value::as_str)
+    }
+
+    /// Sets a header.
+    #[must_use]
+    pub fn with_header(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.headers.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Names the process for logs and the ledger.
+    pub fn correlation_id(&self) -> &str {
+        self.header(headers::CORRELATION_ID).unwrap_or_default()
+    }
+
+    /// Sends the message on along one route.
+    #[must_use]
+    pub fn follow(mut self, route: &str) -> Self {
+        self.result = ResultCode::ForwardToTargetQueue;
+        self.route = Some(route.to_owned());
+        self
+    }
+
+    /// Ends the message here; nothing went wrong.
+    #[must_use]
+    pub fn stop(mut self, message: &str) -> Self {
+        self.result = ResultCode::DoNotContinue;
+        self.route = None;
+        self.message = Some(message.to_owned());
+        self
+    }
+
+    /// How the last node ended.
+    pub fn result(&self) -> ResultCode {
+        self.result
+    }
+
+    /// The route the last node chose.
+    pub fn route(&self) -> Option<&str> {
+        self.route.as_deref()
+    }
+
+    /// The last node's line about its result.
+    pub fn message(&self) -> Option<&str> {
+        self.message.as_deref()
+    }
+
+    /// Forgets the last node's result, before the next one runs.
+    #[must_use]
+    pub fn fresh(mut self) -> Self {
+        self.result = ResultCode::Success;
+        self.route = None;
+        self.message = None;
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_text_of_a_body_is_kept_until_a_node_changes_it() {
+        let text = r#"{ "id" : "1",   "unknown":true }"#;
+
+        let untouched = ProcessDto::from_raw(text).unwrap();
+        let changed = untouched.clone().with("seen", &1);
+
+        assert_eq!(untouched.raw(), text);
+        assert_eq!(changed.data(), &json!({ "id": "1", "unknown": true, "seen": 1 }));
+    }
+
+    #[test]
+    fn a_body_that_is_not_json_stops() {
+        assert!(matches!(ProcessDto::from_raw("<html>"), Err(NodeError::StopAndFail { .. })));
+        assert_eq!(ProcessDto::from_raw("").unwrap().data(), &json!({}));
+    }
+
+    #[test]
+    fn a_missing_part_says_which_one_was_expected() {
+        let error = ProcessDto::default().need::<String>("record").unwrap_err();
+
+        assert!(error.to_string().contains("`record`"), "{error}");
+    }
+}
