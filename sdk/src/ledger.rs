@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::record::is_empty;
-use crate::{Fields, Outcome, Record, RecordId, Request, System, Timestamp};
+use crate::{Fields, Outcome, RecordId, Request, System, Timestamp};
 
 /// An intent that has waited longer than this between its commit and its send is not sent any more: the life of its
 /// request is counted from the commit, and a process that slept in between must not stretch it.
@@ -292,7 +292,10 @@ impl Operation {
                     return false;
                 }
                 self.target_id = Some(record.id.clone());
-                self.answered = Some(record.fields.clone());
+                // Only what was in the body: the rest of an answer may be somebody's newer edit.
+                let names = self.writes.iter().flat_map(|write| write.value.keys());
+                let fields = names.filter_map(|name| Some((name.clone(), record.fields.get(name)?.clone()))).collect();
+                self.answered = Some(fields);
                 self.end(OperationState::Committed, None, now);
             }
             _ if known => return false,
@@ -527,11 +530,6 @@ fn merge(base: &mut Fields, changes: Fields) {
 
 fn without_empty(fields: Fields) -> Fields {
     fields.into_iter().filter(|(_, value)| !is_empty(value)).collect()
-}
-
-/// The answer of a record with only the fields a contract speaks of, for the ledger.
-pub fn answered(record: &Record, part: Fields) -> Record {
-    Record { id: record.id.clone(), version: record.version.clone(), fields: part }
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ mod engine;
 mod error;
 pub mod headers;
 pub mod ledger;
+pub mod message;
 mod owner_guard;
 mod pair_store;
 mod process_action;

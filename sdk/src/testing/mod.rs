@@ -2,5 +2,15 @@
 //! engine must pass.
 
 mod contact;
+mod memory_application;
+mod memory_store;
+mod node_tester;
+mod stage;
+mod time;
 
 pub use contact::{contact_contract, contact_document};
+pub use memory_application::{Late, MemoryApplication, MemoryRecords};
+pub use memory_store::{MemoryState, MemoryStore};
+pub use node_tester::{NodeTester, run_now};
+pub use stage::{Director, Fate, Stage, Step};
+pub use time::{TestClock, TestRandom};

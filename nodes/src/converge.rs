@@ -1,0 +1,409 @@
+//! What two records owe each other: the decision, without any I/O.
+//!
+//! *Base* is what both sides last agreed on, per field and side, each in its system's own words. While an operation is
+//! open it stands in for the base of the fields it writes: the target is unchanged if it holds what was seen there or
+//! what was sent, the source if it holds what was seen there.
+
+use std::collections::BTreeMap;
+
+use pairline_sdk::record::is_empty;
+use pairline_sdk::{
+    Canonical, Field, FieldWrite, Fields, Note, NoteKind, Owner, Pair, Record, SyncContract, System, Timestamp,
+    Violation, WriteReason,
+};
+use serde_json::Value;
+
+/// When news of each field of a record last reached us; `*` stands for all of them.
+pub type Receipts = BTreeMap<String, Timestamp>;
+
+/// What is known when two records are compared.
+pub struct Sight<'a> {
+    /// The contract.
+    pub contract: &'a SyncContract,
+    /// The pair.
+    pub pair: &'a Pair,
+    /// The side the hint came from.
+    pub near: &'a System,
+    /// Its record, just read.
+    pub near_record: &'a Record,
+    /// When news of its fields last reached us.
+    pub near_received: &'a Receipts,
+    /// The other side's record, if it was read too.
+    pub far_record: Option<&'a Record>,
+    /// When news of its fields last reached us and still waits; none when nothing waits.
+    pub far_received: Option<&'a Receipts>,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decision {
+    /// The near side alone does not tell: read the far side too.
+    ReadFar,
+    /// This.
+    Act(Plan),
+}
+
+/// What is to be written, remembered and asked.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// Writes to the far side.
+    pub to_far: Vec<FieldWrite>,
+    /// Writes to the near side: what the far side owns.
+    pub to_near: Vec<FieldWrite>,
+    /// What agrees without a write.
+    pub rebase: Vec<(System, Fields)>,
+    /// Decisions against an edit.
+    pub notes: Vec<Note>,
+    /// Fields only a person can decide.
+    pub asks: Vec<String>,
+}
+
+impl Plan {
+    /// Whether nothing has to be written.
+    pub fn writes_nothing(&self) -> bool {
+        self.to_far.is_empty() && self.to_near.is_empty()
+    }
+}
+
+/// Decides, field by field.
+pub fn decide(sight: &Sight<'_>) -> Decision {
+    let far = sight.contract.other(sight.near).clone();
+    let states: Vec<FieldState<'_>> =
+        sight.contract.fields().iter().map(|field| FieldState::of(sight, field, &far)).collect();
+    if sight.far_record.is_none() && needs_far(sight, &states) {
+        return Decision::ReadFar;
+    }
+    let mut plan = Plan::default();
+    for state in &states {
+        state.decide(sight, &far, &mut plan);
+    }
+    Decision::Act(plan)
+}
+
+/// In doubt both sides are read: an operation is open, nothing is known of the base, or a field differs from base that
+/// the near side alone does not own.
+fn needs_far(sight: &Sight<'_>, states: &[FieldState<'_>]) -> bool {
+    sight.pair.open.is_some()
+        || sight.pair.fresh
+        || states.iter().any(|state| state.near_changed && !state.field.owned_by(sight.near))
+}
+
+struct FieldState<'a> {
+    field: &'a Field,
+    near: Canonical,
+    far: Option<Canonical>,
+    near_changed: bool,
+    far_changed: bool,
+    /// The open operation writes this field.
+    open: Option<&'a FieldWrite>,
+}
+
+impl<'a> FieldState<'a> {
+    fn of(sight: &'a Sight<'_>, field: &'a Field, far: &System) -> Self {
+        let open =
+            sight.pair.open.as_ref().and_then(|open| open.writes.iter().find(|write| write.field == field.name()));
+        let near = field.canonical(sight.contract, sight.near, &sight.near_record.fields);
+        let far_value = sight.far_record.map(|record| field.canonical(sight.contract, far, &record.fields));
+        let near_changed = sight.pair.fresh || changed(sight, field, sight.near, &near, open);
+        let far_changed =
+            far_value.as_ref().is_some_and(|value| sight.pair.fresh || changed(sight, field, far, value, open));
+        Self { field, near, far: far_value, near_changed, far_changed, open }
+    }
+
+    fn decide(&self, sight: &Sight<'_>, far: &System, plan: &mut Plan) {
+        let Some(far_value) = &self.far else {
+            // Only what the near side owns can have changed here; its value goes over unseen.
+            if self.near_changed {
+                plan.to_far.push(self.write(sight, sight.near, far, &self.near, WriteReason::OwnerEdit));
+            }
+            return;
+        };
+        let touched = self.near_changed || self.far_changed || self.open.is_some();
+        if !touched {
+            return;
+        }
+        if self.near == *far_value {
+            // Both hold the same: that is the new base, without a write.
+            self.keep(sight, far, plan);
+            return;
+        }
+        match self.field.owner() {
+            Owner::System(owner) => self.owned(sight, far, owner, far_value, plan),
+            Owner::Shared(_) => self.shared(sight, far, far_value, plan),
+        }
+    }
+
+    fn owned(&self, sight: &Sight<'_>, far: &System, owner: &System, far_value: &Canonical, plan: &mut Plan) {
+        let near_owns = owner == sight.near;
+        let (own, other, own_changed, other_changed) = if near_owns {
+            (&self.near, far_value, self.near_changed, self.far_changed)
+        } else {
+            (far_value, &self.near, self.far_changed, self.near_changed)
+        };
+        let (from, to) = if near_owns { (sight.near, far) } else { (far, sight.near) };
+        let violated = other_changed && !sight.pair.fresh;
+        if violated {
+            plan.notes.push(self.note(sight, NoteKind::Violation, to, own));
+        }
+        if violated && !own_changed && self.open.is_none() {
+            match self.field.violation() {
+                Violation::Revert => {}
+                Violation::Ignore => return self.keep(sight, far, plan),
+                Violation::Ask => {
+                    plan.asks.push(self.field.name().to_owned());
+                    return self.keep(sight, far, plan);
+                }
+            }
+        }
+        let reason = match (sight.pair.fresh, own_changed, violated) {
+            (true, ..) => WriteReason::FirstCheck,
+            (_, true, _) => WriteReason::OwnerEdit,
+            (_, _, true) => WriteReason::Violation,
+            _ => WriteReason::Redo,
+        };
+        debug_assert!(own != other);
+        let write = self.write(sight, from, to, own, reason);
+        if near_owns { plan.to_far.push(write) } else { plan.to_near.push(write) }
+    }
+
+    fn shared(&self, sight: &Sight<'_>, far: &System, far_value: &Canonical, plan: &mut Plan) {
+        let near = sight.near;
+        match (self.near_changed, self.far_changed) {
+            (true, false) => plan.to_far.push(self.write(sight, near, far, &self.near, WriteReason::SharedEdit)),
+            (false, true) => plan.to_near.push(self.write(sight, far, near, far_value, WriteReason::SharedEdit)),
+            (false, false) => self.redo(sight, far, far_value, plan),
+            (true, true) => {
+                let merged = self.field.merge((near, &self.near), (far, far_value), self.near_is_newer(sight, far));
+                let Some(merged) = merged else {
+                    plan.asks.push(self.field.name().to_owned());
+                    return;
+                };
+                if merged != self.near {
+                    plan.notes.push(self.note(sight, NoteKind::Conflict, near, &merged));
+                    plan.to_near.push(self.write(sight, far, near, &merged, WriteReason::Merge));
+                }
+                if merged != *far_value {
+                    plan.notes.push(self.note(sight, NoteKind::Conflict, far, &merged));
+                    plan.to_far.push(self.write(sight, near, far, &merged, WriteReason::Merge));
+                }
+            }
+        }
+    }
+
+    /// Neither side changed, and the open operation did not arrive: its value goes the same way once more.
+    fn redo(&self, sight: &Sight<'_>, far: &System, far_value: &Canonical, plan: &mut Plan) {
+        let Some(open) = sight.pair.open.as_ref() else { return };
+        if open.target == *far {
+            plan.to_far.push(self.write(sight, sight.near, far, &self.near, WriteReason::Redo));
+        } else {
+            plan.to_near.push(self.write(sight, far, sight.near, far_value, WriteReason::Redo));
+        }
+    }
+
+    /// Takes both sides as they are.
+    fn keep(&self, sight: &Sight<'_>, far: &System, plan: &mut Plan) {
+        let near_fields = explicit(self.field, sight.contract, sight.near, &sight.near_record.fields);
+        push(&mut plan.rebase, sight.near, near_fields);
+        if let Some(record) = sight.far_record {
+            push(&mut plan.rebase, far, explicit(self.field, sight.contract, far, &record.fields));
+        }
+    }
+
+    fn write(
+        &self,
+        sight: &Sight<'_>,
+        from: &System,
+        to: &System,
+        value: &Canonical,
+        reason: WriteReason,
+    ) -> FieldWrite {
+        let record_of = |system: &System| {
+            if system == sight.near { Some(sight.near_record) } else { sight.far_record }
+        };
+        let seen = |system: &System| {
+            record_of(system).map(|record| explicit(self.field, sight.contract, system, &record.fields))
+        };
+        FieldWrite {
+            field: self.field.name().to_owned(),
+            seen_source: seen(from).unwrap_or_default(),
+            seen_target: seen(to),
+            value: self.field.render(sight.contract, to, value),
+            reason,
+        }
+    }
+
+    fn note(&self, sight: &Sight<'_>, kind: NoteKind, loser: &System, kept: &Canonical) -> Note {
+        let record = if loser == sight.near { Some(sight.near_record) } else { sight.far_record };
+        let lost = record.map(|record| self.field.part_of(sight.contract, loser, &record.fields)).unwrap_or_default();
+        Note { kind, field: self.field.name().to_owned(), system: loser.clone(), lost, kept: kept.as_value().clone() }
+    }
+
+    /// Whose edit reached us last. An edit that is seen on a record and was not announced yet is still on its way to
+    /// us, so it will have been the last.
+    fn near_is_newer(&self, sight: &Sight<'_>, far: &System) -> bool {
+        let latest = |system: &System, received: &Receipts| {
+            let names = self.field.names(sight.contract, system).iter().map(String::as_str);
+            names.chain(["*"]).filter_map(|name| received.get(name)).max().copied()
+        };
+        let near = latest(sight.near, sight.near_received);
+        let far_received = sight.far_received.and_then(|received| latest(far, received));
+        match (near, far_received) {
+            (Some(near), Some(far)) => near > far,
+            (None, Some(_)) => true,
+            (Some(_), None) => false,
+            (None, None) => *sight.near == sight.contract.systems()[0],
+        }
+    }
+}
+
+fn changed(sight: &Sight<'_>, field: &Field, system: &System, value: &Canonical, open: Option<&FieldWrite>) -> bool {
+    let same = |fields: &Fields| *value == field.canonical(sight.contract, system, fields);
+    let base = &sight.pair.side(system).base;
+    match (open, &sight.pair.open) {
+        (Some(write), Some(operation)) if operation.target == *system => {
+            let seen = write.seen_target.as_ref().unwrap_or(base);
+            !same(seen) && !same(&write.value)
+        }
+        (Some(write), _) => !same(&write.seen_source),
+        (None, _) => !same(base),
+    }
+}
+
+/// A field's part of a record, with null for what has no value, so that it can also take a value out of a base.
+pub(crate) fn explicit(field: &Field, contract: &SyncContract, system: &System, fields: &Fields) -> Fields {
+    let names = field.names(contract, system).iter();
+    names
+        .map(|name| {
+            let value = fields.get(name).filter(|value| !is_empty(value)).cloned().unwrap_or(Value::Null);
+            (name.clone(), value)
+        })
+        .collect()
+}
+
+fn push(rebase: &mut Vec<(System, Fields)>, system: &System, fields: Fields) {
+    match rebase.iter_mut().find(|(known, _)| known == system) {
+        Some((_, known)) => known.extend(fields),
+        None => rebase.push((system.clone(), fields)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pairline_sdk::testing::contact_contract;
+    use pairline_sdk::{PairId, RecordId};
+    use serde_json::json;
+
+    use super::*;
+
+    struct Case {
+        base: (Value, Value),
+        now: (Value, Option<Value>),
+        newer_far: bool,
+    }
+
+    fn plan(case: &Case) -> Decision {
+        let contract = contact_contract();
+        let (crm, erp) = (System::new("crm"), System::new("erp"));
+        let records = [RecordId::new(&crm, "1"), RecordId::new(&erp, "2")];
+        let mut pair = Pair::found(PairId(1), "contact", records, "test", Timestamp::default());
+        pair.fresh = false;
+        pair.sides[0].base = case.base.0.as_object().unwrap().clone();
+        pair.sides[1].base = case.base.1.as_object().unwrap().clone();
+        let near_record = Record::new("1", case.now.0.as_object().unwrap().clone());
+        let far_record = case.now.1.as_ref().map(|far| Record::new("2", far.as_object().unwrap().clone()));
+        let at = |millis| Receipts::from([("*".to_owned(), Timestamp::from_millis(millis))]);
+        let far_received = at(if case.newer_far { 20 } else { 5 });
+        decide(&Sight {
+            contract: &contract,
+            pair: &pair,
+            near: &crm,
+            near_record: &near_record,
+            near_received: &at(10),
+            far_record: far_record.as_ref(),
+            far_received: Some(&far_received),
+        })
+    }
+
+    fn act(case: &Case) -> Plan {
+        match plan(case) {
+            Decision::Act(plan) => plan,
+            Decision::ReadFar => panic!("expected a plan, found the wish to read the far side"),
+        }
+    }
+
+    #[test]
+    fn an_owner_edit_goes_over_without_a_read_of_the_other_side() {
+        let plan = act(&Case { base: (json!({}), json!({})), now: (json!({ "email": "a" }), None), newer_far: false });
+
+        assert_eq!(plan.to_far.len(), 1);
+        assert_eq!(Value::Object(plan.to_far[0].value.clone()), json!({ "email": "a" }));
+        assert_eq!(plan.to_far[0].reason, WriteReason::OwnerEdit);
+    }
+
+    #[test]
+    fn nothing_changed_is_nothing_to_write() {
+        let case = Case {
+            base: (json!({ "email": "a" }), json!({ "email": "a" })),
+            now: (json!({ "email": "a" }), None),
+            newer_far: false,
+        };
+
+        assert_eq!(act(&case), Plan::default());
+    }
+
+    #[test]
+    fn an_edit_on_the_side_that_does_not_own_the_field_asks_for_the_other_side_and_is_written_back() {
+        let base = (json!({ "vat_id": "V" }), json!({ "vat_id": "V" }));
+        let mut case = Case { base, now: (json!({ "vat_id": "X" }), None), newer_far: false };
+        assert_eq!(plan(&case), Decision::ReadFar);
+
+        case.now.1 = Some(json!({ "vat_id": "V" }));
+        let plan = act(&case);
+
+        assert_eq!(plan.to_near[0].reason, WriteReason::Violation);
+        assert_eq!(plan.to_near[0].value["vat_id"], "V");
+        assert_eq!(plan.notes[0].lost["vat_id"], "X");
+        assert!(plan.to_far.is_empty());
+    }
+
+    #[test]
+    fn an_emptied_field_of_the_owner_empties_the_other_side() {
+        let base = (json!({ "email": "a" }), json!({ "email": "a" }));
+
+        let plan = act(&Case { base, now: (json!({}), None), newer_far: false });
+
+        assert_eq!(plan.to_far[0].value["email"], Value::Null);
+    }
+
+    #[test]
+    fn of_two_edits_of_a_shared_field_the_one_that_reached_us_last_wins_and_the_loser_is_kept() {
+        let base = (json!({ "phone": "0" }), json!({ "phone": "0" }));
+        let now = (json!({ "phone": "1" }), Some(json!({ "phone": "2" })));
+
+        let far_wins = act(&Case { base: base.clone(), now: now.clone(), newer_far: true });
+        let near_wins = act(&Case { base, now, newer_far: false });
+
+        assert_eq!(far_wins.to_near[0].value["phone"], "2");
+        assert_eq!(far_wins.notes[0].lost["phone"], "1");
+        assert_eq!(near_wins.to_far[0].value["phone"], "1");
+        assert_eq!(near_wins.notes[0].lost["phone"], "2");
+    }
+
+    #[test]
+    fn an_answer_that_was_rounded_is_not_sent_again() {
+        let base = (json!({ "credit_limit": "10" }), json!({ "credit_limit": 10.004 }));
+        let now = (json!({ "credit_limit": "10" }), Some(json!({ "credit_limit": 10.004 })));
+
+        assert_eq!(act(&Case { base, now, newer_far: false }), Plan::default());
+    }
+
+    #[test]
+    fn equal_edits_on_both_sides_agree_without_a_write() {
+        let base = (json!({ "phone": "0" }), json!({ "phone": "0" }));
+
+        let plan = act(&Case { base, now: (json!({ "phone": "1" }), Some(json!({ "phone": "1" }))), newer_far: true });
+
+        assert!(plan.writes_nothing());
+        assert_eq!(plan.rebase.len(), 2);
+    }
+}

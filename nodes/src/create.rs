@@ -1,0 +1,390 @@
+//! Create: make a record's counterpart, once, whatever happens on the way.
+//!
+//! The reservation and the intent are committed before anything leaves the machine. What nobody can know is recovered
+//! by what the target system can promise, and never by trying again in hope.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pairline_sdk::message::{HINT, HintPart, OPERATION, RECORD};
+use pairline_sdk::{
+    Adopted, Adoption, Application, CapabilityClass, Case, CaseId, CaseKind, Create, Effect, FieldWrite, Fields,
+    Intent, InverseWrite, Look, NodeDescription, NodeError, Operation, OperationState, Outcome, PlatformKind, Ports,
+    ProcessAction, ProcessDto, Record, RecordId, Registry, Resend, Reserve, RouteDefault, SettingKind, System, Write,
+    WriteReason, settings,
+};
+use serde::Deserialize;
+
+use crate::converge::explicit;
+use crate::write::{BUSY_WAIT, NOT_SENT_WAIT};
+
+/// The `with:` block of a `create` node.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    application: System,
+}
+
+struct CreateNode {
+    description: NodeDescription,
+    settings: Settings,
+    ports: Ports,
+    application: Arc<dyn Application>,
+}
+
+fn describe() -> NodeDescription {
+    NodeDescription::new("create", "Makes a record's counterpart, once.", PlatformKind::Connector)
+        .effect(Effect::Creates)
+        .route("created", "The counterpart is made, and its id is in the ledger.")
+        .route_or("mapped", "Somebody was faster; the record is looked at again.", RouteDefault::Repeat)
+        .setting("application", "Where the counterpart is made.", SettingKind::Application)
+}
+
+pub(crate) fn register(registry: &mut Registry) {
+    registry.register(describe(), |with, ports| {
+        let settings: Settings = settings(with)?;
+        let application = ports.application(settings.application.as_str())?;
+        Ok(Arc::new(CreateNode { description: describe(), settings, ports: ports.clone(), application }))
+    });
+}
+
+#[async_trait]
+impl ProcessAction for CreateNode {
+    fn describe(&self) -> &NodeDescription {
+        &self.description
+    }
+
+    async fn process_action(&self, dto: ProcessDto) -> Result<ProcessDto, NodeError> {
+        let hint: HintPart = dto.need(HINT)?;
+        let record: Record = dto.need(RECORD)?;
+        // The life of the request is counted from the intent, so the wait for a limit comes before it.
+        self.application.admit().await?;
+        let create = self.plan(&hint.record, &record, &dto)?;
+        match self.ports.store.reserve(&create).await? {
+            Reserve::Won(intent) => self.send(dto, &hint.record, intent).await,
+            Reserve::Held(reason) => Ok(dto.stop(&format!("creates are held back: {reason}"))),
+            Reserve::Taken(Look::Found(_)) => Ok(dto.follow("mapped")),
+            Reserve::Taken(Look::Inactive(_)) => Ok(dto.stop("one of the two records is gone")),
+            Reserve::Taken(Look::Missing) => Err(NodeError::wait("the reservation has just been freed", BUSY_WAIT)),
+            Reserve::Taken(Look::Pending(reservation)) => self.recover(dto, &hint.record, reservation.operation).await,
+        }
+    }
+}
+
+impl CreateNode {
+    /// The counterpart is born with every value the record has, owned or not, and with the record's id.
+    fn plan(&self, source: &RecordId, record: &Record, dto: &ProcessDto) -> Result<Create, NodeError> {
+        let (contract, target) = (&self.ports.contract, &self.settings.application);
+        let writes: Vec<FieldWrite> = contract
+            .fields()
+            .iter()
+            .filter_map(|field| {
+                let value = field.canonical(contract, &source.system, &record.fields);
+                (!value.is_empty()).then(|| FieldWrite {
+                    field: field.name().to_owned(),
+                    seen_source: explicit(field, contract, &source.system, &record.fields),
+                    seen_target: None,
+                    value: field.render(contract, target, &value),
+                    reason: WriteReason::Birth,
+                })
+            })
+            .collect();
+        let inverse =
+            contract.inverse_field(target).map(|field| InverseWrite { field: field.to_owned(), id: source.id.clone() });
+        let mut fields: Fields = writes.iter().flat_map(|write| write.value.clone()).collect();
+        if let Some(inverse) = &inverse {
+            fields.insert(inverse.field.clone(), inverse.id.clone().into());
+        }
+        Ok(Create {
+            source: source.clone(),
+            target: target.clone(),
+            contract: contract.name().to_owned(),
+            request: self.application.render(&Write::Create { fields }).map_err(NodeError::stop)?,
+            writes,
+            inverse,
+            deadline: self.application.profile().deadline,
+            request_life: self.application.profile().request_life,
+            provenance: dto.provenance(),
+        })
+    }
+
+    async fn send(&self, dto: ProcessDto, source: &RecordId, intent: Intent) -> Result<ProcessDto, NodeError> {
+        let outcome = self.application.send(&intent).await;
+        let settled = self.ports.store.settle(&intent, &outcome).await?;
+        let target = &self.settings.application;
+        if settled.operation.state == OperationState::Committed {
+            return Ok(dto.with(OPERATION, &settled.operation.id).follow("created"));
+        }
+        match outcome {
+            Outcome::Committed { .. } => Err(NodeError::wait("the create was settled otherwise", BUSY_WAIT)),
+            Outcome::Duplicate { id } => self.duplicate(dto, source, id).await,
+            Outcome::Gone => Err(NodeError::stop(format!("{target} does not know the place to create {source} in"))),
+            Outcome::Failed { reason } => Err(NodeError::stop(format!("{target}: {reason}"))),
+            Outcome::NotSent { reason, after } => {
+                Err(NodeError::wait(format!("{target}: {reason}"), after.unwrap_or(NOT_SENT_WAIT)))
+            }
+            Outcome::Unknown { reason } => {
+                let after = match self.recovery(&settled.operation) {
+                    Recovery::SendAgain => None,
+                    Recovery::LookUp(wait) => Some(wait),
+                    Recovery::Ask => Some(Duration::ZERO),
+                };
+                let reason = format!("{target}: {reason}; nobody knows whether the record was made");
+                Err(NodeError::Repeat { reason, after, counted: true })
+            }
+        }
+    }
+
+    /// What an open create needs, by what is known of it and what the target can promise.
+    async fn recover(&self, dto: ProcessDto, source: &RecordId, open: Operation) -> Result<ProcessDto, NodeError> {
+        match open.state {
+            OperationState::Committed => return Ok(dto.with(OPERATION, &open.id).follow("created")),
+            OperationState::NotSent => return self.send_again(dto, source, &open).await,
+            OperationState::Pending if self.ports.clock.now() < open.sent_at.plus(open.deadline) => {
+                return Err(NodeError::wait(format!("{} is under way", open.id), BUSY_WAIT));
+            }
+            _ => {}
+        }
+        match self.recovery(&open) {
+            Recovery::SendAgain => self.send_again(dto, source, &open).await,
+            Recovery::LookUp(wait) if wait > Duration::ZERO => {
+                Err(NodeError::wait(format!("{} may still be applied, or not be found yet", open.id), wait))
+            }
+            Recovery::LookUp(_) => self.look_up(dto, source, &open).await,
+            Recovery::Ask => self.ask(dto, source, &open).await,
+        }
+    }
+
+    fn recovery(&self, open: &Operation) -> Recovery {
+        let (profile, now) = (self.application.profile(), self.ports.clock.now());
+        match profile.class {
+            CapabilityClass::A => return Recovery::SendAgain,
+            CapabilityClass::B { ttl, margin } if now < open.first_sent_at.plus(ttl.saturating_sub(margin)) => {
+                return Recovery::SendAgain;
+            }
+            CapabilityClass::B { .. } | CapabilityClass::C => {}
+            CapabilityClass::D => return Recovery::Ask,
+        }
+        if open.inverse.is_none() {
+            return Recovery::Ask;
+        }
+        Recovery::LookUp(open.quiet_at().plus(profile.index_lag).since(now))
+    }
+
+    async fn send_again(&self, dto: ProcessDto, source: &RecordId, open: &Operation) -> Result<ProcessDto, NodeError> {
+        match self.ports.store.resend(&open.id, open.attempts).await? {
+            Resend::Won(intent) => self.send(dto, source, intent).await,
+            Resend::Moved => Err(NodeError::wait(format!("{} is in other hands", open.id), BUSY_WAIT)),
+        }
+    }
+
+    /// No request of ours can land any more, and the index shows every one that did.
+    async fn look_up(&self, dto: ProcessDto, source: &RecordId, open: &Operation) -> Result<ProcessDto, NodeError> {
+        let Some(inverse) = &open.inverse else { return self.ask(dto, source, open).await };
+        let mut hits = self.application.find(&inverse.field, &source.id).await?;
+        match (hits.pop(), hits.is_empty()) {
+            (None, _) => self.send_again(dto, source, open).await,
+            (Some(record), true) => self.adopt(dto, source, record, false).await,
+            (Some(record), false) => {
+                let hits =
+                    hits.into_iter().chain([record]).map(|hit| RecordId::new(&self.settings.application, hit.id));
+                let records = hits.chain([source.clone()]).collect();
+                self.case(CaseKind::Ambiguous, records, "several records carry the same inverse id").await?;
+                Ok(dto.stop("several records carry this record's id; a case is open"))
+            }
+        }
+    }
+
+    async fn adopt(
+        &self,
+        dto: ProcessDto,
+        source: &RecordId,
+        record: Record,
+        verified: bool,
+    ) -> Result<ProcessDto, NodeError> {
+        let adoption = Adoption {
+            record,
+            system: self.settings.application.clone(),
+            names: source.clone(),
+            contract: self.ports.contract.name().to_owned(),
+            verified,
+            topology: dto.provenance().topology,
+        };
+        match self.ports.store.adopt(&adoption).await? {
+            Adopted::Paired(_) => Ok(dto.follow("mapped")),
+            Adopted::Copy(_) => Ok(dto.stop("the record found is paired otherwise; a case is open")),
+            Adopted::Inactive => Ok(dto.stop("one of the two records is gone")),
+            Adopted::Unverified => Err(NodeError::wait("the create was settled otherwise", BUSY_WAIT)),
+        }
+    }
+
+    /// The system says that it has this record already. Whose it is, the record itself tells.
+    async fn duplicate(&self, dto: ProcessDto, source: &RecordId, id: Option<String>) -> Result<ProcessDto, NodeError> {
+        let system = &self.settings.application;
+        let existing = match &id {
+            Some(id) => self.application.read(id).await?,
+            None => None,
+        };
+        if let Some(record) = existing
+            && self.ports.contract.inverse_of(system, &record).as_ref() == Some(&source.id)
+        {
+            return self.adopt(dto, source, record, true).await;
+        }
+        let records = id.map(|id| RecordId::new(system, id)).into_iter().chain([source.clone()]).collect();
+        self.case(CaseKind::Duplicate, records, "the first record is in the way of a counterpart for the last").await?;
+        Ok(dto.stop("a record that is not ours is in the way; a case is open"))
+    }
+
+    async fn ask(&self, dto: ProcessDto, source: &RecordId, open: &Operation) -> Result<ProcessDto, NodeError> {
+        let search = match &open.inverse {
+            Some(inverse) => format!("a record with `{}` = {}", inverse.field, source.id),
+            None => format!("a record made from {source} at {} ms", open.first_sent_at.as_millis()),
+        };
+        let detail =
+            format!("{} may have made a record and cannot be asked: look in {} for {search}", open.id, open.target);
+        self.case(CaseKind::UnknownCreate, vec![source.clone()], &detail).await?;
+        Ok(dto.stop("nobody knows whether the record was made; a case is open"))
+    }
+
+    async fn case(&self, kind: CaseKind, records: Vec<RecordId>, detail: &str) -> Result<(), NodeError> {
+        let opened_at = self.ports.clock.now();
+        let case = Case { id: CaseId(0), kind, records, detail: detail.to_owned(), opened_at };
+        self.ports.store.open_case(&case).await?;
+        Ok(())
+    }
+}
+
+/// How a create of unknown outcome is taken up again.
+enum Recovery {
+    /// The target fences a second one.
+    SendAgain,
+    /// After this long a lookup tells.
+    LookUp(Duration),
+    /// Only a person can tell.
+    Ask,
+}
+
+#[cfg(test)]
+mod tests {
+    use pairline_sdk::testing::{Fate, NodeTester, Step};
+    use pairline_sdk::{NodeError, ProcessDto, System};
+    use serde_json::{Value, json};
+
+    fn create(tester: &NodeTester, from: &str, id: &str) -> Result<ProcessDto, NodeError> {
+        let to = if from == "crm" { "erp" } else { "crm" };
+        tester.run("create", json!({ "application": to }), tester.seen(from, id))
+    }
+
+    fn contact(tester: &NodeTester) -> String {
+        tester.crm.person_creates(&json!({ "email": "ada@example.org", "vat_id": "V1" })).id
+    }
+
+    #[test]
+    fn a_record_is_born_with_every_value_and_the_inverse_id() {
+        let tester = NodeTester::new(crate::register);
+        let id = contact(&tester);
+
+        let ended = create(&tester, "crm", &id).unwrap();
+
+        assert_eq!(ended.route(), Some("created"));
+        let born = json!({ "email": "ada@example.org", "vat_id": "V1", "custom_fields.crm_id": id });
+        assert_eq!(tester.last_body("erp"), born);
+    }
+
+    #[test]
+    fn an_event_announced_twice_creates_one_customer() {
+        let tester = NodeTester::new(crate::register);
+        let id = contact(&tester);
+
+        create(&tester, "crm", &id).unwrap();
+        create(&tester, "crm", &id).unwrap();
+
+        assert_eq!(tester.erp.saved().records.len(), 1);
+    }
+
+    #[test]
+    fn with_an_idempotency_key_a_lost_answer_is_asked_for_again_with_the_same_bytes() {
+        let tester = NodeTester::new(crate::register);
+        let id = contact(&tester);
+        tester.fate(Step::Send(System::new("erp")), Fate::LostBack);
+        assert!(matches!(create(&tester, "crm", &id), Err(NodeError::Repeat { .. })));
+
+        tester.crm.person_edits(&id, &json!({ "email": "new@example.org" }));
+        let ended = create(&tester, "crm", &id).unwrap();
+
+        assert_eq!(ended.route(), Some("created"));
+        assert_eq!(tester.erp.saved().records.len(), 1);
+        assert_eq!(tester.last_body("erp")["email"], "ada@example.org");
+    }
+
+    #[test]
+    fn without_a_key_nothing_is_sent_again_until_the_first_request_can_no_longer_land() {
+        let tester = NodeTester::new(crate::register);
+        let id = tester.erp.person_creates(&json!({ "name": "Ada King" })).id;
+        tester.fate(Step::Send(System::new("crm")), Fate::Late);
+        assert!(matches!(create(&tester, "erp", &id), Err(NodeError::Repeat { .. })));
+
+        assert!(matches!(create(&tester, "erp", &id), Err(NodeError::Repeat { counted: false, .. })));
+        tester.crm.land();
+        tester.pass_seconds(14);
+        let ended = create(&tester, "erp", &id).unwrap();
+
+        assert_eq!(ended.route(), Some("mapped"));
+        assert_eq!(tester.crm.saved().records.len(), 1);
+    }
+
+    #[test]
+    fn without_a_key_a_request_that_died_is_sent_again_after_the_wait() {
+        let tester = NodeTester::new(crate::register);
+        let id = tester.erp.person_creates(&json!({ "name": "Ada King" })).id;
+        tester.fate(Step::Send(System::new("crm")), Fate::LostThere);
+        create(&tester, "erp", &id).unwrap_err();
+
+        tester.pass_seconds(14);
+        let ended = create(&tester, "erp", &id).unwrap();
+
+        assert_eq!(ended.route(), Some("created"));
+        assert_eq!(tester.crm.saved().records.len(), 1);
+    }
+
+    #[test]
+    fn a_system_that_can_promise_nothing_is_left_to_a_person() {
+        let tester = NodeTester::with_erp_class(crate::register, pairline_sdk::CapabilityClass::D);
+        let id = contact(&tester);
+        tester.fate(Step::Send(System::new("erp")), Fate::LostBack);
+        create(&tester, "crm", &id).unwrap_err();
+
+        let ended = create(&tester, "crm", &id).unwrap();
+
+        assert_eq!(ended.route(), None);
+        assert_eq!(tester.open_cases(), 1);
+        assert_eq!(tester.erp.saved().writes, 1);
+    }
+
+    #[test]
+    fn a_create_that_was_not_sent_keeps_its_reservation_and_consumes_no_hop() {
+        let tester = NodeTester::new(crate::register);
+        let id = contact(&tester);
+        tester.fate(Step::Send(System::new("erp")), Fate::NotSent);
+
+        let first = create(&tester, "crm", &id).unwrap_err();
+        let second = create(&tester, "crm", &id).unwrap();
+
+        assert!(matches!(first, NodeError::Repeat { counted: false, .. }));
+        assert_eq!(second.route(), Some("created"));
+    }
+
+    #[test]
+    fn creates_that_are_held_back_leave_no_trace() {
+        let tester = NodeTester::new(crate::register);
+        let id = contact(&tester);
+        tester.hold_creates();
+
+        let ended = create(&tester, "crm", &id).unwrap();
+
+        assert!(ended.message().unwrap().contains("held back"));
+        assert_eq!(tester.erp.saved().records.len(), 0);
+        let _: Value = ended.data().clone();
+    }
+}

@@ -1,0 +1,108 @@
+//! Echo filter: drop our own write coming back, and only that.
+//!
+//! The ledger decides, by which write it is. A marker alone never does: it stays on the record and would swallow the
+//! next honest edit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pairline_sdk::message::{HINT, HintPart};
+use pairline_sdk::{
+    Echo, Effect, NodeDescription, NodeError, PairStore, PlatformKind, ProcessAction, ProcessDto, Registry,
+    RouteDefault, SettingKind, System, settings,
+};
+use serde::Deserialize;
+
+/// How long a create's own echo waits for the create's answer; it arrives within milliseconds or not at all.
+const ANSWER_WAIT: Duration = Duration::from_millis(300);
+
+/// The `with:` block of an `echo-filter` node.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    application: System,
+}
+
+struct EchoFilter {
+    description: NodeDescription,
+    settings: Settings,
+    store: Arc<dyn PairStore>,
+}
+
+fn describe() -> NodeDescription {
+    NodeDescription::new("echo-filter", "Drops our own write coming back, by which write it is.", PlatformKind::Custom)
+        .effect(Effect::Reads)
+        .route_or("own", "The event is our own write.", RouteDefault::End)
+        .route("foreign", "The event is somebody's edit, or might be.")
+        .setting("application", "The application whose events these are.", SettingKind::Application)
+}
+
+pub(crate) fn register(registry: &mut Registry) {
+    registry.register(describe(), |with, ports| {
+        let settings: Settings = settings(with)?;
+        ports.application(settings.application.as_str())?;
+        Ok(Arc::new(EchoFilter { description: describe(), settings, store: Arc::clone(&ports.store) }))
+    });
+}
+
+#[async_trait]
+impl ProcessAction for EchoFilter {
+    fn describe(&self) -> &NodeDescription {
+        &self.description
+    }
+
+    async fn process_action(&self, dto: ProcessDto) -> Result<ProcessDto, NodeError> {
+        let hint: HintPart = dto.need(HINT)?;
+        if hint.record.system != self.settings.application {
+            let (expected, found) = (&self.settings.application, &hint.record.system);
+            return Err(NodeError::stop(format!("expected an event of `{expected}`, found one of `{found}`")));
+        }
+        // Several events in one, a poll, a repeat: nothing is known of who did what, so the record is read.
+        let Some(facts) = &hint.facts else { return Ok(dto.follow("foreign")) };
+        match self.store.echo(&hint.record, facts).await? {
+            Echo::Own => Ok(dto.follow("own")),
+            Echo::Foreign => Ok(dto.follow("foreign")),
+            Echo::UnderWay => {
+                Err(NodeError::wait(format!("the create that made {} is under way", hint.record), ANSWER_WAIT))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pairline_sdk::testing::NodeTester;
+    use serde_json::json;
+
+    #[test]
+    fn an_edit_that_carries_our_old_marker_is_not_an_echo() {
+        let tester = NodeTester::new(crate::register).with_pair("crm-1", "erp-1", json!({ "phone": "1" }), json!({}));
+        let event = json!({ "kind": "updated", "ours": true, "values": { "phone": "2" } });
+
+        let ended = tester.run("echo-filter", json!({ "application": "crm" }), tester.hint("crm", "crm-1", event));
+
+        assert_eq!(ended.unwrap().route(), Some("foreign"));
+    }
+
+    #[test]
+    fn our_own_value_from_our_own_hand_is_dropped_without_a_read() {
+        let tester = NodeTester::new(crate::register).with_pair("crm-1", "erp-1", json!({ "phone": "1" }), json!({}));
+        let event = json!({ "kind": "updated", "ours": true, "values": { "phone": "1" } });
+
+        let ended = tester.run("echo-filter", json!({ "application": "crm" }), tester.hint("crm", "crm-1", event));
+
+        assert_eq!(ended.unwrap().route(), Some("own"));
+        assert_eq!(tester.crm.saved().reads, 0);
+    }
+
+    #[test]
+    fn the_same_value_from_another_hand_is_an_edit() {
+        let tester = NodeTester::new(crate::register).with_pair("crm-1", "erp-1", json!({ "phone": "1" }), json!({}));
+        let event = json!({ "kind": "updated", "ours": false, "values": { "phone": "1" } });
+
+        let ended = tester.run("echo-filter", json!({ "application": "crm" }), tester.hint("crm", "crm-1", event));
+
+        assert_eq!(ended.unwrap().route(), Some("foreign"));
+    }
+}

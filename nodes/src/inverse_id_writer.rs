@@ -1,0 +1,116 @@
+//! Inverse id writer: write the new counterpart's id into the record it was created for.
+//!
+//! The mapping is the truth; this is the copy that lets a person find the other record, and lets the mapping be rebuilt.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use pairline_sdk::message::{GONE, PAIR, RECORD};
+use pairline_sdk::{
+    Effect, InverseWrite, NodeDescription, NodeError, Pair, PlatformKind, Ports, ProcessAction, ProcessDto, Rebase,
+    Record, Registry, RouteDefault, SettingKind, System, settings,
+};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::write::{PairWrite, Written, write};
+
+/// The `with:` block of an `inverse-id-writer` node.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    application: System,
+    /// The field of that application that keeps the other's id.
+    field: String,
+}
+
+struct InverseIdWriter {
+    description: NodeDescription,
+    settings: Settings,
+    ports: Ports,
+}
+
+fn describe() -> NodeDescription {
+    let about = "Writes the counterpart's id into the record it was created for.";
+    NodeDescription::new("inverse-id-writer", about, PlatformKind::Connector)
+        .effect(Effect::Writes)
+        .route_or("done", "The record carries it.", RouteDefault::End)
+        .route("gone", "The record is not there any more.")
+        .setting("application", "Where the record lives that gets the id.", SettingKind::Application)
+        .setting("field", "The field that keeps it.", SettingKind::Field)
+}
+
+pub(crate) fn register(registry: &mut Registry) {
+    registry.register(describe(), |with, ports| {
+        let settings: Settings = settings(with)?;
+        ports.application(settings.application.as_str())?;
+        Ok(Arc::new(InverseIdWriter { description: describe(), settings, ports: ports.clone() }))
+    });
+}
+
+#[async_trait]
+impl ProcessAction for InverseIdWriter {
+    fn describe(&self) -> &NodeDescription {
+        &self.description
+    }
+
+    async fn process_action(&self, dto: ProcessDto) -> Result<ProcessDto, NodeError> {
+        let pair: Pair = dto.need(PAIR)?;
+        let system = &self.settings.application;
+        let id = pair.other(system).record.id.clone();
+        if pair.side(system).inverse_written {
+            return Ok(dto.follow("done"));
+        }
+        let record: Option<Record> = dto.get(RECORD)?;
+        let carries = |record: &Record| record.value(&self.settings.field).and_then(Value::as_str) == Some(id.as_str());
+        if record.as_ref().is_some_and(|record| record.id == pair.side(system).record.id && carries(record)) {
+            let rebase = Rebase {
+                pair: pair.id,
+                revision: pair.revision,
+                changes: vec![],
+                inverse_seen: vec![system.clone()],
+                supersedes: None,
+                notes: vec![],
+            };
+            // A pair in other hands by now will be looked at again by them.
+            self.ports.store.rebase(&rebase).await?;
+            return Ok(dto.follow("done"));
+        }
+        let part = PairWrite {
+            pair: &pair,
+            target: system,
+            writes: vec![],
+            inverse: Some(InverseWrite { field: self.settings.field.clone(), id }),
+            rebase: vec![],
+            supersedes: None,
+            notes: vec![],
+            provenance: dto.provenance(),
+        };
+        match write(&self.ports, part).await? {
+            Written::Done => Ok(dto.follow("done")),
+            Written::Gone(record) => Ok(dto.with(GONE, &record).follow("gone")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pairline_sdk::testing::NodeTester;
+    use serde_json::json;
+
+    #[test]
+    fn the_new_id_is_written_once_however_often_the_node_runs() {
+        let tester = NodeTester::new(crate::register);
+        let contact = tester.crm.person_creates(&json!({ "email": "a" }));
+        let created = tester.created(&contact.id, json!({ "email": "a" }));
+        let with = json!({ "application": "crm", "field": "erp_id" });
+        let persisted = tester.run("persist", json!({ "source": "crm", "target": "erp" }), created.clone()).unwrap();
+
+        tester.run("inverse-id-writer", with.clone(), persisted).unwrap();
+        let again = tester.run("persist", json!({ "source": "crm", "target": "erp" }), created).unwrap();
+        tester.run("inverse-id-writer", with, again).unwrap();
+
+        assert_eq!(tester.crm.saved().writes, 1);
+        assert_eq!(tester.crm.saved().records[&contact.id]["erp_id"], "erp-1");
+    }
+}

@@ -1,0 +1,226 @@
+//! Resolve: trade a record's own id for its pair.
+//!
+//! On a miss the record's own inverse id is read first: it may be the record we are creating at this very moment.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use pairline_sdk::message::{HINT, HintPart, PAIR, RECORD};
+use pairline_sdk::{
+    Adopted, Adoption, Case, CaseId, CaseKind, Effect, Look, NodeDescription, NodeError, OperationState, Pair,
+    PairState, PlatformKind, Ports, ProcessAction, ProcessDto, Record, RecordId, Registry, Reservation, RouteDefault,
+    SettingKind, System, headers, settings,
+};
+use serde::Deserialize;
+
+/// The `with:` block of a `resolve` node.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    source: System,
+    target: System,
+}
+
+struct Resolve {
+    description: NodeDescription,
+    settings: Settings,
+    ports: Ports,
+}
+
+fn describe() -> NodeDescription {
+    NodeDescription::new("resolve", "Trades a record's own id for its pair.", PlatformKind::Custom)
+        .effect(Effect::Reads)
+        .effect(Effect::Persists)
+        .route("found", "The record has a counterpart.")
+        .route("missing", "It has none, and one is to be created, or its creation taken up again.")
+        .route_or("inactive", "One of the two is gone; nothing is created again.", RouteDefault::End)
+        .route_or("pending", "Its counterpart is being created at this moment.", RouteDefault::Repeat)
+        .route_or("conflict", "It claims a counterpart that is not its own; a case is open.", RouteDefault::End)
+        .setting("source", "Where the record lives.", SettingKind::Application)
+        .setting("target", "Where its counterpart lives.", SettingKind::Application)
+}
+
+pub(crate) fn register(registry: &mut Registry) {
+    registry.register(describe(), |with, ports| {
+        let settings: Settings = settings(with)?;
+        ports.application(settings.source.as_str())?;
+        ports.application(settings.target.as_str())?;
+        Ok(Arc::new(Resolve { description: describe(), settings, ports: ports.clone() }))
+    });
+}
+
+#[async_trait]
+impl ProcessAction for Resolve {
+    fn describe(&self) -> &NodeDescription {
+        &self.description
+    }
+
+    async fn process_action(&self, dto: ProcessDto) -> Result<ProcessDto, NodeError> {
+        let hint: HintPart = dto.need(HINT)?;
+        match self.ports.store.look(&hint.record, &self.settings.target).await? {
+            Look::Found(pair) => Ok(dto.with(PAIR, &pair).follow("found")),
+            Look::Inactive(Some(pair)) => self.back_again(dto, &hint.record, &pair).await,
+            Look::Inactive(None) => Ok(dto.follow("inactive")),
+            Look::Pending(reservation) if self.under_way(&reservation) => Ok(dto.follow("pending")),
+            // Nobody is at work on it: `create` takes it up where it was left.
+            Look::Pending(_) => Ok(dto.follow("missing")),
+            Look::Missing => self.missing(dto, &hint.record).await,
+        }
+    }
+}
+
+impl Resolve {
+    fn under_way(&self, reservation: &Reservation) -> bool {
+        let operation = &reservation.operation;
+        operation.state == OperationState::Pending
+            && self.ports.clock.now()
+                < operation.sent_at.plus(operation.deadline).plus(pairline_sdk::ledger::SEND_WITHIN)
+    }
+
+    /// The record has just been read. If it was the one that was gone, it is back.
+    async fn back_again(&self, dto: ProcessDto, record: &RecordId, pair: &Pair) -> Result<ProcessDto, NodeError> {
+        let came_back = matches!(&pair.state, PairState::Inactive { gone, .. } if *gone == record.system);
+        if !came_back {
+            return Ok(dto.follow("inactive"));
+        }
+        match self.ports.store.reactivate(record).await? {
+            Some(pair) if pair.is_active() => Ok(dto.with(PAIR, &pair).follow("found")),
+            _ => Ok(dto.follow("inactive")),
+        }
+    }
+
+    async fn missing(&self, dto: ProcessDto, id: &RecordId) -> Result<ProcessDto, NodeError> {
+        let record: Record = dto.need(RECORD)?;
+        let Some(named) = self.ports.contract.inverse_of(&id.system, &record) else {
+            // Our create bodies carry an inverse id, so a record without one is nobody's outcome: it is new.
+            return Ok(dto.follow("missing"));
+        };
+        let names = RecordId::new(&self.settings.target, named);
+        let mut adoption = Adoption {
+            record: record.clone(),
+            system: id.system.clone(),
+            names,
+            contract: self.ports.contract.name().to_owned(),
+            verified: false,
+            topology: dto.header(headers::TOPOLOGY_NAME).unwrap_or_default().to_owned(),
+        };
+        let mut adopted = self.ports.store.adopt(&adoption).await?;
+        if adopted == Adopted::Unverified {
+            if let Some(route) = self.verify(id, &adoption.names).await? {
+                return Ok(dto.follow(route));
+            }
+            adoption.verified = true;
+            adopted = self.ports.store.adopt(&adoption).await?;
+        }
+        Ok(match adopted {
+            Adopted::Paired(pair) => dto.with(PAIR, &pair).follow("found"),
+            Adopted::Copy(_) => dto.follow("conflict"),
+            Adopted::Inactive => dto.follow("inactive"),
+            Adopted::Unverified => dto.follow("pending"),
+        })
+    }
+
+    /// Whether a record may be taken for the counterpart of the one it names: nobody else names that one, and that
+    /// one names it or nobody. Answers the route to take when it may not.
+    async fn verify(&self, record: &RecordId, names: &RecordId) -> Result<Option<&'static str>, NodeError> {
+        let source = self.ports.application(record.system.as_str()).map_err(NodeError::stop)?;
+        let target = self.ports.application(names.system.as_str()).map_err(NodeError::stop)?;
+        target.admit().await?;
+        let Some(named) = target.read(&names.id).await? else { return Ok(Some("inactive")) };
+        if let Some(back) = self.ports.contract.inverse_of(&names.system, &named)
+            && back != record.id
+        {
+            let other = RecordId::new(&record.system, back);
+            return self.case(CaseKind::Copy, vec![record.clone(), names.clone(), other]).await.map(Some);
+        }
+        let Some(field) = self.ports.contract.inverse_field(&record.system) else { return Ok(None) };
+        source.admit().await?;
+        let hits = source.find(field, &names.id).await?;
+        if hits.iter().all(|hit| hit.id != record.id) {
+            // The index does not show this record yet, so it may hide others too.
+            let wait = source.profile().index_lag;
+            return Err(NodeError::wait(format!("the search of {} does not show {record} yet", record.system), wait));
+        }
+        if hits.len() > 1 {
+            let records = hits.into_iter().map(|hit| RecordId::new(&record.system, hit.id)).collect();
+            return self.case(CaseKind::Ambiguous, records).await.map(Some);
+        }
+        Ok(None)
+    }
+
+    async fn case(&self, kind: CaseKind, records: Vec<RecordId>) -> Result<&'static str, NodeError> {
+        let detail = match kind {
+            CaseKind::Ambiguous => "several records carry the same inverse id",
+            _ => "the first record names the second, which names the third",
+        };
+        let opened_at = self.ports.clock.now();
+        let case = Case { id: CaseId(0), kind, records, detail: detail.to_owned(), opened_at };
+        self.ports.store.open_case(&case).await?;
+        Ok("conflict")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pairline_sdk::ProcessDto;
+    use pairline_sdk::testing::NodeTester;
+    use serde_json::{Value, json};
+
+    fn resolve(tester: &NodeTester, id: &str, fields: Value) -> ProcessDto {
+        let dto =
+            tester.hint("crm", id, json!({ "kind": "updated" })).with("record", &json!({ "id": id, "fields": fields }));
+        tester.run("resolve", json!({ "source": "crm", "target": "erp" }), dto).unwrap()
+    }
+
+    #[test]
+    fn a_contact_nobody_has_seen_takes_the_missing_route() {
+        let tester = NodeTester::new(crate::register);
+
+        assert_eq!(resolve(&tester, "crm-1", json!({})).route(), Some("missing"));
+    }
+
+    #[test]
+    fn a_record_that_names_one_paired_with_another_is_a_copy_and_opens_a_case() {
+        let tester = NodeTester::new(crate::register).with_pair("crm-1", "erp-1", json!({}), json!({}));
+
+        let ended = resolve(&tester, "crm-2", json!({ "erp_id": "erp-1" }));
+
+        assert_eq!(ended.route(), Some("conflict"));
+        assert_eq!(tester.open_cases(), 1);
+        resolve(&tester, "crm-2", json!({ "erp_id": "erp-1" }));
+        assert_eq!(tester.open_cases(), 1, "the second run changes nothing");
+    }
+
+    #[test]
+    fn two_records_that_point_at_each_other_become_a_pair_again_when_the_mapping_is_lost() {
+        let tester = NodeTester::new(crate::register);
+        let customer = tester.erp.person_creates(&json!({ "custom_fields.crm_id": "crm-1" }));
+        let contact = tester.crm.person_creates(&json!({ "erp_id": customer.id }));
+
+        let ended = resolve(&tester, &contact.id, json!({ "erp_id": customer.id }));
+
+        assert_eq!(ended.route(), Some("found"));
+    }
+
+    #[test]
+    fn a_record_whose_named_counterpart_is_gone_stays_alone() {
+        let tester = NodeTester::new(crate::register);
+        let contact = tester.crm.person_creates(&json!({ "erp_id": "erp-7" }));
+
+        let ended = resolve(&tester, &contact.id, json!({ "erp_id": "erp-7" }));
+
+        assert_eq!(ended.route(), Some("inactive"));
+    }
+
+    #[test]
+    fn two_records_with_one_inverse_id_are_a_case_and_never_a_guess() {
+        let tester = NodeTester::new(crate::register);
+        let customer = tester.erp.person_creates(&json!({ "name": "Ada" }));
+        let first = tester.crm.person_creates(&json!({ "erp_id": customer.id }));
+        tester.crm.person_creates(&json!({ "erp_id": customer.id }));
+
+        let ended = resolve(&tester, &first.id, json!({ "erp_id": customer.id }));
+
+        assert_eq!(ended.route(), Some("conflict"));
+    }
+}

@@ -1,0 +1,300 @@
+//! Update: read, compare, and write the owner's value where the two sides differ. Skip what is unchanged.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use pairline_sdk::message::{GONE, HINT, HintPart, PAIR, RECORD};
+use pairline_sdk::{
+    Case, CaseId, CaseKind, Effect, InverseWrite, Look, NodeDescription, NodeError, Operation, Pair, PlatformKind,
+    Ports, ProcessAction, ProcessDto, Rebase, Record, RecordId, Registry, RouteDefault, SettingKind, System, settings,
+};
+use serde::Deserialize;
+
+use crate::converge::{Decision, Plan, Receipts, Sight, decide};
+use crate::write::{BUSY_WAIT, PairWrite, Written, write};
+
+/// The `with:` block of an `update` node.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    application: System,
+}
+
+struct UpdateNode {
+    description: NodeDescription,
+    settings: Settings,
+    ports: Ports,
+}
+
+fn describe() -> NodeDescription {
+    let about = "Compares two records of a pair and writes the owner's value where they differ.";
+    NodeDescription::new("update", about, PlatformKind::Connector)
+        .effect(Effect::Reads)
+        .effect(Effect::Writes)
+        .route_or("done", "Both sides hold what they should.", RouteDefault::End)
+        .route("gone", "The other record is not there any more.")
+        .setting("application", "Where the other record lives.", SettingKind::Application)
+}
+
+pub(crate) fn register(registry: &mut Registry) {
+    registry.register(describe(), |with, ports| {
+        let settings: Settings = settings(with)?;
+        ports.application(settings.application.as_str())?;
+        Ok(Arc::new(UpdateNode { description: describe(), settings, ports: ports.clone() }))
+    });
+}
+
+#[async_trait]
+impl ProcessAction for UpdateNode {
+    fn describe(&self) -> &NodeDescription {
+        &self.description
+    }
+
+    async fn process_action(&self, dto: ProcessDto) -> Result<ProcessDto, NodeError> {
+        let hint: HintPart = dto.need(HINT)?;
+        let pair: Pair = dto.need(PAIR)?;
+        let record: Record = dto.need(RECORD)?;
+        let far = &pair.other(&hint.record.system).record;
+        if far.system != self.settings.application {
+            let (expected, found) = (&self.settings.application, &far.system);
+            return Err(NodeError::stop(format!("expected a pair with `{expected}`, found one with `{found}`")));
+        }
+        if let Some(open) = &pair.open {
+            self.wait_for(open)?;
+        }
+        let near_received = hint.received.clone();
+        let far_received = hint.others.iter().find(|other| other.record == *far).map(|other| other.received.clone());
+        let mut view =
+            View { pair: &pair, near: &hint.record, record: &record, near_received, far_received, far: None };
+        let plan = match self.decide(&view) {
+            Decision::Act(plan) => plan,
+            Decision::ReadFar => {
+                let application = self.ports.application(far.system.as_str()).map_err(NodeError::stop)?;
+                application.admit().await?;
+                let Some(far_record) = application.read(&far.id).await? else {
+                    return Ok(dto.with(GONE, far).follow("gone"));
+                };
+                view.far = Some(far_record);
+                match self.decide(&view) {
+                    Decision::Act(plan) => plan,
+                    Decision::ReadFar => return Err(NodeError::stop("both sides were read and did not suffice")),
+                }
+            }
+        };
+        self.ask(&pair, &plan).await?;
+        match self.carry_out(&view, plan, &dto).await? {
+            Written::Done => Ok(dto.follow("done")),
+            Written::Gone(record) => Ok(dto.with(GONE, &record).follow("gone")),
+        }
+    }
+}
+
+/// What is known of both sides.
+struct View<'a> {
+    pair: &'a Pair,
+    near: &'a RecordId,
+    record: &'a Record,
+    near_received: Receipts,
+    far_received: Option<Receipts>,
+    far: Option<Record>,
+}
+
+impl UpdateNode {
+    /// An operation under way, or whose request may still be applied, holds its pair.
+    fn wait_for(&self, open: &Operation) -> Result<(), NodeError> {
+        let now = self.ports.clock.now();
+        if now < open.quiet_at() {
+            let reason = format!("{} of the same pair is {}", open.id, open.state.name());
+            let live = open.state == pairline_sdk::OperationState::Pending;
+            return Err(NodeError::wait(reason, if live { BUSY_WAIT } else { open.quiet_at().since(now) }));
+        }
+        Ok(())
+    }
+
+    fn decide(&self, view: &View<'_>) -> Decision {
+        decide(&Sight {
+            contract: &self.ports.contract,
+            pair: view.pair,
+            near: &view.near.system,
+            near_record: view.record,
+            near_received: &view.near_received,
+            far_record: view.far.as_ref(),
+            far_received: view.far_received.as_ref(),
+        })
+    }
+
+    async fn ask(&self, pair: &Pair, plan: &Plan) -> Result<(), NodeError> {
+        for field in &plan.asks {
+            let case = Case {
+                id: CaseId(0),
+                kind: CaseKind::Field,
+                records: pair.sides.iter().map(|side| side.record.clone()).collect(),
+                detail: format!("the two sides differ on `{field}`, and its policy is to ask"),
+                opened_at: self.ports.clock.now(),
+            };
+            self.ports.store.open_case(&case).await?;
+        }
+        Ok(())
+    }
+
+    /// The inverse id a record must carry, if it is known to carry another or none.
+    fn inverse_due(&self, pair: &Pair, system: &System, record: Option<&Record>) -> Option<InverseWrite> {
+        let field = self.ports.contract.inverse_field(system)?;
+        let id = &pair.other(system).record.id;
+        let carried = self.ports.contract.inverse_of(system, record?);
+        (carried.as_ref() != Some(id)).then(|| InverseWrite { field: field.to_owned(), id: id.clone() })
+    }
+
+    async fn carry_out(&self, view: &View<'_>, plan: Plan, dto: &ProcessDto) -> Result<Written, NodeError> {
+        let (near, far) = (&view.near.system, self.ports.contract.other(&view.near.system));
+        let near_inverse = self.inverse_due(view.pair, near, Some(view.record));
+        let far_inverse = self.inverse_due(view.pair, far, view.far.as_ref());
+        let supersedes = view.pair.open.as_ref().map(|open| open.id.clone());
+        let seen = |system: &System, due: &Option<InverseWrite>, record: Option<&Record>| {
+            let news = !view.pair.side(system).inverse_written && record.is_some() && due.is_none();
+            news.then(|| system.clone())
+        };
+        let inverse_seen: Vec<System> =
+            [seen(near, &near_inverse, Some(view.record)), seen(far, &far_inverse, view.far.as_ref())]
+                .into_iter()
+                .flatten()
+                .collect();
+        let mut sides = vec![(far, plan.to_far, far_inverse), (near, plan.to_near, near_inverse)];
+        sides.retain(|(_, writes, inverse)| !writes.is_empty() || inverse.is_some());
+        let agreed = !plan.rebase.is_empty() || !inverse_seen.is_empty() || view.pair.fresh;
+        if sides.is_empty() {
+            if agreed || supersedes.is_some() {
+                let rebase = Rebase {
+                    pair: view.pair.id,
+                    revision: view.pair.revision,
+                    changes: plan.rebase,
+                    inverse_seen,
+                    supersedes,
+                    notes: plan.notes,
+                };
+                if !self.ports.store.rebase(&rebase).await? {
+                    return Err(NodeError::wait(format!("the pair of {} has changed", view.near), BUSY_WAIT));
+                }
+            }
+            return Ok(Written::Done);
+        }
+        let mut pair = view.pair.clone();
+        let (mut rebase, mut supersedes, mut notes) = (plan.rebase, supersedes, plan.notes);
+        let count = sides.len();
+        for (position, (target, writes, inverse)) in sides.into_iter().enumerate() {
+            let part = PairWrite {
+                pair: &pair,
+                target,
+                writes,
+                inverse,
+                rebase: std::mem::take(&mut rebase),
+                supersedes: supersedes.take(),
+                notes: std::mem::take(&mut notes),
+                provenance: dto.provenance(),
+            };
+            if let Written::Gone(record) = write(&self.ports, part).await? {
+                return Ok(Written::Gone(record));
+            }
+            if position + 1 < count {
+                pair = self.own_progress(&pair, view.near, far).await?;
+            }
+        }
+        Ok(Written::Done)
+    }
+
+    /// The pair after our own write, to begin the second one from; in other hands by now, it is looked at afresh.
+    async fn own_progress(&self, before: &Pair, near: &RecordId, far: &System) -> Result<Pair, NodeError> {
+        match self.ports.store.look(near, far).await? {
+            // One revision for the intent, one for the outcome.
+            Look::Found(pair) if pair.revision.0 == before.revision.0 + 2 && pair.open.is_none() => Ok(*pair),
+            _ => Err(NodeError::wait(format!("the pair of {near} has changed"), BUSY_WAIT)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pairline_sdk::testing::{Fate, NodeTester, Step};
+    use pairline_sdk::{NodeError, ProcessDto, System};
+    use serde_json::{Value, json};
+
+    fn tester(crm: Value, erp: Value) -> NodeTester {
+        NodeTester::new(crate::register).with_pair("crm-1", "erp-1", crm, erp)
+    }
+
+    fn update(tester: &NodeTester) -> Result<ProcessDto, NodeError> {
+        tester.run("update", json!({ "application": "erp" }), tester.seen("crm", "crm-1"))
+    }
+
+    #[test]
+    fn only_the_fields_that_differ_are_sent() {
+        let tester = tester(json!({ "email": "a", "phone": "1" }), json!({ "email": "a", "phone": "1" }));
+        tester.crm.person_edits("crm-1", &json!({ "email": "b" }));
+
+        update(&tester).unwrap();
+
+        assert_eq!(tester.last_body("erp"), json!({ "email": "b" }));
+    }
+
+    #[test]
+    fn an_unchanged_record_costs_no_write() {
+        let tester = tester(json!({ "email": "a" }), json!({ "email": "a" }));
+
+        update(&tester).unwrap();
+
+        assert_eq!(tester.erp.saved().writes + tester.crm.saved().writes, 0);
+    }
+
+    #[test]
+    fn running_twice_writes_once() {
+        let tester = tester(json!({ "email": "a" }), json!({ "email": "a" }));
+        tester.crm.person_edits("crm-1", &json!({ "email": "b" }));
+        let message = tester.seen("crm", "crm-1");
+        let with = json!({ "application": "erp" });
+
+        tester.run("update", with.clone(), message).unwrap();
+        tester.run("update", with, tester.seen("crm", "crm-1")).unwrap();
+
+        assert_eq!(tester.erp.saved().writes, 1);
+    }
+
+    #[test]
+    fn a_write_of_unknown_outcome_holds_its_pair_until_its_request_has_died() {
+        let tester = tester(json!({ "email": "a" }), json!({ "email": "a" }));
+        tester.crm.person_edits("crm-1", &json!({ "email": "b" }));
+        tester.fate(Step::Send(System::new("erp")), Fate::Late);
+
+        let first = update(&tester).unwrap_err();
+        let second = update(&tester).unwrap_err();
+        assert!(matches!(first, NodeError::Repeat { counted: true, after: Some(_), .. }));
+        assert!(matches!(second, NodeError::Repeat { counted: false, after: Some(_), .. }));
+        assert!(tester.erp.land());
+        tester.pass_seconds(11);
+        update(&tester).unwrap();
+
+        assert_eq!(tester.erp.saved().records["erp-1"]["email"], "b");
+        assert_eq!(tester.erp.saved().writes, 1, "what has landed is not sent again");
+    }
+
+    #[test]
+    fn a_pair_whose_other_record_is_gone_takes_the_gone_route() {
+        let tester = tester(json!({ "email": "a" }), json!({ "email": "a" }));
+        tester.erp.person_deletes("erp-1");
+        tester.crm.person_edits("crm-1", &json!({ "email": "b" }));
+
+        let ended = update(&tester).unwrap();
+
+        assert_eq!(ended.route(), Some("gone"));
+        assert_eq!(ended.data()["gone"], json!({ "system": "erp", "id": "erp-1" }));
+    }
+
+    #[test]
+    fn an_inverse_id_that_was_wiped_is_written_again() {
+        let tester = tester(json!({ "email": "a" }), json!({ "email": "a" }));
+        tester.crm.person_edits("crm-1", &json!({ "erp_id": "" }));
+
+        update(&tester).unwrap();
+
+        assert_eq!(tester.last_body("crm"), json!({ "erp_id": "erp-1" }));
+    }
+}

@@ -1,0 +1,92 @@
+//! How a decision becomes a write that survives a crash: intent, send, outcome. One way for every node that updates.
+
+use std::time::Duration;
+
+use pairline_sdk::{
+    Begin, FieldWrite, Fields, InverseWrite, NodeError, Note, OperationId, OperationState, Outcome, Pair, Ports,
+    Provenance, RecordId, System, Update, Write,
+};
+
+/// How long a worker waits for another operation of the same pair, or for a pair that changed under it.
+pub(crate) const BUSY_WAIT: Duration = Duration::from_millis(200);
+
+/// How long a write waits that an application did not take, when it does not say itself.
+pub(crate) const NOT_SENT_WAIT: Duration = Duration::from_secs(1);
+
+/// One write to one side of a pair.
+pub(crate) struct PairWrite<'a> {
+    pub(crate) pair: &'a Pair,
+    pub(crate) target: &'a System,
+    pub(crate) writes: Vec<FieldWrite>,
+    pub(crate) inverse: Option<InverseWrite>,
+    pub(crate) rebase: Vec<(System, Fields)>,
+    pub(crate) supersedes: Option<OperationId>,
+    pub(crate) notes: Vec<Note>,
+    pub(crate) provenance: Provenance,
+}
+
+/// What became of it.
+pub(crate) enum Written {
+    /// It is there.
+    Done,
+    /// The record is not there any more.
+    Gone(RecordId),
+}
+
+/// Commits the intent, sends it, commits the outcome.
+///
+/// # Errors
+///
+/// [`NodeError::Repeat`] when the pair is in other hands, or nobody knows what became of the write: the pair is then
+/// held until the request can no longer be applied, and both sides are read. [`NodeError::StopAndFail`] when the
+/// application refuses it.
+pub(crate) async fn write(ports: &Ports, write: PairWrite<'_>) -> Result<Written, NodeError> {
+    let application = ports.application(write.target.as_str()).map_err(NodeError::stop)?;
+    // The life of the request is counted from the intent, so the wait for a limit comes before it.
+    application.admit().await?;
+    let mut fields: Fields = write.writes.iter().flat_map(|field| field.value.clone()).collect();
+    if let Some(inverse) = &write.inverse {
+        fields.insert(inverse.field.clone(), inverse.id.clone().into());
+    }
+    let record = write.pair.side(write.target).record.clone();
+    let request = application.render(&Write::Update { id: record.id.clone(), fields }).map_err(NodeError::stop)?;
+    let update = Update {
+        pair: write.pair.id,
+        target: write.target.clone(),
+        request,
+        writes: write.writes,
+        inverse: write.inverse,
+        rebase: write.rebase,
+        supersedes: write.supersedes,
+        notes: write.notes,
+        deadline: application.profile().deadline,
+        request_life: application.profile().request_life,
+        provenance: write.provenance,
+    };
+    let intent = match ports.store.begin(&update, write.pair.revision).await? {
+        Begin::Won(intent) => intent,
+        Begin::Busy(operation) => {
+            return Err(NodeError::wait(format!("{operation} of the same pair is open"), BUSY_WAIT));
+        }
+        Begin::Stale => return Err(NodeError::wait(format!("the pair of {record} has changed"), BUSY_WAIT)),
+    };
+    let outcome = application.send(&intent).await;
+    let settled = ports.store.settle(&intent, &outcome).await?;
+    match outcome {
+        Outcome::Committed { .. } => Ok(Written::Done),
+        Outcome::Gone => Ok(Written::Gone(record)),
+        Outcome::Failed { reason } => Err(NodeError::stop(format!("{}: {reason}", update.target))),
+        Outcome::Duplicate { .. } => {
+            Err(NodeError::stop(format!("{} says that {record} would be a duplicate", update.target)))
+        }
+        Outcome::NotSent { reason, after } => {
+            Err(NodeError::wait(format!("{}: {reason}", update.target), after.unwrap_or(NOT_SENT_WAIT)))
+        }
+        Outcome::Unknown { reason } => {
+            debug_assert_ne!(settled.operation.state, OperationState::Pending);
+            let wait = settled.operation.quiet_at().since(ports.clock.now());
+            let reason = format!("{}: {reason}; nobody knows whether the write was applied", update.target);
+            Err(NodeError::Repeat { reason, after: Some(wait), counted: true })
+        }
+    }
+}

@@ -1,0 +1,598 @@
+//! The id mapping and the ledger in memory: for tests, searches and simulations.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use async_trait::async_trait;
+
+use super::{Stage, Step};
+use crate::{
+    Adopted, Adoption, Begin, Case, CaseId, CaseKind, Clock, Create, Creates, Echo, EventFacts, History, Intent, Look,
+    Note, Operation, OperationId, OperationKind, OperationState, Outcome, Pair, PairId, PairState, PairStore,
+    Persisted, Rebase, RecordId, Resend, Reservation, Reserve, Revision, Settled, StoreCounts, StoreError, System,
+    Timestamp, Update, judge_echo,
+};
+
+/// What the store holds. Cloning it is a backup; two of them that are equal behave alike.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MemoryState {
+    /// Counts the starts of the program.
+    pub start: i64,
+    /// Pairs by number.
+    pub pairs: BTreeMap<PairId, Pair>,
+    /// Both directions of every pair.
+    pub mapping: BTreeMap<(RecordId, System), PairId>,
+    /// Reservations by source and target.
+    pub reservations: BTreeMap<(RecordId, System), (u32, OperationId, bool)>,
+    /// The ledger.
+    pub operations: BTreeMap<OperationId, Operation>,
+    /// Decisions against an edit.
+    pub notes: Vec<(PairId, Timestamp, Note)>,
+    /// Cases, and whether each is closed.
+    pub cases: Vec<(Case, bool)>,
+    /// Whether counterparts may be created.
+    pub creates: Creates,
+    next_operation: u64,
+}
+
+impl Default for MemoryState {
+    fn default() -> Self {
+        Self {
+            start: 1,
+            pairs: BTreeMap::new(),
+            mapping: BTreeMap::new(),
+            reservations: BTreeMap::new(),
+            operations: BTreeMap::new(),
+            notes: Vec::new(),
+            cases: Vec::new(),
+            creates: Creates::Allowed,
+            next_operation: 0,
+        }
+    }
+}
+
+/// A [`PairStore`] in memory. Creates are allowed unless a test says otherwise.
+pub struct MemoryStore {
+    state: Mutex<MemoryState>,
+    clock: Arc<dyn Clock>,
+    stage: Stage,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self::restored(MemoryState::default(), clock)
+    }
+
+    /// A store that holds what was saved.
+    pub fn restored(state: MemoryState, clock: Arc<dyn Clock>) -> Self {
+        Self { state: Mutex::new(state), clock, stage: Stage::default() }
+    }
+
+    /// Every method passes this stage first.
+    #[must_use]
+    pub fn on(mut self, stage: Stage) -> Self {
+        self.stage = stage;
+        self
+    }
+
+    /// What it holds now.
+    pub fn saved(&self) -> MemoryState {
+        self.state().clone()
+    }
+
+    /// Takes back what was saved.
+    pub fn restore(&self, state: MemoryState) {
+        *self.state() = state;
+    }
+
+    /// What the program would do at a start: the process before is dead.
+    pub fn restart(&self) {
+        self.state().start += 1;
+    }
+
+    fn state(&self) -> MutexGuard<'_, MemoryState> {
+        self.state.lock().expect("no method panics while it holds the state")
+    }
+}
+
+impl MemoryState {
+    fn pair_of(&self, record: &RecordId, target: &System) -> Option<Pair> {
+        let pair = self.pairs.get(self.mapping.get(&(record.clone(), target.clone()))?)?.clone();
+        Some(self.with_open(pair))
+    }
+
+    fn any_pair_of(&self, record: &RecordId) -> Option<Pair> {
+        let id = self.mapping.iter().find(|((mapped, _), _)| mapped == record)?.1;
+        Some(self.with_open(self.pairs.get(id)?.clone()))
+    }
+
+    fn with_open(&self, mut pair: Pair) -> Pair {
+        pair.open = self.operations.values().find(|op| op.pair == Some(pair.id) && op.state.is_open()).cloned();
+        pair
+    }
+
+    fn reservation(&self, source: &RecordId, target: &System) -> Option<Reservation> {
+        let (incarnation, operation, closed) = self.reservations.get(&(source.clone(), target.clone()))?;
+        Some(Reservation {
+            source: source.clone(),
+            target: target.clone(),
+            incarnation: *incarnation,
+            operation: self.operations.get(operation)?.clone(),
+            closed: *closed,
+        })
+    }
+
+    fn look(&self, record: &RecordId, target: &System) -> Look {
+        if let Some(pair) = self.pair_of(record, target) {
+            return if pair.is_active() { Look::Found(Box::new(pair)) } else { Look::Inactive(Some(Box::new(pair))) };
+        }
+        match self.reservation(record, target) {
+            Some(reservation) if reservation.closed => Look::Inactive(None),
+            Some(reservation) if reservation.operation.state != OperationState::Failed => {
+                Look::Pending(Box::new(reservation))
+            }
+            _ => Look::Missing,
+        }
+    }
+
+    fn next_operation(&mut self) -> OperationId {
+        self.next_operation += 1;
+        OperationId(format!("op-{:08}", self.next_operation))
+    }
+
+    fn save(&mut self, mut pair: Pair) -> Pair {
+        pair.open = None;
+        let [first, second] = [&pair.sides[0].record, &pair.sides[1].record];
+        self.mapping.insert((first.clone(), second.system.clone()), pair.id);
+        self.mapping.insert((second.clone(), first.system.clone()), pair.id);
+        self.pairs.insert(pair.id, pair.clone());
+        self.with_open(pair)
+    }
+
+    fn next_pair(&self) -> PairId {
+        PairId(self.pairs.keys().last().map_or(1, |last| last.0 + 1))
+    }
+
+    fn open_case(&mut self, kind: CaseKind, records: Vec<RecordId>, detail: String, now: Timestamp) -> CaseId {
+        let same = |case: &&(Case, bool)| !case.1 && case.0.kind == kind && case.0.records == records;
+        if let Some((case, _)) = self.cases.iter().find(same) {
+            return case.id;
+        }
+        let id = CaseId(i64::try_from(self.cases.len()).unwrap_or(i64::MAX - 1) + 1);
+        self.cases.push((Case { id, kind, records, detail, opened_at: now }, false));
+        id
+    }
+
+    fn supersede(&mut self, operation: Option<&OperationId>, now: Timestamp) {
+        if let Some(operation) = operation.and_then(|id| self.operations.get_mut(id))
+            && operation.state.is_open()
+        {
+            operation.state = OperationState::Superseded;
+            operation.ended_at = Some(now);
+        }
+    }
+
+    /// Writes the pair a create has made with a record.
+    fn give_birth(&mut self, create: &OperationId, target_id: &str, now: Timestamp) -> Pair {
+        let operation = self.operations[create].clone();
+        let pair = Pair::born(self.next_pair(), &operation, target_id, now);
+        if let Some(operation) = self.operations.get_mut(create) {
+            operation.pair = Some(pair.id);
+        }
+        let closed = self.reservations.get(&(operation.source.clone(), operation.target.clone())).is_some_and(|r| r.2);
+        let mut pair = pair;
+        if closed {
+            pair.state = PairState::Inactive { gone: operation.source.system.clone(), since: now };
+        }
+        self.save(pair)
+    }
+}
+
+#[async_trait]
+impl PairStore for MemoryStore {
+    async fn look(&self, record: &RecordId, target: &System) -> Result<Look, StoreError> {
+        self.stage.pass(Step::Store("look")).await;
+        Ok(self.state().look(record, target))
+    }
+
+    async fn look_many(&self, records: &[RecordId], target: &System) -> Result<Vec<Look>, StoreError> {
+        self.stage.pass(Step::Store("look_many")).await;
+        let state = self.state();
+        Ok(records.iter().map(|record| state.look(record, target)).collect())
+    }
+
+    async fn echo(&self, record: &RecordId, facts: &EventFacts) -> Result<Echo, StoreError> {
+        self.stage.pass(Step::Store("echo")).await;
+        let state = self.state();
+        let look = state.any_pair_of(record).map_or(Look::Missing, |pair| {
+            if pair.is_active() { Look::Found(Box::new(pair)) } else { Look::Inactive(Some(Box::new(pair))) }
+        });
+        let create = facts.operation.as_ref().and_then(|id| state.operations.get(id));
+        let create = create.filter(|op| op.kind == OperationKind::Create && op.pair.is_none());
+        Ok(judge_echo(&look, record, facts, create))
+    }
+
+    async fn adopt(&self, adoption: &Adoption) -> Result<Adopted, StoreError> {
+        self.stage.pass(Step::Store("adopt")).await;
+        let now = self.clock.now();
+        let mut state = self.state();
+        let record = RecordId::new(&adoption.system, &adoption.record.id);
+        if let Some(pair) = state.pair_of(&adoption.names, &adoption.system) {
+            if pair.side(&adoption.system).record != record {
+                let records = vec![record, pair.side(&adoption.system).record.clone(), adoption.names.clone()];
+                let detail = "the first record names a record that is paired with the second".to_owned();
+                return Ok(Adopted::Copy(state.open_case(CaseKind::Copy, records, detail, now)));
+            }
+            return Ok(if pair.is_active() { Adopted::Paired(Box::new(pair)) } else { Adopted::Inactive });
+        }
+        let reservation = state.reservation(&adoption.names, &adoption.system);
+        if let Some(reservation) = reservation.filter(|r| r.operation.state != OperationState::Failed) {
+            let id = reservation.operation.id.clone();
+            if let Some(made) = reservation.operation.target_id.as_ref().filter(|made| **made != record.id) {
+                let records = vec![record.clone(), RecordId::new(&adoption.system, made), adoption.names.clone()];
+                let detail = "two records name the same record, and a create of ours made the second".to_owned();
+                return Ok(Adopted::Copy(state.open_case(CaseKind::Copy, records, detail, now)));
+            }
+            if let Some(operation) = state.operations.get_mut(&id)
+                && operation.settle(&Outcome::Committed { record: adoption.record.clone() }, now)
+            {
+                // The record may have been edited since: what we sent is what was agreed.
+                operation.answered = None;
+            }
+            let pair = state.give_birth(&id, &record.id, now);
+            return Ok(if pair.is_active() { Adopted::Paired(Box::new(pair)) } else { Adopted::Inactive });
+        }
+        if reservation_closed(&state, &adoption.names, &adoption.system) {
+            return Ok(Adopted::Inactive);
+        }
+        if !adoption.verified {
+            return Ok(Adopted::Unverified);
+        }
+        let records = [adoption.names.clone(), record];
+        let pair = Pair::found(state.next_pair(), &adoption.contract, records, &adoption.topology, now);
+        Ok(Adopted::Paired(Box::new(state.save(pair))))
+    }
+
+    async fn reserve(&self, create: &Create) -> Result<Reserve, StoreError> {
+        self.stage.pass(Step::Store("reserve")).await;
+        let now = self.clock.now();
+        let mut state = self.state();
+        match state.look(&create.source, &create.target) {
+            Look::Missing => {}
+            taken => return Ok(Reserve::Taken(taken)),
+        }
+        match &state.creates {
+            Creates::Allowed => {}
+            Creates::Undecided => return Ok(Reserve::Held("the first start has not looked at both sides yet".into())),
+            Creates::Held(reason) => return Ok(Reserve::Held(reason.clone())),
+        }
+        let key = (create.source.clone(), create.target.clone());
+        let incarnation = state.reservations.get(&key).map_or(1, |reservation| reservation.0 + 1);
+        let operation = Operation {
+            id: state.next_operation(),
+            kind: OperationKind::Create,
+            state: OperationState::Pending,
+            pair: None,
+            contract: create.contract.clone(),
+            source: create.source.clone(),
+            target: create.target.clone(),
+            target_id: None,
+            request: create.request.clone(),
+            key: Some(Reservation::key(&create.source, &create.target, incarnation)),
+            writes: create.writes.clone(),
+            inverse: create.inverse.clone(),
+            answered: None,
+            first_sent_at: now,
+            sent_at: now,
+            ended_at: None,
+            deadline: create.deadline,
+            request_life: create.request_life,
+            attempts: 1,
+            start: state.start,
+            reason: None,
+            provenance: create.provenance.clone(),
+        };
+        state.reservations.insert(key, (incarnation, operation.id.clone(), false));
+        state.operations.insert(operation.id.clone(), operation.clone());
+        Ok(Reserve::Won(Intent::recorded(operation)))
+    }
+
+    async fn begin(&self, update: &Update, revision: Revision) -> Result<Begin, StoreError> {
+        self.stage.pass(Step::Store("begin")).await;
+        let now = self.clock.now();
+        let mut state = self.state();
+        let Some(pair) = state.pairs.get(&update.pair).cloned() else { return Ok(Begin::Stale) };
+        let mut pair = state.with_open(pair);
+        if let Some(open) = &pair.open
+            && update.supersedes.as_ref() != Some(&open.id)
+        {
+            return Ok(Begin::Busy(open.id.clone()));
+        }
+        if pair.revision != revision || !pair.is_active() {
+            return Ok(Begin::Stale);
+        }
+        state.supersede(update.supersedes.as_ref(), now);
+        let source = pair.other(&update.target).record.clone();
+        let target = pair.side(&update.target).record.clone();
+        let operation = Operation {
+            id: state.next_operation(),
+            kind: OperationKind::Update,
+            state: OperationState::Pending,
+            pair: Some(pair.id),
+            contract: pair.contract.clone(),
+            source,
+            target: update.target.clone(),
+            target_id: Some(target.id),
+            request: update.request.clone(),
+            key: None,
+            writes: update.writes.clone(),
+            inverse: update.inverse.clone(),
+            answered: None,
+            first_sent_at: now,
+            sent_at: now,
+            ended_at: None,
+            deadline: update.deadline,
+            request_life: update.request_life,
+            attempts: 1,
+            start: state.start,
+            reason: None,
+            provenance: update.provenance.clone(),
+        };
+        pair.rebased(&update.rebase, now);
+        pair.side_mut(&update.target).newest = Some(operation.id.clone());
+        state.notes.extend(update.notes.iter().map(|note| (pair.id, now, note.clone())));
+        state.save(pair);
+        state.operations.insert(operation.id.clone(), operation.clone());
+        Ok(Begin::Won(Intent::recorded(operation)))
+    }
+
+    async fn settle(&self, intent: &Intent, outcome: &Outcome) -> Result<Settled, StoreError> {
+        self.stage.pass(Step::Store("settle")).await;
+        let now = self.clock.now();
+        let mut state = self.state();
+        let id = &intent.operation().id;
+        let Some(mut operation) = state.operations.get(id).cloned() else {
+            return Err(StoreError(format!("operation {id} is not in the ledger")));
+        };
+        if let (Some(known), Outcome::Committed { record }) = (&operation.target_id, outcome)
+            && operation.kind == OperationKind::Create
+            && *known != record.id
+        {
+            let target = &operation.target;
+            let records =
+                vec![RecordId::new(target, &record.id), RecordId::new(target, known), operation.source.clone()];
+            let detail = "one create has made two records".to_owned();
+            state.open_case(CaseKind::Copy, records, detail, now);
+            return Ok(Settled { operation });
+        }
+        let changed = operation.settle(outcome, now);
+        state.operations.insert(id.clone(), operation.clone());
+        if changed
+            && operation.state == OperationState::Committed
+            && operation.kind == OperationKind::Update
+            && let Some(mut pair) = operation.pair.and_then(|pair| state.pairs.get(&pair).cloned())
+        {
+            pair.committed(&operation, now);
+            state.save(pair);
+        }
+        Ok(Settled { operation })
+    }
+
+    async fn resend(&self, operation: &OperationId, attempts: u32) -> Result<Resend, StoreError> {
+        self.stage.pass(Step::Store("resend")).await;
+        let now = self.clock.now();
+        let mut state = self.state();
+        let start = state.start;
+        let Some(row) = state.operations.get_mut(operation) else { return Ok(Resend::Moved) };
+        let waits = match row.state {
+            OperationState::Unknown | OperationState::NotSent => true,
+            OperationState::Pending => !row.is_live(now, start),
+            _ => false,
+        };
+        if !waits || row.attempts != attempts || row.pair.is_some() {
+            return Ok(Resend::Moved);
+        }
+        row.resend(now, start);
+        Ok(Resend::Won(Intent::recorded(row.clone())))
+    }
+
+    async fn persist(&self, operation: &OperationId) -> Result<Persisted, StoreError> {
+        self.stage.pass(Step::Store("persist")).await;
+        let now = self.clock.now();
+        let mut state = self.state();
+        let Some(create) = state.operations.get(operation).cloned() else { return Ok(Persisted::Nothing) };
+        let (OperationState::Committed, Some(made)) = (create.state, create.target_record()) else {
+            return Ok(Persisted::Nothing);
+        };
+        let of_source = state.pair_of(&create.source, &create.target);
+        let of_target = state.pair_of(&made, &create.source.system);
+        match (of_source, of_target) {
+            (None, None) => Ok(Persisted::Recorded(Box::new(state.give_birth(operation, &made.id, now)))),
+            (Some(pair), Some(other)) if pair.id == other.id => Ok(Persisted::Already(Box::new(pair))),
+            (one, other) => {
+                let taken = one.or(other).map(|pair| pair.side(&create.target).record.clone());
+                let records = [Some(made), taken, Some(create.source.clone())].into_iter().flatten().collect();
+                let detail = "a create has made a record and one of the two is paired otherwise".to_owned();
+                Ok(Persisted::Conflict(state.open_case(CaseKind::Copy, records, detail, now)))
+            }
+        }
+    }
+
+    async fn rebase(&self, rebase: &Rebase) -> Result<bool, StoreError> {
+        self.stage.pass(Step::Store("rebase")).await;
+        let now = self.clock.now();
+        let mut state = self.state();
+        let Some(pair) = state.pairs.get(&rebase.pair).cloned() else { return Ok(false) };
+        let mut pair = state.with_open(pair);
+        let foreign = pair.open.as_ref().is_some_and(|open| rebase.supersedes.as_ref() != Some(&open.id));
+        if pair.revision != rebase.revision || foreign {
+            return Ok(false);
+        }
+        state.supersede(rebase.supersedes.as_ref(), now);
+        for system in &rebase.inverse_seen {
+            pair.side_mut(system).inverse_written = true;
+        }
+        pair.fresh = false;
+        pair.rebased(&rebase.changes, now);
+        state.notes.extend(rebase.notes.iter().map(|note| (pair.id, now, note.clone())));
+        state.save(pair);
+        Ok(true)
+    }
+
+    async fn deactivate(&self, record: &RecordId) -> Result<Option<Pair>, StoreError> {
+        self.stage.pass(Step::Store("deactivate")).await;
+        let now = self.clock.now();
+        let mut state = self.state();
+        for ((source, _), reservation) in &mut state.reservations {
+            if source == record {
+                reservation.2 = true;
+            }
+        }
+        let Some(mut pair) = state.any_pair_of(record) else { return Ok(None) };
+        if pair.is_active() {
+            pair.state = PairState::Inactive { gone: record.system.clone(), since: now };
+            pair.touched(now);
+            if let Some(open) = pair.open.take() {
+                state.supersede(Some(&open.id), now);
+            }
+            pair = state.save(pair);
+        }
+        Ok(Some(pair))
+    }
+
+    async fn reactivate(&self, record: &RecordId) -> Result<Option<Pair>, StoreError> {
+        self.stage.pass(Step::Store("reactivate")).await;
+        let now = self.clock.now();
+        let mut state = self.state();
+        let Some(mut pair) = state.any_pair_of(record) else { return Ok(None) };
+        if matches!(&pair.state, PairState::Inactive { gone, .. } if *gone == record.system) {
+            pair.state = PairState::Active;
+            pair.touched(now);
+            for ((source, _), reservation) in &mut state.reservations {
+                if source == record {
+                    reservation.2 = false;
+                }
+            }
+            pair = state.save(pair);
+        }
+        Ok(Some(pair))
+    }
+
+    async fn open_case(&self, case: &Case) -> Result<CaseId, StoreError> {
+        self.stage.pass(Step::Store("open_case")).await;
+        let now = self.clock.now();
+        Ok(self.state().open_case(case.kind, case.records.clone(), case.detail.clone(), now))
+    }
+
+    async fn cases(&self, limit: usize) -> Result<Vec<Case>, StoreError> {
+        let state = self.state();
+        Ok(state.cases.iter().filter(|(_, closed)| !closed).map(|(case, _)| case.clone()).take(limit).collect())
+    }
+
+    async fn close_case(&self, id: CaseId) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        let open = state.cases.iter_mut().find(|(case, closed)| case.id == id && !closed);
+        Ok(open.map(|(_, closed)| *closed = true).is_some())
+    }
+
+    async fn history(&self, record: &RecordId) -> Result<History, StoreError> {
+        let state = self.state();
+        let pair = state.any_pair_of(record);
+        let reservation =
+            state.reservations.keys().find(|(source, _)| source == record).and_then(|(s, t)| state.reservation(s, t));
+        let ours = |op: &&Operation| {
+            (op.pair.is_some() && op.pair == pair.as_ref().map(|pair| pair.id))
+                || op.source == *record
+                || op.target_record().as_ref() == Some(record)
+        };
+        let of_pair = |note: &&(PairId, Timestamp, Note)| Some(note.0) == pair.as_ref().map(|pair| pair.id);
+        Ok(History {
+            operations: state.operations.values().filter(ours).cloned().collect(),
+            notes: state.notes.iter().filter(of_pair).map(|(_, at, note)| (*at, note.clone())).collect(),
+            cases: state.cases.iter().filter(|(case, _)| case.records.contains(record)).map(|c| c.0.clone()).collect(),
+            pair,
+            reservation,
+        })
+    }
+
+    async fn pairs(&self, after: Option<PairId>, limit: usize) -> Result<Vec<Pair>, StoreError> {
+        let state = self.state();
+        let rest = state.pairs.values().filter(|pair| after.is_none_or(|after| pair.id > after));
+        Ok(rest.take(limit).map(|pair| state.with_open(pair.clone())).collect())
+    }
+
+    async fn recover(&self) -> Result<Vec<RecordId>, StoreError> {
+        let mut state = self.state();
+        let start = state.start;
+        let mut records = Vec::new();
+        for operation in state.operations.values_mut() {
+            if operation.state == OperationState::Pending && operation.start != start {
+                operation.orphan();
+            }
+            let unmapped = operation.kind == OperationKind::Create
+                && operation.pair.is_none()
+                && operation.state != OperationState::Failed;
+            if unmapped || (operation.pair.is_some() && operation.state.is_open()) {
+                records.push(operation.source.clone());
+            }
+        }
+        Ok(records)
+    }
+
+    async fn creates(&self) -> Result<Creates, StoreError> {
+        Ok(self.state().creates.clone())
+    }
+
+    async fn set_creates(&self, creates: &Creates) -> Result<(), StoreError> {
+        self.state().creates = creates.clone();
+        Ok(())
+    }
+
+    async fn counts(&self) -> Result<StoreCounts, StoreError> {
+        let state = self.state();
+        let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+        let active = state.pairs.values().filter(|pair| pair.is_active()).count();
+        let reserved = || {
+            let open = state.reservations.values().filter(|reservation| !reservation.2);
+            open.filter_map(|reservation| state.operations.get(&reservation.1))
+                .filter(|op| op.pair.is_none() && op.state != OperationState::Failed)
+        };
+        Ok(StoreCounts {
+            pairs_active: count(active),
+            pairs_inactive: count(state.pairs.len() - active),
+            inverse_pending: count(
+                state.pairs.values().filter(|p| p.is_active() && p.sides.iter().any(|s| !s.inverse_written)).count(),
+            ),
+            reservations_open: count(reserved().count()),
+            reservation_oldest: reserved().map(|op| op.first_sent_at).min(),
+            operations_unknown: count(
+                state.operations.values().filter(|op| op.state == OperationState::Unknown).count(),
+            ),
+            cases_open: count(state.cases.iter().filter(|(_, closed)| !closed).count()),
+        })
+    }
+
+    async fn prune(&self, ended_before: Timestamp, limit: usize) -> Result<u64, StoreError> {
+        let mut state = self.state();
+        let newest: Vec<OperationId> =
+            state.pairs.values().flat_map(|pair| pair.sides.iter().filter_map(|side| side.newest.clone())).collect();
+        let reserved: Vec<OperationId> = state.reservations.values().map(|reservation| reservation.1.clone()).collect();
+        let old: Vec<OperationId> = state
+            .operations
+            .values()
+            .filter(|op| !op.state.is_open() && op.ended_at.is_some_and(|ended| ended < ended_before))
+            .map(|op| op.id.clone())
+            .filter(|id| !newest.contains(id) && !reserved.contains(id))
+            .take(limit)
+            .collect();
+        for id in &old {
+            state.operations.remove(id);
+        }
+        Ok(u64::try_from(old.len()).unwrap_or(u64::MAX))
+    }
+}
+
+fn reservation_closed(state: &MemoryState, source: &RecordId, target: &System) -> bool {
+    state.reservations.get(&(source.clone(), target.clone())).is_some_and(|reservation| reservation.2)
+}
