@@ -1,0 +1,307 @@
+//! Contacts: what the CRM does with its records, whoever asks for it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use axum::http::StatusCode;
+use serde_json::{Map, Value};
+
+use crate::control::{Controlled, PeopleAction};
+use crate::crm::UniqueRules;
+use crate::crm::contact::{Contact, apply, stored_texts};
+use crate::crm::event::{ContactEvents, Occasion, Subscription};
+use crate::crm::search::{Found, Search};
+use crate::delivery::FirstAttempt;
+use crate::history::{Deed, RecordView, WriteEntry, Writer};
+use crate::records::{LAG_MAX_MS, Records, View, Write};
+use crate::refused::Refused;
+use crate::server::Server;
+use crate::stamp;
+
+/// Ids start where nobody mistakes one for a count.
+const FIRST_ID: u64 = 101;
+
+/// "Both change listings are current within 1 s", also while the search lags more.
+const CHANGES_LAG_MAX_MS: u64 = 1_000;
+
+pub(crate) struct Contacts {
+    server: Arc<Server>,
+    app_id: String,
+    unique: UniqueRules,
+    lag_ms: AtomicU64,
+    next_event_id: AtomicU64,
+    records: RwLock<Records>,
+}
+
+/// A contact after a write, and the webhook an answer may have to wait for.
+pub(crate) struct Saved {
+    pub(crate) contact: Contact,
+    pub(crate) first_attempt: Option<FirstAttempt>,
+}
+
+impl Contacts {
+    pub(crate) fn new(server: Arc<Server>, app_id: String, unique: UniqueRules, lag_ms: u64) -> Self {
+        // A receiver remembers event ids; a CRM that starts again must not use them again.
+        let first_event_id = stamp::now_ms().unsigned_abs() * 1_000;
+        Self {
+            server,
+            app_id,
+            unique,
+            lag_ms: AtomicU64::new(lag_ms.min(LAG_MAX_MS)),
+            next_event_id: AtomicU64::new(first_event_id),
+            records: RwLock::new(Records::starting_at(FIRST_ID)),
+        }
+    }
+
+    pub(crate) fn shared_server(&self) -> Arc<Server> {
+        self.server.clone()
+    }
+
+    /// The app that calls over HTTP.
+    pub(crate) fn caller(&self) -> Writer {
+        Writer::Caller { origin: Some(self.app_id.clone()) }
+    }
+
+    pub(crate) fn create(&self, sent: Map<String, Value>, writer: Writer, times: u32) -> Result<Saved, Refused> {
+        let texts = stored_texts(&sent)?;
+        let mut properties = Map::new();
+        let changed = apply(&mut properties, &texts);
+        let write = Write { writer: writer.clone(), deed: Deed::Created, sent, changed };
+        let contact = {
+            let mut records = self.write();
+            self.check_unique(&records, &properties, None)?;
+            let id = records.insert(properties, write);
+            contact(&records, id)?
+        };
+        let first_attempt = self.announce_creation(&contact, &writer, times);
+        Ok(Saved { contact, first_attempt })
+    }
+
+    pub(crate) fn update(&self, id: &str, sent: Map<String, Value>, writer: Writer) -> Result<Saved, Refused> {
+        let texts = stored_texts(&sent)?;
+        let (contact, changed) = {
+            let mut records = self.write();
+            let number = live(&records, id)?;
+            let mut properties = contact(&records, number)?.state.fields.clone();
+            let changed = apply(&mut properties, &texts);
+            let write = Write { writer: writer.clone(), deed: Deed::Updated, sent, changed: changed.clone() };
+            if changed.is_empty() {
+                records.note_idle(number, write);
+            } else {
+                self.check_unique(&records, &properties, Some(number))?;
+                records.save(number, properties, false, write);
+            }
+            (contact(&records, number)?, changed)
+        };
+        let first_attempt = self.announce_changes(&contact, &writer, &changed);
+        Ok(Saved { contact, first_attempt })
+    }
+
+    /// Archiving an archived contact is fine and tells nobody.
+    pub(crate) fn archive(&self, id: &str, writer: Writer) -> Result<Option<FirstAttempt>, Refused> {
+        let archived = {
+            let mut records = self.write();
+            let number = known(&records, id)?;
+            if records.live(number).is_none() {
+                return Ok(None);
+            }
+            self.set_gone(&mut records, number, true, writer.clone())?
+        };
+        let event = self.occasion(&archived, &writer).event(self.event_id(), Subscription::Deletion);
+        Ok(self.server.announce(Arc::new(ContactEvents(vec![event]))))
+    }
+
+    pub(crate) fn read(&self, id: &str) -> Result<Contact, Refused> {
+        let records = self.records();
+        let number = live(&records, id)?;
+        contact(&records, number)
+    }
+
+    /// Reads by another property, always current. The oldest contact wins when several have the value.
+    pub(crate) fn read_by(&self, property: &str, value: &str) -> Result<Contact, Refused> {
+        let records = self.records();
+        let number = records.with(property, value).next();
+        let missing = || Refused::new(StatusCode::NOT_FOUND, format!("no contact with `{property}` {value}"));
+        contact(&records, number.ok_or_else(missing)?)
+    }
+
+    /// One page by id, and the id the next one starts after.
+    pub(crate) fn page(&self, after: u64, limit: usize) -> (Vec<Contact>, Option<u64>) {
+        let records = self.records();
+        let live = records.ids_after(after).filter_map(|id| {
+            let state = records.live(id)?.clone();
+            Some(Contact { id, state })
+        });
+        let mut page: Vec<_> = live.take(limit + 1).collect();
+        let more = page.len() > limit;
+        page.truncate(limit);
+        let next = page.last().filter(|_| more).map(|contact| contact.id);
+        (page, next)
+    }
+
+    pub(crate) fn search(&self, search: &Search) -> Found {
+        let mut lag_ms = self.lag_ms.load(Ordering::Relaxed);
+        if search.by_time() {
+            lag_ms = lag_ms.min(CHANGES_LAG_MAX_MS);
+        }
+        search.run(&self.records(), View::lagging(lag_ms))
+    }
+
+    fn set_gone(&self, records: &mut Records, id: u64, gone: bool, writer: Writer) -> Result<Contact, Refused> {
+        let properties = contact(records, id)?.state.fields.clone();
+        let deed = if gone { Deed::Deleted } else { Deed::Restored };
+        let write = Write { writer, deed, sent: Map::new(), changed: Vec::new() };
+        records.save(id, properties, gone, write);
+        contact(records, id)
+    }
+
+    /// The contract has no event for a restored contact, so nothing is announced.
+    fn restore(&self, id: &str) -> Result<(), Refused> {
+        let mut records = self.write();
+        let number = known(&records, id)?;
+        if records.live(number).is_none() {
+            self.set_gone(&mut records, number, false, Writer::Person)?;
+        }
+        Ok(())
+    }
+
+    fn clone_contact(&self, id: &str) -> Result<String, Refused> {
+        let mut properties = self.read(id)?.state.fields.clone();
+        for name in self.unique_names() {
+            properties.shift_remove(name);
+        }
+        let saved = self.create(properties, Writer::Person, 1)?;
+        Ok(saved.contact.id.to_string())
+    }
+
+    fn unique_names(&self) -> impl Iterator<Item = &'static str> {
+        let rules = [(self.unique.email, "email"), (self.unique.erp_id, "erp_id")];
+        rules.into_iter().filter_map(|(unique, name)| unique.then_some(name))
+    }
+
+    fn check_unique(
+        &self,
+        records: &Records,
+        properties: &Map<String, Value>,
+        itself: Option<u64>,
+    ) -> Result<(), Refused> {
+        for name in self.unique_names() {
+            let Some(value) = properties.get(name).and_then(Value::as_str) else {
+                continue;
+            };
+            let mut others = records.with(name, value).filter(|id| Some(*id) != itself);
+            if let Some(other) = others.next() {
+                // The id stands only in the text, as it does in HubSpot's answer.
+                return Err(Refused::new(
+                    StatusCode::CONFLICT,
+                    format!("Contact already exists. Existing ID: {other}"),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Each event is a delivery of its own: they race each other to the receiver.
+    fn announce_creation(&self, contact: &Contact, writer: &Writer, times: u32) -> Option<FirstAttempt> {
+        let occasion = self.occasion(contact, writer);
+        let mut first_attempt = None;
+        for _ in 0..times {
+            let event = occasion.event(self.event_id(), Subscription::Creation);
+            first_attempt = self.server.announce(Arc::new(ContactEvents(vec![event])));
+        }
+        first_attempt
+    }
+
+    fn announce_changes(&self, contact: &Contact, writer: &Writer, changed: &[String]) -> Option<FirstAttempt> {
+        if changed.is_empty() {
+            return None;
+        }
+        let occasion = self.occasion(contact, writer);
+        let properties = &contact.state.fields;
+        let event = |name: &String| {
+            let value = properties.get(name).and_then(Value::as_str);
+            occasion.change(self.event_id(), name, value.unwrap_or_default())
+        };
+        let events = changed.iter().map(event).collect();
+        self.server.announce(Arc::new(ContactEvents(events)))
+    }
+
+    fn occasion<'a>(&'a self, contact: &Contact, writer: &'a Writer) -> Occasion<'a> {
+        Occasion { app_id: &self.app_id, object_id: contact.id, occurred_at: contact.state.updated_ms, writer }
+    }
+
+    fn event_id(&self) -> u64 {
+        self.next_event_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn records(&self) -> RwLockReadGuard<'_, Records> {
+        self.records.read().expect("no writer panics halfway")
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Records> {
+        self.records.write().expect("no writer panics halfway")
+    }
+}
+
+impl Controlled for Contacts {
+    fn server(&self) -> &Server {
+        &self.server
+    }
+
+    fn people_do(&self, action: PeopleAction) -> Result<String, Refused> {
+        match action {
+            PeopleAction::Create { fields, tool, times } => {
+                let saved = self.create(fields, PeopleAction::writer(tool), times)?;
+                Ok(saved.contact.id.to_string())
+            }
+            PeopleAction::Edit { id, fields, tool } => {
+                self.update(&id, fields, PeopleAction::writer(tool))?;
+                Ok(id)
+            }
+            PeopleAction::Delete { id } => {
+                self.archive(&id, Writer::Person)?;
+                Ok(id)
+            }
+            PeopleAction::Restore { id } => {
+                self.restore(&id)?;
+                Ok(id)
+            }
+            PeopleAction::Announce { id, times } => {
+                self.announce_creation(&self.read(&id)?, &Writer::Person, times);
+                Ok(id)
+            }
+            PeopleAction::Clone { id } => self.clone_contact(&id),
+        }
+    }
+
+    fn set_lag_ms(&self, lag_ms: u64) {
+        self.lag_ms.store(lag_ms.min(LAG_MAX_MS), Ordering::Relaxed);
+    }
+
+    fn snapshot(&self) -> Vec<RecordView> {
+        self.records().snapshot(|id| id.to_string())
+    }
+
+    fn history(&self, id: &str) -> Option<Vec<WriteEntry>> {
+        self.records().history(id.parse().ok()?)
+    }
+}
+
+fn known(records: &Records, id: &str) -> Result<u64, Refused> {
+    let number = id.parse().ok();
+    number.filter(|number| records.newest(*number).is_some()).ok_or_else(|| Refused::unknown("contact", id))
+}
+
+fn live(records: &Records, id: &str) -> Result<u64, Refused> {
+    let number = known(records, id)?;
+    match records.live(number) {
+        Some(_) => Ok(number),
+        None => Err(Refused::unknown("contact", id)),
+    }
+}
+
+fn contact(records: &Records, id: u64) -> Result<Contact, Refused> {
+    let state = records.newest(id);
+    let state = state.ok_or_else(|| Refused::unknown("contact", &id.to_string()))?;
+    Ok(Contact { id, state: state.clone() })
+}

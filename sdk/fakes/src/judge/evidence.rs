@@ -1,0 +1,70 @@
+//! Evidence: both systems as they are, and every write that made them so.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::crm::Crm;
+use crate::erp::Erp;
+use crate::history::{RecordView, WriteEntry, Writer};
+use crate::judge::meaning::Side;
+
+/// A record and how it came to be.
+#[derive(Clone, Debug, Serialize)]
+pub struct Record {
+    /// As it is now.
+    pub view: RecordView,
+    /// Its writes, oldest first.
+    pub history: Vec<WriteEntry>,
+}
+
+/// What an audit is made from.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Evidence {
+    /// The CRM's records by id, archived ones too.
+    pub crm: BTreeMap<String, Record>,
+    /// The ERP's records by id, deleted ones too.
+    pub erp: BTreeMap<String, Record>,
+}
+
+impl Evidence {
+    /// Takes it from both systems.
+    pub fn of(crm: &Crm, erp: &Erp) -> Self {
+        let record = |view: RecordView, history| (view.id.clone(), Record { view, history });
+        Self {
+            crm: crm
+                .snapshot()
+                .into_iter()
+                .map(|view| (crm.history(&view.id), view))
+                .map(|(h, v)| record(v, h))
+                .collect(),
+            erp: erp
+                .snapshot()
+                .into_iter()
+                .map(|view| (erp.history(&view.id), view))
+                .map(|(h, v)| record(v, h))
+                .collect(),
+        }
+    }
+
+    /// The records of one side.
+    pub fn side(&self, side: Side) -> &BTreeMap<String, Record> {
+        match side {
+            Side::Crm => &self.crm,
+            Side::Erp => &self.erp,
+        }
+    }
+
+    /// Every write the sync made, with its side.
+    pub(crate) fn sync_writes(&self) -> impl Iterator<Item = (Side, &WriteEntry)> {
+        Side::BOTH.into_iter().flat_map(|side| {
+            let writes = self.side(side).values().flat_map(|record| &record.history);
+            writes.filter(|write| is_sync(&write.writer)).map(move |write| (side, write))
+        })
+    }
+}
+
+/// Only the program calls the API; people and other tools do not.
+pub(crate) fn is_sync(writer: &Writer) -> bool {
+    matches!(writer, Writer::Caller { .. })
+}

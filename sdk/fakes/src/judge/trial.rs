@@ -1,0 +1,335 @@
+//! Trial: one scenario, one program, from two empty systems to the report.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+use tokio::time::{sleep, timeout};
+
+use crate::crm::{Crm, CrmConfig};
+use crate::erp::{Erp, ErpConfig};
+use crate::faults::Faults;
+use crate::judge::audit::Audit;
+use crate::judge::cast::Cast;
+use crate::judge::economy::{Economy, Spent, Start};
+use crate::judge::evidence::Evidence;
+use crate::judge::program::{Program, ProgramError, Resources, Running, free_port};
+use crate::judge::report::Report;
+use crate::judge::scenario::Scenario;
+use crate::stamp;
+
+/// Preparations have ended when nothing was written for this long.
+const PREPARED_AFTER_QUIET: Duration = Duration::from_millis(500);
+/// The first look at what is left comes after this much quiet.
+const LOOK_AFTER_QUIET: Duration = Duration::from_millis(1_000);
+/// What is not healed after this much quiet will not be: the contract allows 15 s.
+const HEALED_WITHIN_QUIET: Duration = Duration::from_secs(17);
+/// The longest the program is down between a kill and its next life.
+const DOWN_MAX_MS: u64 = 300;
+
+/// What is to be judged, and how hard.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// What people do.
+    pub scenario: Scenario,
+    /// How much of it, in the scenario's unit.
+    pub size: usize,
+    /// Decides who does what, what goes wrong and when the program is killed.
+    pub seed: u64,
+    /// How often the program is killed while it works.
+    pub kills: u32,
+    /// The whole run ends by then, settled or not.
+    pub deadline: Duration,
+    /// How long the program is watched after everything has settled.
+    pub watch: Duration,
+    /// Keeps the program's folder and log even when nothing is wrong. They are always kept when something is.
+    pub keep: bool,
+}
+
+/// Why there is no report.
+#[derive(Debug)]
+pub enum TrialError {
+    /// The systems or the folder could not be set up.
+    Stage(io::Error),
+    /// The program could not be started, or not again after a kill.
+    Program(ProgramError),
+}
+
+impl std::fmt::Display for TrialError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            TrialError::Stage(error) => write!(f, "cannot set the stage: {error}"),
+            TrialError::Program(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for TrialError {}
+
+impl From<io::Error> for TrialError {
+    fn from(error: io::Error) -> Self {
+        TrialError::Stage(error)
+    }
+}
+
+impl From<ProgramError> for TrialError {
+    fn from(error: ProgramError) -> Self {
+        TrialError::Program(error)
+    }
+}
+
+impl Trial {
+    /// A scenario in its full size, undisturbed.
+    pub fn of(scenario: Scenario, size: usize) -> Self {
+        Self {
+            scenario,
+            size,
+            seed: 1,
+            kills: 0,
+            deadline: Duration::from_secs(180) + Duration::from_millis(10) * size as u32,
+            watch: Duration::from_millis(2_500),
+            keep: false,
+        }
+    }
+
+    /// Plays it and answers what came of it.
+    pub async fn run(&self, program: &Program) -> Result<Report, TrialError> {
+        let until = Instant::now() + self.deadline;
+        let stage = Stage::set(self.seed).await?;
+        let mut running = Running::start(program, stage.env(), stage.port, stage.log()).await?;
+        let mut cast = Cast::new(stage.crm.clone(), stage.erp.clone(), self.seed);
+
+        let mut in_time = timeout(left(until), self.scenario.prepare(&mut cast, self.size)).await.is_ok();
+        quiet(&cast, PREPARED_AFTER_QUIET, until.min(Instant::now() + HEALED_WITHIN_QUIET)).await;
+
+        let start = Start { spent: Spent::so_far(&cast), entries: cast.ledger().len(), at_ms: stamp::now_ms() };
+        let cpu_before_s = running.cpu_s();
+        stage.set_faults(&self.scenario.faults(), self.scenario.lags_ms());
+        let play = timeout(left(until), self.scenario.play(&mut cast, self.size));
+        let (played, killed) = tokio::join!(play, self.kill_now_and_then(&mut running));
+        in_time &= played.is_ok();
+        killed?;
+        stage.set_faults(&Faults::default(), (0, 0));
+        let played_until_ms = stamp::now_ms();
+
+        in_time &= self.settle(&cast, until).await;
+        let spent = Spent::so_far(&cast);
+        let cpu_after_s = running.cpu_s();
+        let watched = Instant::now();
+        sleep(self.watch).await;
+        let idle_s = running.cpu_s() - cpu_after_s;
+        let idle_cpu_percent = idle_s * 100.0 / watched.elapsed().as_secs_f64();
+        running.note_death();
+
+        cast.look_around();
+        let evidence = Evidence::of(&stage.crm, &stage.erp);
+        let audit = Audit::of(cast.ledger(), &evidence, self.scenario.tolerance(self.kills));
+        let mut economy = Economy::of(&cast, &evidence, start, played_until_ms, spent.since(start.spent));
+        economy.writes_after_quiet = Spent::so_far(&cast).since(spent).writes;
+        match self.scenario {
+            Scenario::Hot => economy.count_rounds(&cast, &evidence, 1, start),
+            Scenario::Echo => economy.count_echoes(),
+            _ => {}
+        }
+        let peak_rss_mb = running.peak_rss_mb();
+        let stopped_in_ms = running.stop().await;
+        let cpu_s = cpu_after_s - cpu_before_s;
+        let resources = Resources {
+            cpu_s,
+            cpu_s_per_1000_edits: cpu_s * 1_000.0 / economy.edits.max(1) as f64,
+            idle_cpu_percent,
+            peak_rss_mb,
+            ready_ms: running.ready_ms.clone(),
+            stopped_in_ms,
+            data_bytes: bytes_in(&stage.data()),
+        };
+        let mut report = Report {
+            subject: program.name.clone(),
+            scenario: self.scenario,
+            size: self.size,
+            seed: self.seed,
+            kills: self.kills,
+            in_time,
+            died: running.died.clone(),
+            people: audit.people,
+            pairs: audit.pairs,
+            findings: audit.findings,
+            economy,
+            resources,
+            faults_happened: stage.faults_happened(),
+            log_end: String::new(),
+            kept: None,
+        };
+        if !report.passed() {
+            report.log_end = running.log_end();
+        }
+        if self.keep || !report.passed() {
+            report.kept = Some(stage.folder.clone());
+        }
+        drop(running);
+        stage.strike(report.kept.is_some()).await;
+        Ok(report)
+    }
+
+    async fn kill_now_and_then(&self, running: &mut Running) -> Result<(), ProgramError> {
+        let mut rng = Rng::with_seed(self.seed ^ 0x006b_696c_6c73);
+        let span_ms = u64::try_from(self.scenario.span(self.size).as_millis()).unwrap_or(u64::MAX).max(200);
+        let mut moments: Vec<_> = (0..self.kills).map(|_| Duration::from_millis(rng.u64(50..span_ms))).collect();
+        moments.sort_unstable();
+        let began = Instant::now();
+        for moment in moments {
+            sleep(moment.saturating_sub(began.elapsed())).await;
+            let down = Duration::from_millis(rng.u64(0..=DOWN_MAX_MS));
+            running.kill_and_restart(down).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until it is quiet and nothing is left to heal, or for as long as healing may take.
+    async fn settle(&self, cast: &Cast, until: Instant) -> bool {
+        let tolerance = self.scenario.tolerance(self.kills);
+        let mut next_look = LOOK_AFTER_QUIET;
+        while Instant::now() < until {
+            sleep(Duration::from_millis(25)).await;
+            let quiet = quiet_for(cast);
+            if quiet < LOOK_AFTER_QUIET {
+                next_look = LOOK_AFTER_QUIET;
+            }
+            if quiet < next_look {
+                continue;
+            }
+            let evidence = Evidence::of(cast.crm(), cast.erp());
+            let converged = Audit::of(cast.ledger(), &evidence, tolerance).is_converged();
+            if converged || quiet >= HEALED_WITHIN_QUIET {
+                return true;
+            }
+            next_look = (quiet + LOOK_AFTER_QUIET).min(HEALED_WITHIN_QUIET);
+        }
+        false
+    }
+}
+
+/// Both systems, and the folder and the port of the program.
+struct Stage {
+    crm: Crm,
+    erp: Erp,
+    crm_config: CrmConfig,
+    erp_config: ErpConfig,
+    folder: PathBuf,
+    port: u16,
+}
+
+impl Stage {
+    async fn set(seed: u64) -> io::Result<Self> {
+        let port = free_port()?;
+        let folder = fresh_folder()?;
+        let crm_config = CrmConfig {
+            seed,
+            token: format!("crm-token-{seed}"),
+            client_secret: format!("crm-secret-{seed}"),
+            webhook_url: Some(format!("http://127.0.0.1:{port}/webhooks/crm")),
+            ..CrmConfig::default()
+        };
+        let erp_config = ErpConfig {
+            seed,
+            token: format!("erp-token-{seed}"),
+            webhook_secret: format!("erp-secret-{seed}"),
+            webhook_url: Some(format!("http://127.0.0.1:{port}/webhooks/erp")),
+            ..ErpConfig::default()
+        };
+        let crm = Crm::start(crm_config.clone()).await?;
+        let erp = Erp::start(erp_config.clone()).await?;
+        Ok(Self { crm, erp, crm_config, erp_config, folder, port })
+    }
+
+    /// What the contract promises the program, and nothing else.
+    fn env(&self) -> Vec<(String, OsString)> {
+        let url = |url: &Option<String>| url.clone().unwrap_or_default();
+        let texts = [
+            ("PORT", self.port.to_string()),
+            ("CRM_BASE_URL", self.crm.base_url()),
+            ("ERP_BASE_URL", self.erp.base_url()),
+            ("CRM_TOKEN", self.crm_config.token.clone()),
+            ("ERP_TOKEN", self.erp_config.token.clone()),
+            ("CRM_APP_ID", self.crm_config.app_id.clone()),
+            ("CRM_CLIENT_SECRET", self.crm_config.client_secret.clone()),
+            ("ERP_WEBHOOK_SECRET", self.erp_config.webhook_secret.clone()),
+            ("CRM_WEBHOOK_URL", url(&self.crm_config.webhook_url)),
+            ("ERP_WEBHOOK_URL", url(&self.erp_config.webhook_url)),
+            ("SYNC_ORIGIN", "pairline".to_owned()),
+        ];
+        let texts = texts.into_iter().map(|(name, value)| (name.to_owned(), OsString::from(value)));
+        texts.chain([("DATA_DIR".to_owned(), self.data().into_os_string())]).collect()
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.join("program.log")
+    }
+
+    fn set_faults(&self, faults: &Faults, (crm_lag_ms, erp_lag_ms): (u64, u64)) {
+        self.crm.set_faults(faults.clone());
+        self.erp.set_faults(faults.clone());
+        self.crm.set_search_lag_ms(crm_lag_ms);
+        self.erp.set_changes_lag_ms(erp_lag_ms);
+    }
+
+    fn faults_happened(&self) -> Vec<(String, u64)> {
+        let happened = [("crm", self.crm.faults_happened()), ("erp", self.erp.faults_happened())];
+        let named = |(side, faults): (&'static str, std::collections::BTreeMap<&'static str, u64>)| {
+            faults.into_iter().map(move |(name, count)| (format!("{side} {name}"), count))
+        };
+        happened.into_iter().flat_map(named).collect()
+    }
+
+    async fn strike(self, keep: bool) {
+        self.crm.shutdown().await;
+        self.erp.shutdown().await;
+        if !keep {
+            // What cannot be removed is in the system's folder for such things.
+            drop(fs::remove_dir_all(&self.folder));
+        }
+    }
+}
+
+fn fresh_folder() -> io::Result<PathBuf> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("pairline-judge-{}-{}-{number}", std::process::id(), stamp::now_ms());
+    let folder = std::env::temp_dir().join(name);
+    fs::create_dir_all(folder.join("data"))?;
+    Ok(folder)
+}
+
+fn bytes_in(folder: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return 0;
+    };
+    let bytes = entries.flatten().map(|entry| match entry.metadata() {
+        Ok(data) if data.is_dir() => bytes_in(&entry.path()),
+        Ok(data) => data.len(),
+        Err(_) => 0,
+    });
+    bytes.sum()
+}
+
+async fn quiet(cast: &Cast, quiet: Duration, until: Instant) {
+    while quiet_for(cast) < quiet && Instant::now() < until {
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+fn quiet_for(cast: &Cast) -> Duration {
+    cast.crm().quiet_for().min(cast.erp().quiet_for())
+}
+
+fn left(until: Instant) -> Duration {
+    until.saturating_duration_since(Instant::now())
+}
