@@ -295,7 +295,8 @@ impl Operation {
                 // Only what was in the body: the rest of an answer may be somebody's newer edit.
                 let names = self.writes.iter().flat_map(|write| write.value.keys());
                 let fields = names.filter_map(|name| Some((name.clone(), record.fields.get(name)?.clone()))).collect();
-                self.answered = Some(fields);
+                // A request that was sent before may be answered from the record as it is now, edits included.
+                self.answered = (self.attempts == 1).then_some(fields);
                 self.end(OperationState::Committed, None, now);
             }
             _ if known => return false,
