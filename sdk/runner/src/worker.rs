@@ -1,0 +1,125 @@
+//! Does the work of a hint: walks its record's topology, and turns the answer into what becomes of the hint.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pairline_sdk::{Clock, Disposition, Hint, NodeError, ProcessDto, Random, System, Worker};
+use tracing::{debug, info, warn};
+
+use crate::flow::{Flow, WalkEnd, WalkObserver};
+
+/// When and how often a record is looked at again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repeater {
+    /// Tries that count, at most; the platform's default is 10.
+    pub max_hops: u32,
+    /// The wait after the first try; it doubles with each one.
+    pub first_wait: Duration,
+    /// The longest wait.
+    pub longest_wait: Duration,
+}
+
+impl Default for Repeater {
+    fn default() -> Self {
+        Self { max_hops: 10, first_wait: Duration::from_millis(500), longest_wait: Duration::from_secs(60) }
+    }
+}
+
+impl Repeater {
+    /// The wait after this many tries, with up to a quarter more by chance, so that records that failed together do
+    /// not come back together.
+    pub fn wait(&self, hops: u32, random: &dyn Random) -> Duration {
+        let doubled = self.first_wait.saturating_mul(1_u32.checked_shl(hops.min(16)).unwrap_or(u32::MAX));
+        let wait = doubled.min(self.longest_wait);
+        let quarter = u64::try_from(wait.as_millis() / 4).unwrap_or(0);
+        wait + Duration::from_millis(random.below(quarter + 1))
+    }
+}
+
+/// Walks hints through topologies.
+pub struct TopologyWorker {
+    /// The topologies that start from records of a system.
+    pub flows: BTreeMap<System, Vec<Flow>>,
+    /// When and how often a record is looked at again.
+    pub repeater: Repeater,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance, for jitter.
+    pub random: Arc<dyn Random>,
+    /// Sees every node's result.
+    pub observer: Option<Arc<dyn WalkObserver>>,
+}
+
+#[async_trait]
+impl Worker for TopologyWorker {
+    async fn work(&self, hint: Hint) -> Disposition {
+        let Some(flows) = self.flows.get(&hint.record.system) else {
+            return Disposition::Trash {
+                reason: format!("no topology starts from `{}`", hint.record.system),
+                topology: String::new(),
+                node: String::new(),
+            };
+        };
+        for flow in flows {
+            let dto = ProcessDto::from_hint(&hint, &flow.name);
+            let walk = flow.walk(dto, self.observer.as_deref()).await;
+            match walk.end {
+                WalkEnd::Done(ended) => {
+                    let message = ended.last().and_then(ProcessDto::message).unwrap_or_default();
+                    debug!(correlation_id = %hint.correlation_id, record = %hint.record, topology = %flow.name, path = walk.path.join(" > "), message, "walked");
+                }
+                WalkEnd::Failed { node, error } => return self.failed(&hint, flow, node, error),
+            }
+        }
+        Disposition::Done
+    }
+}
+
+impl TopologyWorker {
+    fn failed(&self, hint: &Hint, flow: &Flow, node: String, error: NodeError) -> Disposition {
+        let topology = flow.name.clone();
+        match error {
+            NodeError::Repeat { reason, after, counted } => {
+                let hops = hint.hops + u32::from(counted);
+                if counted && hops >= self.repeater.max_hops {
+                    let reason = format!("gave up after {hops} tries: {reason}");
+                    warn!(correlation_id = %hint.correlation_id, record = %hint.record, topology = %flow.name, node, reason, "moved to the trash");
+                    return Disposition::Trash { reason, topology, node };
+                }
+                let backoff = || self.repeater.wait(hint.hops, &*self.random);
+                let wait = after.map_or_else(backoff, |after| after.max(Duration::from_millis(1)));
+                if counted {
+                    info!(correlation_id = %hint.correlation_id, record = %hint.record, topology = %flow.name, node, reason, hop = hops, of = self.repeater.max_hops, wait_ms = wait.as_millis(), "will be looked at again");
+                } else {
+                    debug!(correlation_id = %hint.correlation_id, record = %hint.record, topology = %flow.name, node, reason, wait_ms = wait.as_millis(), "waits");
+                }
+                Disposition::Again { at: self.clock.now().plus(wait), reason, counted }
+            }
+            NodeError::StopAndFail { reason } => {
+                warn!(correlation_id = %hint.correlation_id, record = %hint.record, topology = %flow.name, node, reason, "moved to the trash");
+                Disposition::Trash { reason, topology, node }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pairline_sdk::testing::TestRandom;
+
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_the_longest_and_never_come_down_together() {
+        let repeater = Repeater::default();
+        let random = TestRandom::new(7);
+        let waits: Vec<Duration> = (0..12).map(|hops| repeater.wait(hops, &random)).collect();
+
+        assert!(waits[0] >= Duration::from_millis(500) && waits[0] <= Duration::from_millis(625));
+        assert!(waits[3] >= Duration::from_secs(4));
+        assert!(waits[11] <= Duration::from_secs(75));
+        assert_ne!(repeater.wait(9, &random), repeater.wait(9, &random));
+    }
+}

@@ -1,0 +1,5 @@
+//! The tests of the composed program.
+
+mod search;
+mod simulation;
+mod support;
