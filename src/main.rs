@@ -1,3 +1,23 @@
-//! The composed program: registers the nodes and hands over to the runner's command line.
+//! The composed program: registers the nodes, and hands databases and demo systems to the runner's command line.
+//!
+//! A program with nodes of your own is this file with one more `register` line.
 
-fn main() {}
+mod demo;
+mod embedded;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use pairline_runner::composition::Composition;
+use pairline_sdk::Registry;
+
+fn main() -> ExitCode {
+    let mut registry = Registry::new();
+    pairline_nodes::register(&mut registry);
+    pairline_runner::cli::main(Composition {
+        version: env!("CARGO_PKG_VERSION"),
+        registry,
+        databases: Arc::new(embedded::Embedded),
+        demo: Arc::new(demo::Fakes),
+    })
+}

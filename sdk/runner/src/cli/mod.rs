@@ -1,0 +1,258 @@
+//! The command line: what an integrator and an operator type.
+
+mod creates;
+mod dev;
+mod explain;
+mod ids;
+mod output;
+mod project;
+mod run;
+mod status;
+mod trash;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use output::{Exit, Output};
+
+use crate::check::CheckFormat;
+use crate::composition::{Composition, DatabaseSettings, Stores};
+use crate::machine::{SystemClock, SystemRandom};
+use crate::topology::GraphFormat;
+
+/// Keeps a CRM and an ERP in step, both ways, without ever making a second copy of the same person.
+#[derive(Debug, Parser)]
+#[command(name = "pairline", disable_version_flag = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+struct Global {
+    /// A folder with topologies, contracts and applications, instead of the built-in ones.
+    #[arg(short, long, global = true, env = "PAIRLINE_CONFIG", value_name = "DIR")]
+    config: Option<PathBuf>,
+    /// Where the database is.
+    #[arg(long, global = true, env = "DATA_DIR", value_name = "DIR", default_value = ".pairline")]
+    data_dir: PathBuf,
+    /// Print one JSON document instead of text.
+    #[arg(long, global = true)]
+    json: bool,
+    /// How log lines look; text on a terminal and JSON otherwise, unless given.
+    #[arg(long, global = true, env = "PAIRLINE_LOG_FORMAT", value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
+    /// Colour in text.
+    #[arg(long, global = true, env = "PAIRLINE_COLOR", value_name = "WHEN", default_value = "auto")]
+    color: Color,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Try it: a fake CRM, a fake ERP and the runner in one process, on loopback.
+    Dev(dev::DevArgs),
+    /// Run: take webhooks, poll, and keep both systems in step.
+    Run(run::RunArgs),
+    /// Check topologies, contracts and applications, without running anything.
+    #[command(alias = "lint", alias = "validate")]
+    Check {
+        /// How findings look.
+        #[arg(long, value_enum, default_value = "text")]
+        format: CheckFormatArg,
+        /// Fail on warnings, too.
+        #[arg(long)]
+        deny_warnings: bool,
+    },
+    /// Run the topologies' own tests (`*.test.yaml`).
+    Test {
+        /// Only tests whose name contains this.
+        #[arg(long, value_name = "TEXT")]
+        filter: Option<String>,
+    },
+    /// Draw a topology.
+    Graph {
+        /// Which one; all of them unless given.
+        topology: Option<String>,
+        /// As what.
+        #[arg(long, value_enum, default_value = "text")]
+        format: GraphFormatArg,
+    },
+    /// Look into the id mapping.
+    Ids {
+        #[command(subcommand)]
+        command: ids::IdsCommand,
+    },
+    /// What could not be delivered.
+    #[command(alias = "dlq")]
+    Trash {
+        #[command(subcommand)]
+        command: trash::TrashCommand,
+    },
+    /// Stop writing to the systems, while events are still taken. Survives a restart.
+    Pause {
+        /// Only what starts from this application.
+        #[arg(long, value_name = "NAME")]
+        application: Option<String>,
+        /// Why, for `status`.
+        #[arg(long, default_value = "paused by an operator")]
+        reason: String,
+    },
+    /// Write to the systems again; what has waited is read afresh, in its order.
+    Resume {
+        /// Only what starts from this application.
+        #[arg(long, value_name = "NAME")]
+        application: Option<String>,
+    },
+    /// How the sync is doing, and what needs a person.
+    Status,
+    /// The story of one record: both ids, who owns each field, where each value came from.
+    Explain {
+        /// Such as `crm:101`.
+        record: String,
+    },
+    /// Whether counterparts may be created.
+    Creates {
+        #[command(subcommand)]
+        command: creates::CreatesCommand,
+    },
+    /// Print the version.
+    Version,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum CheckFormatArg {
+    Text,
+    Line,
+    Json,
+    Github,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum GraphFormatArg {
+    Text,
+    Mermaid,
+    Dot,
+}
+
+/// What every command is given.
+pub(crate) struct Context {
+    composition: Composition,
+    global: Global,
+    output: Output,
+}
+
+impl Context {
+    fn database_settings() -> DatabaseSettings {
+        DatabaseSettings { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom::default()) }
+    }
+
+    /// The database, for an operator's command.
+    async fn attach(&self) -> Result<Stores, Exit> {
+        let attached = self.composition.databases.attach(&self.global.data_dir, Self::database_settings()).await;
+        attached.map_err(|error| Exit::new(error.exit_code, error.message))
+    }
+}
+
+/// The program: reads the command line, runs the command, and gives the exit code.
+pub fn main(composition: Composition) -> std::process::ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            // The help that clap prints when nothing was typed is not an answer to a question.
+            return match error.print() {
+                Ok(()) if asked => std::process::ExitCode::SUCCESS,
+                _ => std::process::ExitCode::from(64),
+            };
+        }
+    };
+    let output = Output::new(cli.global.json, cli.global.color == Color::Always, cli.global.color == Color::Never);
+    log(&cli.global, matches!(cli.command, Command::Dev(_)));
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return output.fail(&Exit::new(71, format!("cannot start threads: {error}"))),
+    };
+    let command = cli.command;
+    let context = Context { composition, global: cli.global, output };
+    let result = runtime.block_on(dispatch(&context, command));
+    // A worker that hangs in a call must not keep a stopped program alive.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(500));
+    match result {
+        Ok(code) => std::process::ExitCode::from(code),
+        Err(exit) => context.output.fail(&exit),
+    }
+}
+
+async fn dispatch(context: &Context, command: Command) -> Result<u8, Exit> {
+    match command {
+        Command::Dev(args) => dev::dev(context, args).await,
+        Command::Run(args) => run::run(context, args).await,
+        Command::Check { format, deny_warnings } => {
+            let format = match format {
+                _ if context.global.json => CheckFormat::Json,
+                CheckFormatArg::Text => CheckFormat::Text,
+                CheckFormatArg::Line => CheckFormat::Line,
+                CheckFormatArg::Json => CheckFormat::Json,
+                CheckFormatArg::Github => CheckFormat::Github,
+            };
+            project::check_command(context, format, deny_warnings)
+        }
+        Command::Test { filter } => project::test_command(context, filter.as_deref()).await,
+        Command::Graph { topology, format } => {
+            let format = match format {
+                GraphFormatArg::Text => GraphFormat::Text,
+                GraphFormatArg::Mermaid => GraphFormat::Mermaid,
+                GraphFormatArg::Dot => GraphFormat::Dot,
+            };
+            project::graph_command(context, topology.as_deref(), format)
+        }
+        Command::Ids { command } => ids::ids(context, command).await,
+        Command::Trash { command } => trash::trash(context, command).await,
+        Command::Pause { application, reason } => status::pause(context, application, Some(reason)).await,
+        Command::Resume { application } => status::pause(context, application, None).await,
+        Command::Status => status::status(context).await,
+        Command::Explain { record } => explain::explain(context, &record).await,
+        Command::Creates { command } => creates::creates(context, command).await,
+        Command::Version => {
+            let version = context.composition.version;
+            context.output.print(&serde_json::json!({ "version": version }), || format!("pairline {version}\n"));
+            Ok(0)
+        }
+    }
+}
+
+/// Log lines go to stderr; stdout carries results. `dev` draws a picture of its own and keeps quiet unless asked.
+fn log(global: &Global, quiet: bool) {
+    use std::io::IsTerminal;
+    let default = if quiet { "error" } else { "info" };
+    let filter = std::env::var("PAIRLINE_LOG").unwrap_or_else(|_| default.to_owned());
+    let filter = tracing_subscriber::EnvFilter::try_new(&filter).unwrap_or_else(|_| default.into());
+    let terminal = std::io::stderr().is_terminal();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let json = match global.log_format {
+        Some(LogFormat::Json) => true,
+        Some(LogFormat::Text) => false,
+        None => !terminal,
+    };
+    let colour = global.color != Color::Never && terminal && std::env::var_os("NO_COLOR").is_none();
+    // A second subscriber is a mistake of tests that call this twice, and harmless.
+    if json { builder.json().with_current_span(false).try_init().ok() } else { builder.with_ansi(colour).try_init().ok() };
+}

@@ -1,0 +1,84 @@
+//! What a command prints: its result on stdout, as text or as one JSON document; what went wrong on stderr.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use pairline_sdk::Timestamp;
+use serde_json::{Value, json};
+
+/// Where results go.
+#[derive(Clone, Copy, Debug)]
+pub struct Output {
+    json: bool,
+    colour: bool,
+}
+
+/// Why a command ends without its result.
+#[derive(Debug)]
+pub struct Exit {
+    /// The exit code.
+    pub code: u8,
+    /// What went wrong and what would help.
+    pub message: String,
+}
+
+impl Exit {
+    /// An end with this code and this message.
+    pub fn new(code: u8, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    /// The database did not answer.
+    pub(crate) fn store(error: impl std::fmt::Display) -> Self {
+        Self::new(75, error.to_string())
+    }
+}
+
+impl Output {
+    /// Text or JSON, with colour or without; with neither wish, colour goes to terminals only.
+    pub fn new(json: bool, always: bool, never: bool) -> Self {
+        let terminal = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        Self { json, colour: always || (terminal && !never) }
+    }
+
+    /// Whether text may have colour.
+    pub fn colour(&self) -> bool {
+        self.colour
+    }
+
+    /// Whether results are JSON.
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Prints a result, as JSON or as the text that is made when it is wanted.
+    pub fn print(&self, result: &Value, text: impl FnOnce() -> String) {
+        let text = if self.json { format!("{result:#}\n") } else { text() };
+        self.raw(&text);
+    }
+
+    /// Prints text as it is.
+    pub fn raw(&self, text: &str) {
+        let mut stdout = std::io::stdout().lock();
+        // A reader that has gone (`pairline ids list | head`) is no failure.
+        stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).ok();
+    }
+
+    /// Says what went wrong, and gives the exit code.
+    pub fn fail(&self, exit: &Exit) -> ExitCode {
+        if !exit.message.is_empty() {
+            let text = if self.json {
+                format!("{}\n", json!({ "error": exit.message, "exit_code": exit.code }))
+            } else {
+                format!("error: {}\n", exit.message)
+            };
+            std::io::stderr().lock().write_all(text.as_bytes()).ok();
+        }
+        ExitCode::from(exit.code)
+    }
+}
+
+/// An instant as a person reads it.
+pub(crate) fn instant(at: Timestamp) -> String {
+    jiff::Timestamp::from_millisecond(at.as_millis()).map_or_else(|_| at.as_millis().to_string(), |at| at.to_string())
+}

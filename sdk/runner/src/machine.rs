@@ -1,0 +1,46 @@
+//! The machine's time and chance, behind the contract's ports.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+use pairline_sdk::{Clock, Random, Timestamp};
+
+/// The machine's clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+#[async_trait]
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    async fn sleep_until(&self, until: Timestamp) {
+        tokio::time::sleep(until.since(self.now())).await;
+    }
+}
+
+/// Chance for jitter and ids, seeded by the standard library's own; never for a secret.
+#[derive(Debug)]
+pub struct SystemRandom {
+    seed: RandomState,
+    drawn: AtomicU64,
+}
+
+impl Default for SystemRandom {
+    fn default() -> Self {
+        Self { seed: RandomState::new(), drawn: AtomicU64::new(0) }
+    }
+}
+
+impl Random for SystemRandom {
+    fn bits(&self) -> u64 {
+        let mut hasher = self.seed.build_hasher();
+        hasher.write_u64(self.drawn.fetch_add(1, Ordering::Relaxed));
+        hasher.finish()
+    }
+}

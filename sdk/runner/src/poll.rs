@@ -1,0 +1,172 @@
+//! The changed-since poll: finds what a lost webhook left behind.
+//!
+//! It compares each listed record with what its pair last agreed on, so an unchanged record, and our own write, cost
+//! no call and make no hint.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pairline_sdk::{
+    Application, Arrival, Clock, Delivery, Engine, EngineError, Look, Pair, PairState, PairStore, ReadError, Record,
+    RecordId, StoreError, SyncContract,
+};
+use tracing::{debug, warn};
+
+/// Pages of one pass, at most; the next pass goes on from its cursor.
+const PAGES_PER_PASS: usize = 1000;
+
+/// Records whose version is remembered as settled, at most.
+const REMEMBERED: usize = 50_000;
+
+/// A pass takes at most one part in this many of the time.
+const SHARE_OF_TIME: u32 = 8;
+
+/// The longest wait between two passes that this makes.
+const LONGEST_WAIT: Duration = Duration::from_secs(8);
+
+/// Why a pass ended early. Its cursor stands where the last durable page left it.
+#[derive(Debug, thiserror::Error)]
+pub enum PollError {
+    /// The application did not answer.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The store did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The inbox took nothing.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+/// What a pass has seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pass {
+    /// Records listed.
+    pub listed: usize,
+    /// Records that became a hint.
+    pub hints: usize,
+}
+
+/// Polls one application.
+pub struct Poll {
+    application: Arc<dyn Application>,
+    contract: Arc<SyncContract>,
+    store: Arc<dyn PairStore>,
+    engine: Arc<dyn Engine>,
+    clock: Arc<dyn Clock>,
+    interval: Duration,
+    settled: HashMap<String, String>,
+}
+
+impl Poll {
+    /// A poll of one application, every `interval`.
+    pub fn new(
+        application: Arc<dyn Application>,
+        contract: Arc<SyncContract>,
+        store: Arc<dyn PairStore>,
+        engine: Arc<dyn Engine>,
+        clock: Arc<dyn Clock>,
+        interval: Duration,
+    ) -> Self {
+        Self { application, contract, store, engine, clock, interval, settled: HashMap::new() }
+    }
+
+    /// Polls until it is dropped.
+    pub async fn run(mut self) {
+        loop {
+            let begun = Instant::now();
+            let system = self.application.profile().system.clone();
+            match self.pass().await {
+                Ok(pass) if pass.hints > 0 => {
+                    debug!(application = %system, listed = pass.listed, hints = pass.hints, "polled")
+                }
+                Ok(_) => {}
+                Err(PollError::Read(ReadError::Wait { reason, .. })) => {
+                    debug!(application = %system, reason, "the poll waits")
+                }
+                Err(error) => {
+                    warn!(application = %system, %error, "the poll did not finish, it goes on from its cursor")
+                }
+            }
+            // Under load the listing is long and webhooks do the work; the poll then takes only its share of the time.
+            let wait = self.interval.max((begun.elapsed() * SHARE_OF_TIME).min(LONGEST_WAIT));
+            self.clock.sleep_until(self.clock.now().plus(wait)).await;
+        }
+    }
+
+    /// One pass: every page since the cursor. Each page's hints and its cursor are durable before the next is asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`PollError`]; what was taken before it stays taken.
+    pub async fn pass(&mut self) -> Result<Pass, PollError> {
+        let system = self.application.profile().system.clone();
+        let cursor = self.engine.cursor(&system).await?;
+        let (mut pass, mut page) = (Pass::default(), None);
+        for _ in 0..PAGES_PER_PASS {
+            self.application.admit().await?;
+            let listed = self.application.changed(&cursor, page.as_ref()).await?;
+            pass.listed += listed.records.len();
+            let arrivals = self.doubtful(&listed.records).await?;
+            pass.hints += arrivals.len();
+            if !arrivals.is_empty() || listed.cursor != cursor {
+                let cursor = Some((system.clone(), listed.cursor));
+                self.engine.enqueue(Delivery { arrivals, cursor, unreadable: vec![] }).await?;
+            }
+            page = listed.next;
+            if page.is_none() {
+                break;
+            }
+        }
+        Ok(pass)
+    }
+
+    /// The records that may not hold what their pair says.
+    async fn doubtful(&mut self, records: &[Record]) -> Result<Vec<Arrival>, PollError> {
+        let system = &self.application.profile().system;
+        let unsettled: Vec<&Record> = records
+            .iter()
+            .filter(|record| record.version.is_none() || self.settled.get(&record.id) != record.version.as_ref())
+            .collect();
+        let ids: Vec<RecordId> = unsettled.iter().map(|record| RecordId::new(system, &record.id)).collect();
+        let looks = self.store.look_many(&ids, self.contract.other(system)).await?;
+        if self.settled.len() > REMEMBERED {
+            self.settled.clear();
+        }
+        let mut arrivals = Vec::new();
+        for ((record, id), look) in unsettled.into_iter().zip(ids).zip(looks) {
+            if self.is_settled(record, &look) {
+                if let Some(version) = &record.version {
+                    self.settled.insert(record.id.clone(), version.clone());
+                }
+            } else if !matches!(look, Look::Pending(_)) {
+                arrivals.push(Arrival { record: id, event_key: None, facts: None });
+            }
+        }
+        Ok(arrivals)
+    }
+
+    fn is_settled(&self, record: &Record, look: &Look) -> bool {
+        let system = &self.application.profile().system;
+        match look {
+            Look::Found(pair) => pair.open.is_none() && !pair.fresh && self.agrees(record, pair),
+            // The record is listed, so it is there; if it was the one that was gone, it is back.
+            Look::Inactive(Some(pair)) => !matches!(&pair.state, PairState::Inactive { gone, .. } if gone == system),
+            Look::Inactive(None) => true,
+            Look::Missing | Look::Pending(_) => false,
+        }
+    }
+
+    fn agrees(&self, record: &Record, pair: &Pair) -> bool {
+        let system = &self.application.profile().system;
+        let inverse = match self.contract.inverse_field(system) {
+            Some(_) => {
+                let other = &pair.other(system).record.id;
+                self.contract.inverse_of(system, record).as_ref() == Some(other)
+            }
+            None => true,
+        };
+        inverse && self.contract.agrees(system, &record.fields, &pair.side(system).base)
+    }
+}

@@ -1,0 +1,314 @@
+//! The whole, running: applications, topologies, lanes, polls and the listener, put together and taken down in order.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pairline_sdk::{
+    Application, Arrival, Clock, Control, Delivery, Engine, OwnerGuard, Ports, Random, Registry, System, Worker,
+};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{error, info, warn};
+
+use crate::application::{Description, Environment, HttpApplication, ReqwestTransport, Transport};
+use crate::composition::Stores;
+use crate::finding::Finding;
+use crate::first_run;
+use crate::gauges::Gauges;
+use crate::metrics::Metrics;
+use crate::poll::Poll;
+use crate::project::Project;
+use crate::webhook::{Listener, Receiver};
+use crate::worker::{Repeater, TopologyWorker};
+
+/// What a running system needs to be told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where webhooks are taken.
+    pub listen: SocketAddr,
+    /// How often each system is asked what has changed.
+    pub poll_every: Duration,
+    /// Hints at work at the same time, at most.
+    pub parallel: usize,
+    /// How long event keys are kept.
+    pub keep_events: Duration,
+    /// How long finished operations are kept.
+    pub keep_operations: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let day = Duration::from_secs(24 * 3600);
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 18090)),
+            poll_every: Duration::from_secs(2),
+            parallel: 64,
+            keep_events: 30 * day,
+            keep_operations: 30 * day,
+        }
+    }
+}
+
+/// Rows deleted at a time, so that pruning never holds up an acknowledgement.
+const PRUNE_ROWS: usize = 500;
+
+/// How often there is something to prune.
+const PRUNE_EVERY: Duration = Duration::from_secs(60);
+
+/// How long a stop waits for what is at work; what is left is recovered at the next start.
+const STOP_WITHIN: Duration = Duration::from_secs(2);
+
+/// Why a system cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Descriptions or topologies are not usable.
+    #[error("{}", texts(.0))]
+    Findings(Vec<Finding>),
+    /// Something else in the configuration.
+    #[error("{0}")]
+    Configuration(String),
+    /// The store or the inbox does not answer.
+    #[error("{0}")]
+    Database(String),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+impl StartError {
+    /// The exit code of a program that ends with this.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Findings(_) | Self::Configuration(_) => 78,
+            Self::Database(_) => 75,
+            Self::Listen { .. } => 69,
+        }
+    }
+}
+
+fn texts(findings: &[Finding]) -> String {
+    findings.iter().map(|finding| format!("\n{}", finding.render(false))).collect()
+}
+
+/// A running system.
+pub struct RunningSystem {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What it counts.
+    pub metrics: Arc<Metrics>,
+    stores: Stores,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    engine_run: tokio::task::JoinHandle<()>,
+}
+
+/// Everything that is made before anything runs.
+struct Parts {
+    applications: BTreeMap<System, Arc<HttpApplication>>,
+    descriptions: Vec<Description>,
+    metrics: Arc<Metrics>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
+impl RunningSystem {
+    /// Starts everything. The listener opens last, when all of the rest is ready.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]; nothing is left running.
+    pub async fn start(
+        project: &Project,
+        registry: &Registry,
+        environment: &Environment,
+        stores: Stores,
+        settings: &Settings,
+        time: (Arc<dyn Clock>, Arc<dyn Random>),
+    ) -> Result<Self, StartError> {
+        // An address that is taken is better known before the database has been touched.
+        drop(bind(settings.listen).await?);
+        let parts = Parts::make(project, environment, time)?;
+        let worker = parts.worker(project, registry, &stores)?;
+        let database = |error: &dyn std::fmt::Display| StartError::Database(error.to_string());
+
+        let unfinished = stores.pairs.recover().await.map_err(|error| database(&error))?;
+        if !unfinished.is_empty() {
+            info!(records = unfinished.len(), "taking up what an earlier start left open");
+            let again = |record| Arrival { record, event_key: None, facts: None };
+            let delivery = Delivery { arrivals: unfinished.into_iter().map(again).collect(), ..Delivery::default() };
+            stores.engine.enqueue(delivery).await.map_err(|error| database(&error))?;
+        }
+        for contract in project.contracts.values() {
+            let of = |system: &System| parts.applications.get(system).map(|app| Arc::clone(app) as Arc<dyn Application>);
+            let [Some(one), Some(other)] = contract.systems().each_ref().map(of) else { continue };
+            let decided = first_run::decide(&*stores.pairs, [&one, &other], contract, &*parts.clock).await;
+            decided.map_err(|error| database(&error))?;
+        }
+
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let engine_run = spawn_engine(Arc::clone(&stores.engine), worker, settings.parallel, stop.clone());
+        parts.spawn_polls(project, &stores, settings, &stop, &tasks);
+        spawn_pruning(&stores, settings, Arc::clone(&parts.clock), &stop, &tasks);
+        let gauges = Gauges::new(&stores, &parts.metrics, parts.applications.values().cloned().collect(), &parts.clock);
+        let receiver = Receiver::new(parts.descriptions, Arc::clone(&stores.engine), &parts.metrics, Arc::clone(&parts.clock))
+            .map_err(StartError::Configuration)?;
+        let listener = bind(settings.listen).await?;
+        let address = listener.local_addr().map_err(|source| StartError::Listen { address: settings.listen, source })?;
+        let serve = Listener::new(receiver, Arc::clone(&parts.metrics), Arc::new(gauges)).serve(listener, stop.clone());
+        tasks.spawn(serve);
+        tasks.close();
+        info!(%address, "ready");
+        Ok(Self { address, metrics: parts.metrics, stores, stop, tasks, engine_run })
+    }
+
+    /// Stops in order: nothing new is taken, what is at work is finished, the database is closed.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        if let Err(error) = self.stores.engine.control(Control::Stop).await {
+            warn!(%error, "the lanes do not stop by themselves");
+        }
+        let finished = async {
+            self.tasks.wait().await;
+            if let Err(error) = self.engine_run.await {
+                error!(%error, "the lanes ended with a panic");
+            }
+        };
+        if tokio::time::timeout(STOP_WITHIN, finished).await.is_err() {
+            warn!("stopped while calls were under way; their outcome is recovered at the next start");
+        }
+        self.stores.handle.close().await;
+        info!("stopped");
+    }
+
+    /// The database it works on.
+    pub fn stores(&self) -> &Stores {
+        &self.stores
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<tokio::net::TcpListener, StartError> {
+    tokio::net::TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })
+}
+
+fn spawn_engine(
+    engine: Arc<dyn Engine>,
+    worker: Arc<dyn Worker>,
+    parallel: usize,
+    stop: CancellationToken,
+) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(async move {
+        while !stop.is_cancelled() {
+            match engine.run(Arc::clone(&worker), parallel).await {
+                Ok(()) => return,
+                Err(error) => {
+                    error!(%error, "the lanes stand still and are started again");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            }
+        }
+    })
+}
+
+fn spawn_pruning(stores: &Stores, settings: &Settings, clock: Arc<dyn Clock>, stop: &CancellationToken, tasks: &TaskTracker) {
+    let (stores, settings, stop) = (stores.clone(), settings.clone(), stop.clone());
+    tasks.spawn(async move {
+        loop {
+            let wait = clock.sleep_until(clock.now().plus(PRUNE_EVERY));
+            if stop.run_until_cancelled(wait).await.is_none() {
+                return;
+            }
+            let now = clock.now();
+            let events = stores.engine.prune(now.minus(settings.keep_events), PRUNE_ROWS).await;
+            let operations = stores.pairs.prune(now.minus(settings.keep_operations), PRUNE_ROWS).await;
+            if let Err(error) = events {
+                warn!(%error, "old event keys were not deleted");
+            }
+            if let Err(error) = operations {
+                warn!(%error, "old operations were not deleted");
+            }
+        }
+    });
+}
+
+impl Parts {
+    fn make(
+        project: &Project,
+        environment: &Environment,
+        (clock, random): (Arc<dyn Clock>, Arc<dyn Random>),
+    ) -> Result<Self, StartError> {
+        let (mut descriptions, mut findings) = (Vec::new(), Vec::new());
+        for (_, source) in &project.applications {
+            let (description, found) = Description::parse(&source.file, &source.text, environment);
+            findings.extend(found.into_iter().filter(Finding::is_error));
+            descriptions.extend(description);
+        }
+        if !findings.is_empty() {
+            return Err(StartError::Findings(findings));
+        }
+        let metrics = Arc::new(Metrics::default());
+        let tls = descriptions.iter().any(Description::is_tls);
+        let transport: Arc<dyn Transport> = Arc::new(ReqwestTransport::new(tls).map_err(StartError::Configuration)?);
+        let mut applications = BTreeMap::new();
+        for description in &descriptions {
+            let (transport, clock, random) = (Arc::clone(&transport), Arc::clone(&clock), Arc::clone(&random));
+            let application = HttpApplication::new(description.clone(), transport, clock, random, &metrics);
+            let application = application.map_err(StartError::Configuration)?;
+            applications.insert(description.system().clone(), Arc::new(application));
+        }
+        Ok(Self { applications, descriptions, metrics, clock, random })
+    }
+
+    fn worker(&self, project: &Project, registry: &Registry, stores: &Stores) -> Result<Arc<dyn Worker>, StartError> {
+        let mut flows: BTreeMap<System, Vec<_>> = BTreeMap::new();
+        for topology in &project.topologies {
+            let contract = project.contracts.get(&topology.contract);
+            let contract = contract.ok_or_else(|| StartError::Configuration(format!("no contract `{}`", topology.contract)))?;
+            let contract = Arc::new(contract.clone());
+            let guarded = self.applications.iter().filter(|(system, _)| contract.covers(system)).map(|(system, application)| {
+                let inner = Arc::clone(application) as Arc<dyn Application>;
+                (system.clone(), Arc::new(OwnerGuard::new(inner, Arc::clone(&contract))) as Arc<dyn Application>)
+            });
+            let ports = Ports {
+                store: Arc::clone(&stores.pairs),
+                applications: guarded.collect(),
+                contract: Arc::clone(&contract),
+                clock: Arc::clone(&self.clock),
+            };
+            let flow = topology.make(registry, &ports).map_err(StartError::Configuration)?;
+            flows.entry(topology.start.application.clone()).or_default().push(flow);
+        }
+        Ok(Arc::new(TopologyWorker {
+            flows,
+            repeater: Repeater::default(),
+            clock: Arc::clone(&self.clock),
+            random: Arc::clone(&self.random),
+            observer: Some(Arc::new(crate::gauges::NodeResults::new(&self.metrics))),
+        }))
+    }
+
+    fn spawn_polls(&self, project: &Project, stores: &Stores, settings: &Settings, stop: &CancellationToken, tasks: &TaskTracker) {
+        for (system, application) in &self.applications {
+            let starts = project.topologies.iter().find(|topology| topology.start.application == *system);
+            let Some(contract) = starts.and_then(|topology| project.contracts.get(&topology.contract)) else { continue };
+            let poll = Poll::new(
+                Arc::clone(application) as Arc<dyn Application>,
+                Arc::new(contract.clone()),
+                Arc::clone(&stores.pairs),
+                Arc::clone(&stores.engine),
+                Arc::clone(&self.clock),
+                settings.poll_every,
+            );
+            let stop = stop.clone();
+            tasks.spawn(async move {
+                stop.run_until_cancelled(poll.run()).await;
+            });
+        }
+    }
+}
