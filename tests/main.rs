@@ -1,5 +1,7 @@
 //! The tests of the composed program.
 
 mod search;
+mod shipped;
 mod simulation;
+mod steps;
 mod support;

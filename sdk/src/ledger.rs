@@ -362,12 +362,12 @@ impl Operation {
 ///
 /// Only a store makes one: holding it is the proof that a crash from here on will be found by recovery.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Intent(Operation);
+pub struct Intent(Box<Operation>);
 
 impl Intent {
     /// For stores alone, after the commit.
     pub fn recorded(operation: Operation) -> Self {
-        Self(operation)
+        Self(Box::new(operation))
     }
 
     /// What is to be sent.

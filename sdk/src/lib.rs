@@ -31,6 +31,8 @@ mod clock;
 mod description;
 mod engine;
 mod error;
+#[cfg(doc)]
+pub mod guide;
 pub mod headers;
 pub mod ledger;
 pub mod message;

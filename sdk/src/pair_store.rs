@@ -443,7 +443,9 @@ fn left_there(pair: &Pair, record: &RecordId, name: &str, value: &Value) -> bool
     let side = pair.side(&record.system);
     let same = |left: &Value, right: &Value| match (left, right) {
         (Value::String(left), Value::String(right)) => left == right,
-        (Value::String(text), other) | (other, Value::String(text)) => *text == other.to_string(),
+        (Value::String(text), Value::Number(number)) | (Value::Number(number), Value::String(text)) => {
+            number.to_string().as_str() == text
+        }
         (left, right) => left == right,
     };
     match side.base.get(name) {

@@ -88,7 +88,8 @@ mod tests {
 
     fn decided(crm: &[Value], erp: &[Value]) -> Creates {
         let clock: Arc<dyn Clock> = Arc::new(TestClock::default());
-        let state = MemoryState { creates: Creates::Undecided, ..MemoryState::default() };
+        let mut state = MemoryState::default();
+        state.creates = Creates::Undecided;
         let store = MemoryStore::restored(state, Arc::clone(&clock));
         let (left, right) = (MemoryApplication::crm(Arc::clone(&clock)), MemoryApplication::erp(Arc::clone(&clock)));
         for fields in crm {

@@ -1,1 +1,21 @@
 //! Carries messages through topologies and faces the world.
+
+pub mod application;
+pub mod check;
+pub mod cli;
+pub mod composition;
+pub mod contract;
+pub mod finding;
+pub mod first_run;
+pub mod flow;
+pub mod gauges;
+pub mod machine;
+pub mod metrics;
+pub mod poll;
+pub mod project;
+pub mod story;
+pub mod system;
+pub mod topology;
+pub mod webhook;
+pub mod worker;
+pub mod yaml;

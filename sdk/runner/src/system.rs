@@ -146,7 +146,8 @@ impl RunningSystem {
             stores.engine.enqueue(delivery).await.map_err(|error| database(&error))?;
         }
         for contract in project.contracts.values() {
-            let of = |system: &System| parts.applications.get(system).map(|app| Arc::clone(app) as Arc<dyn Application>);
+            let of =
+                |system: &System| parts.applications.get(system).map(|app| Arc::clone(app) as Arc<dyn Application>);
             let [Some(one), Some(other)] = contract.systems().each_ref().map(of) else { continue };
             let decided = first_run::decide(&*stores.pairs, [&one, &other], contract, &*parts.clock).await;
             decided.map_err(|error| database(&error))?;
@@ -157,10 +158,12 @@ impl RunningSystem {
         parts.spawn_polls(project, &stores, settings, &stop, &tasks);
         spawn_pruning(&stores, settings, Arc::clone(&parts.clock), &stop, &tasks);
         let gauges = Gauges::new(&stores, &parts.metrics, parts.applications.values().cloned().collect(), &parts.clock);
-        let receiver = Receiver::new(parts.descriptions, Arc::clone(&stores.engine), &parts.metrics, Arc::clone(&parts.clock))
-            .map_err(StartError::Configuration)?;
+        let receiver =
+            Receiver::new(parts.descriptions, Arc::clone(&stores.engine), &parts.metrics, Arc::clone(&parts.clock))
+                .map_err(StartError::Configuration)?;
         let listener = bind(settings.listen).await?;
-        let address = listener.local_addr().map_err(|source| StartError::Listen { address: settings.listen, source })?;
+        let address =
+            listener.local_addr().map_err(|source| StartError::Listen { address: settings.listen, source })?;
         let serve = Listener::new(receiver, Arc::clone(&parts.metrics), Arc::new(gauges)).serve(listener, stop.clone());
         tasks.spawn(serve);
         tasks.close();
@@ -216,7 +219,13 @@ fn spawn_engine(
     })
 }
 
-fn spawn_pruning(stores: &Stores, settings: &Settings, clock: Arc<dyn Clock>, stop: &CancellationToken, tasks: &TaskTracker) {
+fn spawn_pruning(
+    stores: &Stores,
+    settings: &Settings,
+    clock: Arc<dyn Clock>,
+    stop: &CancellationToken,
+    tasks: &TaskTracker,
+) {
     let (stores, settings, stop) = (stores.clone(), settings.clone(), stop.clone());
     tasks.spawn(async move {
         loop {
@@ -269,12 +278,14 @@ impl Parts {
         let mut flows: BTreeMap<System, Vec<_>> = BTreeMap::new();
         for topology in &project.topologies {
             let contract = project.contracts.get(&topology.contract);
-            let contract = contract.ok_or_else(|| StartError::Configuration(format!("no contract `{}`", topology.contract)))?;
+            let contract =
+                contract.ok_or_else(|| StartError::Configuration(format!("no contract `{}`", topology.contract)))?;
             let contract = Arc::new(contract.clone());
-            let guarded = self.applications.iter().filter(|(system, _)| contract.covers(system)).map(|(system, application)| {
-                let inner = Arc::clone(application) as Arc<dyn Application>;
-                (system.clone(), Arc::new(OwnerGuard::new(inner, Arc::clone(&contract))) as Arc<dyn Application>)
-            });
+            let guarded =
+                self.applications.iter().filter(|(system, _)| contract.covers(system)).map(|(system, application)| {
+                    let inner = Arc::clone(application) as Arc<dyn Application>;
+                    (system.clone(), Arc::new(OwnerGuard::new(inner, Arc::clone(&contract))) as Arc<dyn Application>)
+                });
             let ports = Ports {
                 store: Arc::clone(&stores.pairs),
                 applications: guarded.collect(),
@@ -293,10 +304,19 @@ impl Parts {
         }))
     }
 
-    fn spawn_polls(&self, project: &Project, stores: &Stores, settings: &Settings, stop: &CancellationToken, tasks: &TaskTracker) {
+    fn spawn_polls(
+        &self,
+        project: &Project,
+        stores: &Stores,
+        settings: &Settings,
+        stop: &CancellationToken,
+        tasks: &TaskTracker,
+    ) {
         for (system, application) in &self.applications {
             let starts = project.topologies.iter().find(|topology| topology.start.application == *system);
-            let Some(contract) = starts.and_then(|topology| project.contracts.get(&topology.contract)) else { continue };
+            let Some(contract) = starts.and_then(|topology| project.contracts.get(&topology.contract)) else {
+                continue;
+            };
             let poll = Poll::new(
                 Arc::clone(application) as Arc<dyn Application>,
                 Arc::new(contract.clone()),

@@ -2,10 +2,12 @@
 //! engine must pass.
 
 mod contact;
+pub mod engine_suite;
 mod memory_application;
 mod memory_store;
 mod node_tester;
 mod stage;
+pub mod store_suite;
 mod time;
 
 pub use contact::{contact_contract, contact_document};

@@ -498,3 +498,6 @@ fn told(records: &[(Side, &Record)]) -> Vec<String> {
     }
     lines
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,8 +53,13 @@ struct Bare {
 
 /// Serves the contract's environment until the process ends.
 pub async fn bare_receiver() -> Result<(), BareError> {
-    let env = |name: &str| std::env::var(name).map_err(|_| BareError(format!("expected {name} in the environment")));
-    let port = env("PORT")?.parse().map_err(|_| BareError("expected a number in PORT".to_owned()))?;
+    serve(|name| std::env::var(name).ok()).await
+}
+
+/// Serves any environment, until it is dropped.
+pub(crate) async fn serve(env: impl Fn(&str) -> Option<String>) -> Result<(), BareError> {
+    let env = |name: &str| env(name).ok_or_else(|| BareError(format!("expected {name} in the environment")));
+    let port: u16 = env("PORT")?.parse().map_err(|_| BareError("expected a number in PORT".to_owned()))?;
     let http = reqwest::Client::builder().no_proxy().tcp_nodelay(true).build();
     let bare = Bare {
         http: http.map_err(|error| BareError(error.to_string()))?,

@@ -128,16 +128,21 @@ impl Scenario {
         if self == Scenario::Chaos { (3_000, 1_000) } else { (0, 0) }
     }
 
+    /// Whether a run with that many kills leaves outcomes nobody knows, which take a while to clear up.
+    pub(crate) fn is_stormy(self, kills: u32) -> bool {
+        self == Scenario::Chaos || kills > 0
+    }
+
     /// What nobody can be blamed for in a run with that many kills.
     pub(crate) fn tolerance(self, kills: u32) -> Tolerance {
-        if self == Scenario::Chaos || kills > 0 { Tolerance::STORMY } else { Tolerance::CALM }
+        if self.is_stormy(kills) { Tolerance::STORMY } else { Tolerance::CALM }
     }
 
     /// About how long the program is busy: kills are spread over it.
     pub(crate) fn span(self, size: usize) -> Duration {
         let size = size as u64;
         Duration::from_millis(match self {
-            Scenario::Throughput | Scenario::Burst => 700 + size,
+            Scenario::Throughput | Scenario::Burst => 200 + size / 2,
             Scenario::Race => 500 + 10 * size,
             Scenario::Pingpong => 7_000,
             Scenario::EditAfterCreate => 1_000 + 30 * size,

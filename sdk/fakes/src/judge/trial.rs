@@ -28,6 +28,9 @@ const PREPARED_AFTER_QUIET: Duration = Duration::from_millis(500);
 const LOOK_AFTER_QUIET: Duration = Duration::from_millis(1_000);
 /// What is not healed after this much quiet will not be: the contract allows 15 s.
 const HEALED_WITHIN_QUIET: Duration = Duration::from_secs(17);
+/// After a storm the program may still clear up what it does not know; it is watched this often, until it writes
+/// nothing while it is watched.
+const WATCHES_AFTER_STORM: u32 = 6;
 /// The longest the program is down between a kill and its next life.
 const DOWN_MAX_MS: u64 = 300;
 
@@ -119,17 +122,14 @@ impl Trial {
         in_time &= self.settle(&cast, until).await;
         let spent = Spent::so_far(&cast);
         let cpu_after_s = running.cpu_s();
-        let watched = Instant::now();
-        sleep(self.watch).await;
-        let idle_s = running.cpu_s() - cpu_after_s;
-        let idle_cpu_percent = idle_s * 100.0 / watched.elapsed().as_secs_f64();
+        let (writes_after_quiet, idle_cpu_percent) = self.watched(&cast, &running).await;
         running.note_death();
 
         cast.look_around();
         let evidence = Evidence::of(&stage.crm, &stage.erp);
         let audit = Audit::of(cast.ledger(), &evidence, self.scenario.tolerance(self.kills));
         let mut economy = Economy::of(&cast, &evidence, start, played_until_ms, spent.since(start.spent));
-        economy.writes_after_quiet = Spent::so_far(&cast).since(spent).writes;
+        economy.writes_after_quiet = writes_after_quiet;
         match self.scenario {
             Scenario::Hot => economy.count_rounds(&cast, &evidence, 1, start),
             Scenario::Echo => economy.count_echoes(),
@@ -187,6 +187,22 @@ impl Trial {
             running.kill_and_restart(down).await?;
         }
         Ok(())
+    }
+
+    /// Writes nobody asked for any more, and the processor time it takes to do nothing.
+    async fn watched(&self, cast: &Cast, running: &Running) -> (u64, f64) {
+        let watches = if self.scenario.is_stormy(self.kills) { WATCHES_AFTER_STORM } else { 1 };
+        let (mut writes, mut idle_cpu_percent) = (0, 0.0);
+        for _ in 0..watches {
+            let (began, cpu_s, spent) = (Instant::now(), running.cpu_s(), Spent::so_far(cast));
+            sleep(self.watch).await;
+            idle_cpu_percent = (running.cpu_s() - cpu_s) * 100.0 / began.elapsed().as_secs_f64();
+            writes = Spent::so_far(cast).since(spent).writes;
+            if writes == 0 {
+                break;
+            }
+        }
+        (writes, idle_cpu_percent)
     }
 
     /// Waits until it is quiet and nothing is left to heal, or for as long as healing may take.
@@ -332,4 +348,30 @@ fn quiet_for(cast: &Cast) -> Duration {
 
 fn left(until: Instant) -> Duration {
     until.saturating_duration_since(Instant::now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::audit::Category;
+    use crate::judge::bare;
+
+    /// The yardstick keeps its ids in memory and looks there before each create, and that is not enough.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_race_finds_the_duplicates_of_a_bare_receiver() {
+        let stage = Stage::set(7).await.unwrap();
+        let env: std::collections::HashMap<_, _> = stage.env().into_iter().collect();
+        let bare = tokio::spawn(bare::serve(move |name| env.get(name)?.to_str().map(str::to_owned)));
+        let mut cast = Cast::new(stage.crm.clone(), stage.erp.clone(), 7);
+
+        stage.set_faults(&Scenario::Race.faults(), (0, 0));
+        Scenario::Race.play(&mut cast, 6).await;
+        quiet(&cast, Duration::from_millis(300), Instant::now() + Duration::from_secs(10)).await;
+
+        let evidence = Evidence::of(&stage.crm, &stage.erp);
+        let audit = Audit::of(cast.ledger(), &evidence, Scenario::Race.tolerance(0));
+        assert!(audit.count(Category::Duplicate) > 0, "{audit:?}");
+        bare.abort();
+        stage.strike(false).await;
+    }
 }

@@ -41,7 +41,9 @@ pub(super) async fn creates(context: &Context, command: CreatesCommand) -> Resul
         }
         CreatesCommand::Hold { reason } => {
             stores.pairs.set_creates(&Creates::Held(reason.clone())).await.map_err(Exit::store)?;
-            context.output.print(&json!({ "creates": "held", "reason": reason }), || "creates are held back\n".to_owned());
+            context
+                .output
+                .print(&json!({ "creates": "held", "reason": reason }), || "creates are held back\n".to_owned());
         }
     }
     Ok(0)

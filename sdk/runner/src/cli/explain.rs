@@ -78,9 +78,11 @@ impl FieldStory {
             Owner::System(system) => format!("owned by {system}"),
             Owner::Shared(_) => "shared".to_owned(),
         };
-        let newest = history.operations.iter().rev().find(|operation| {
-            operation.writes.iter().any(|write| write.field == field.name())
-        });
+        let newest = history
+            .operations
+            .iter()
+            .rev()
+            .find(|operation| operation.writes.iter().any(|write| write.field == field.name()));
         let empty = |system: &System| field.canonical(contract, system, &pair.side(system).base).is_empty();
         let origin = match newest {
             Some(operation) => {
@@ -128,7 +130,8 @@ fn story(record: &RecordId, history: &History, events: &[InboxEvent]) -> Vec<Lin
         lines.push(Line { at: *at, what: decided(note) });
     }
     if let Some(pair) = &history.pair {
-        let what = format!("mapping  {} ⇄ {} recorded by {}", pair.sides[0].record, pair.sides[1].record, pair.created_by);
+        let what =
+            format!("mapping  {} ⇄ {} recorded by {}", pair.sides[0].record, pair.sides[1].record, pair.created_by);
         lines.push(Line { at: pair.created_at, what });
     }
     lines
@@ -140,11 +143,8 @@ fn told(operation: &Operation) -> String {
         OperationKind::Update => "update  ",
     };
     let target = operation.target_id.as_deref().unwrap_or("(not known)");
-    let mut fields: Vec<String> = operation
-        .writes
-        .iter()
-        .map(|write| format!("{} ({})", write.field, write.reason.sentence()))
-        .collect();
+    let mut fields: Vec<String> =
+        operation.writes.iter().map(|write| format!("{} ({})", write.field, write.reason.sentence())).collect();
     fields.extend(operation.inverse.iter().map(|inverse| format!("inverse id in `{}`", inverse.field)));
     let again = if operation.attempts > 1 { format!(", sent {} times", operation.attempts) } else { String::new() };
     let why = operation.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
@@ -164,5 +164,10 @@ fn decided(note: &Note) -> String {
         pairline_sdk::NoteKind::Conflict => "conflict ",
     };
     let lost: Vec<&str> = note.lost.keys().map(String::as_str).collect();
-    format!("{what} the edit of `{}` in {} was not kept (its value is in the log: {})", note.field, note.system, lost.join(", "))
+    format!(
+        "{what} the edit of `{}` in {} was not kept (its value is in the log: {})",
+        note.field,
+        note.system,
+        lost.join(", ")
+    )
 }

@@ -32,8 +32,7 @@ pub(super) enum IdsCommand {
 
 /// Reads a record's name as a person types it.
 pub(super) fn record(text: &str) -> Result<RecordId, Exit> {
-    RecordId::parse(text)
-        .ok_or_else(|| Exit::new(64, format!("expected a record such as `crm:101`, found `{text}`")))
+    RecordId::parse(text).ok_or_else(|| Exit::new(64, format!("expected a record such as `crm:101`, found `{text}`")))
 }
 
 pub(super) async fn ids(context: &Context, command: IdsCommand) -> Result<u8, Exit> {
@@ -49,7 +48,9 @@ async fn get(context: &Context, text: &str) -> Result<u8, Exit> {
     let history = context.attach().await?.pairs.history(&record).await.map_err(Exit::store)?;
     let Some(pair) = &history.pair else {
         let why = match &history.reservation {
-            Some(open) => format!("{record} has no counterpart yet: {} is {}", open.operation.id, open.operation.state.name()),
+            Some(open) => {
+                format!("{record} has no counterpart yet: {} is {}", open.operation.id, open.operation.state.name())
+            }
             None => format!("{record} has no counterpart"),
         };
         return Err(Exit::new(1, why));

@@ -254,5 +254,9 @@ fn log(global: &Global, quiet: bool) {
     };
     let colour = global.color != Color::Never && terminal && std::env::var_os("NO_COLOR").is_none();
     // A second subscriber is a mistake of tests that call this twice, and harmless.
-    if json { builder.json().with_current_span(false).try_init().ok() } else { builder.with_ansi(colour).try_init().ok() };
+    if json {
+        builder.json().with_current_span(false).try_init().ok()
+    } else {
+        builder.with_ansi(colour).try_init().ok()
+    };
 }

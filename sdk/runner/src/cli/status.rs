@@ -33,7 +33,9 @@ pub(super) async fn status(context: &Context) -> Result<u8, Exit> {
             "pairs         {} in use, {} inactive, {} whose inverse id is still to be written\n",
             counts.pairs_active, counts.pairs_inactive, counts.inverse_pending
         );
-        let since = |at: Option<pairline_sdk::Timestamp>| at.map(|at| format!(", oldest since {}", instant(at))).unwrap_or_default();
+        let since = |at: Option<pairline_sdk::Timestamp>| {
+            at.map(|at| format!(", oldest since {}", instant(at))).unwrap_or_default()
+        };
         text += &format!("waiting       {}{}\n", health.waiting, since(health.oldest));
         text += &format!("creates open  {}{}\n", counts.reservations_open, since(counts.reservation_oldest));
         text += &format!("unknown       {} operations of unknown outcome\n", counts.operations_unknown);
@@ -56,8 +58,7 @@ pub(super) async fn status(context: &Context) -> Result<u8, Exit> {
 }
 
 pub(super) async fn pause(context: &Context, application: Option<String>, reason: Option<String>) -> Result<u8, Exit> {
-    let known: Vec<System> =
-        project::load(context)?.applications.iter().map(|(name, _)| System::new(name)).collect();
+    let known: Vec<System> = project::load(context)?.applications.iter().map(|(name, _)| System::new(name)).collect();
     let systems = match application {
         None => known,
         Some(name) if known.contains(&System::new(&name)) => vec![System::new(&name)],
@@ -77,7 +78,9 @@ pub(super) async fn pause(context: &Context, application: Option<String>, reason
     stores.engine.control(control).await.map_err(Exit::store)?;
     context.output.print(&json!({ if paused { "paused" } else { "resumed" }: systems }), || {
         if paused {
-            format!("nothing that starts from {names} is written any more; events are still taken\nnext: pairline resume\n")
+            format!(
+                "nothing that starts from {names} is written any more; events are still taken\nnext: pairline resume\n"
+            )
         } else {
             format!("{names}: resumed; what has waited is read afresh, in its order\nnext: pairline status\n")
         }

@@ -1,0 +1,296 @@
+//! An application description as it is written.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ApplicationDocument {
+    pub(super) application: String,
+    pub(super) about: String,
+    pub(super) base_url: String,
+    pub(super) auth: AuthDocument,
+    pub(super) capabilities: CapabilitiesDocument,
+    pub(super) record: RecordDocument,
+    pub(super) operations: OperationsDocument,
+    #[serde(default)]
+    pub(super) refusals: RefusalsDocument,
+    pub(super) echo: EchoDocument,
+    pub(super) webhook: Option<WebhookDocument>,
+    #[serde(default)]
+    pub(super) limits: LimitsDocument,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AuthDocument {
+    pub(super) bearer: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CapabilitiesDocument {
+    pub(super) unique_field: Option<String>,
+    pub(super) idempotency_key: Option<KeyDocument>,
+    pub(super) find: Option<IndexDocument>,
+    pub(super) deadline: String,
+    pub(super) request_life: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KeyDocument {
+    pub(super) header: String,
+    pub(super) ttl: String,
+    pub(super) margin: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct IndexDocument {
+    pub(super) index_lag: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RecordDocument {
+    pub(super) id: String,
+    pub(super) version: Option<String>,
+    pub(super) modified: Vec<String>,
+    #[serde(default)]
+    pub(super) fields: String,
+    #[serde(default)]
+    pub(super) leave_out: Vec<String>,
+    pub(super) whole: bool,
+    pub(super) gone: Option<SaysDocument>,
+    pub(super) error: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SaysDocument {
+    pub(super) at: String,
+    pub(super) is: Value,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OperationsDocument {
+    pub(super) read: ReadDocument,
+    pub(super) create: WriteDocument,
+    pub(super) update: WriteDocument,
+    pub(super) find: Option<FindDocument>,
+    pub(super) changed: Option<ChangedDocument>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReadDocument {
+    pub(super) method: String,
+    pub(super) path: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WriteDocument {
+    pub(super) method: String,
+    pub(super) path: String,
+    #[serde(default)]
+    pub(super) body: Map<String, Value>,
+    #[serde(default)]
+    pub(super) fields: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListDocument {
+    pub(super) method: String,
+    pub(super) path: String,
+    #[serde(default)]
+    pub(super) query: Map<String, Value>,
+    pub(super) body: Option<Value>,
+    pub(super) records: String,
+    pub(super) next: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FindDocument {
+    pub(super) fields: Option<Vec<String>>,
+    pub(super) list: ListDocument,
+    pub(super) otherwise: Option<ListDocument>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChangedDocument {
+    pub(super) order: OrderDocument,
+    pub(super) since: SinceDocument,
+    pub(super) overlap: String,
+    pub(super) list: ListDocument,
+    pub(super) ties: Option<TiesDocument>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum OrderDocument {
+    Time,
+    Id,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum SinceDocument {
+    Milliseconds,
+    Rfc3339,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TiesDocument {
+    pub(super) first: String,
+    pub(super) list: ListDocument,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RefusalsDocument {
+    #[serde(default)]
+    pub(super) gone: Vec<u16>,
+    pub(super) duplicate: Option<DuplicateDocument>,
+    pub(super) code: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DuplicateDocument {
+    pub(super) status: u16,
+    pub(super) at: Option<String>,
+    pub(super) says: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EchoDocument {
+    pub(super) operation: Option<OperationEchoDocument>,
+    #[serde(default)]
+    pub(super) actor: Vec<ActorDocument>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OperationEchoDocument {
+    pub(super) header: String,
+    pub(super) value: String,
+    pub(super) event: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ActorDocument {
+    pub(super) event: String,
+    pub(super) is: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WebhookDocument {
+    pub(super) signature: SignatureDocument,
+    pub(super) body: BodyDocument,
+    pub(super) event: EventDocument,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum BodyDocument {
+    Batch,
+    Single,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SignatureDocument {
+    pub(super) header: String,
+    /// There is one; it is written so that a second one needs no guess.
+    #[expect(dead_code, reason = "there is one algorithm so far")]
+    pub(super) algorithm: AlgorithmDocument,
+    pub(super) signs: Vec<SignedDocument>,
+    pub(super) encoding: EncodingDocument,
+    #[serde(default)]
+    pub(super) prefix: String,
+    pub(super) secret: String,
+    pub(super) url: Option<String>,
+    pub(super) timestamp: Option<TimestampDocument>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum AlgorithmDocument {
+    HmacSha256,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum SignedDocument {
+    Method,
+    Url,
+    Body,
+    Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum EncodingDocument {
+    Base64,
+    Hex,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TimestampDocument {
+    pub(super) header: String,
+    pub(super) unit: UnitDocument,
+    pub(super) tolerance: String,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum UnitDocument {
+    Milliseconds,
+    Seconds,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EventDocument {
+    #[serde(default)]
+    pub(super) key: Vec<String>,
+    pub(super) record: String,
+    pub(super) kind: KindDocument,
+    pub(super) field: Option<String>,
+    pub(super) value: Option<String>,
+    pub(super) changed: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KindDocument {
+    pub(super) at: String,
+    #[serde(default)]
+    pub(super) created: Vec<String>,
+    #[serde(default)]
+    pub(super) updated: Vec<String>,
+    #[serde(default)]
+    pub(super) deleted: Vec<String>,
+    #[serde(default)]
+    pub(super) ignored: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LimitsDocument {
+    pub(super) in_flight: Option<usize>,
+    pub(super) response_bytes: Option<usize>,
+    pub(super) body_bytes: Option<usize>,
+    pub(super) depth: Option<usize>,
+}

@@ -1,0 +1,410 @@
+//! Which changes are still to be listed: cursors and pages of a changed-since listing, without any I/O.
+//!
+//! What makes this hard: a listing lags behind (a record shows up a while after its stamp), records move while it is
+//! paged, and thousands of records may carry one stamp. The remote system's stamps are the only clock that counts, and
+//! it is known to be at least as late as the newest stamp seen *before* a page was asked for. So everything older than
+//! that by the overlap was visible to that page, and nothing else is taken for listed.
+
+use std::time::Duration;
+
+use pairline_sdk::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A stamp further ahead of our clock is data and no clock; it must not move a watermark.
+const AHEAD_AT_MOST: Duration = Duration::from_secs(24 * 3600);
+/// More pages than this in one pass are a listing that does not end.
+const PAGES_AT_MOST: u32 = 1_000_000;
+
+/// In which order a listing answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Oldest change first.
+    Time,
+    /// By id, with a token for the next page.
+    Id,
+}
+
+/// Where a pass begins. Stored by the engine as JSON.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cursor {
+    /// Everything that was modified before this has been listed.
+    pub since: Timestamp,
+    /// The newest stamp seen so far: the remote clock shows at least this.
+    pub newest: Timestamp,
+}
+
+/// Where a pass goes on. Kept by the caller between two pages of one pass.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Page {
+    /// What to ask for.
+    pub ask: Ask,
+    /// The newest stamp seen so far, in this pass too.
+    newest: Timestamp,
+    /// The next pass begins no later.
+    floor: Option<Timestamp>,
+    /// How many pages there were before.
+    pages: u32,
+}
+
+/// What to ask a listing for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ask {
+    /// What was modified at this instant or later.
+    Since(Timestamp),
+    /// The same by id, with the token for the page.
+    Token(Timestamp, String),
+    /// What was modified at exactly this instant, with ids after this one.
+    Ties(Timestamp, Option<String>),
+}
+
+/// What a page held.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// The stamp of each record, in order.
+    pub stamps: Vec<Timestamp>,
+    /// The id of the last one.
+    pub last_id: Option<String>,
+    /// The token for the next page, when there is one.
+    pub token: Option<String>,
+}
+
+/// How a pass goes on after a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// The next page, if there is one.
+    pub next: Option<Page>,
+    /// Where the next pass begins, once this page is durable.
+    pub cursor: Cursor,
+}
+
+impl Cursor {
+    /// Reads a stored cursor; null is the beginning of time.
+    ///
+    /// # Errors
+    ///
+    /// One line when it is something else.
+    pub fn read(value: &Value) -> Result<Self, String> {
+        if value.is_null() {
+            return Ok(Self::default());
+        }
+        Self::deserialize(value).map_err(|error| format!("this is no cursor of ours: {error}"))
+    }
+}
+
+impl Page {
+    /// The first page of a pass.
+    pub fn first(cursor: Cursor) -> Self {
+        Self { ask: Ask::Since(cursor.since), newest: cursor.newest, floor: None, pages: 0 }
+    }
+
+    /// Decides what comes after this page.
+    ///
+    /// # Errors
+    ///
+    /// One line when the listing does not keep its order or does not end.
+    pub fn turn(
+        mut self,
+        cursor: Cursor,
+        held: Held,
+        order: Order,
+        overlap: Duration,
+        now: Timestamp,
+    ) -> Result<Turn, String> {
+        self.pages += 1;
+        if self.pages > PAGES_AT_MOST {
+            return Err(format!("the listing of changes did not end after {PAGES_AT_MOST} pages"));
+        }
+        let latest = now.plus(AHEAD_AT_MOST);
+        let newest_held = held.stamps.iter().copied().filter(|stamp| *stamp <= latest).max().unwrap_or_default();
+        match order {
+            Order::Id => self.turn_by_id(cursor, held.token, newest_held, overlap),
+            Order::Time => self.turn_by_time(cursor, &held, newest_held, overlap),
+        }
+    }
+
+    fn turn_by_id(
+        mut self,
+        cursor: Cursor,
+        token: Option<String>,
+        newest_held: Timestamp,
+        overlap: Duration,
+    ) -> Result<Turn, String> {
+        // A record that moves while the pass goes on has a stamp later than the first page: the next pass begins there.
+        let floor = *self.floor.get_or_insert(self.newest.max(newest_held).minus(overlap));
+        self.newest = self.newest.max(newest_held);
+        match token {
+            None => {
+                let cursor = Cursor { since: cursor.since.max(floor), newest: self.newest };
+                Ok(Turn { next: None, cursor })
+            }
+            Some(token) if matches!(&self.ask, Ask::Token(_, before) if *before == token) => {
+                Err("the listing of changes answers the same page again".to_owned())
+            }
+            Some(token) => {
+                self.ask = Ask::Token(cursor.since, token);
+                Ok(Turn { next: Some(self), cursor })
+            }
+        }
+    }
+
+    fn turn_by_time(
+        mut self,
+        cursor: Cursor,
+        held: &Held,
+        newest_held: Timestamp,
+        overlap: Duration,
+    ) -> Result<Turn, String> {
+        if !held.stamps.is_sorted() && matches!(self.ask, Ask::Since(_)) {
+            return Err("the listing of changes is not in the order of time".to_owned());
+        }
+        self.newest = self.newest.max(newest_held);
+        let visible = self.newest.minus(overlap);
+        let more = held.token.is_some();
+        let (listed, ask) = match (&self.ask, held.stamps.last()) {
+            (Ask::Since(since), Some(&last)) if more => {
+                if last < *since {
+                    return Err("the listing of changes answers older changes than it was asked for".to_owned());
+                }
+                if last == *since {
+                    (last, Some(Ask::Ties(last, None)))
+                } else if visible < last && visible > *since {
+                    (visible, Some(Ask::Since(visible)))
+                } else {
+                    // So many changes in so little time that going back by the overlap would not get on.
+                    (last, Some(Ask::Since(last)))
+                }
+            }
+            (Ask::Ties(at, before), Some(_)) if more => {
+                if held.last_id.is_none() || held.last_id == *before {
+                    return Err("the listing of changes answers the same page again".to_owned());
+                }
+                (*at, Some(Ask::Ties(*at, held.last_id.clone())))
+            }
+            (Ask::Ties(at, _), _) => {
+                let after = at.plus(Duration::from_millis(1));
+                (after, Some(Ask::Since(after)))
+            }
+            // Everything there is was listed, up to what is not visible yet.
+            _ => (self.newest, None),
+        };
+        let doubtful = listed.min(visible).max(cursor.since);
+        if visible < listed && ask.is_some() {
+            // What becomes visible behind us is for the next pass.
+            self.floor = Some(self.floor.map_or(doubtful, |floor| floor.min(doubtful)));
+        }
+        let since = self.floor.map_or(doubtful, |floor| floor.min(doubtful));
+        let cursor = Cursor { since, newest: self.newest };
+        let next = ask.map(|ask| Self { ask, ..self });
+        Ok(Turn { next, cursor })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use pairline_sdk::Random;
+    use pairline_sdk::testing::TestRandom;
+
+    use super::*;
+
+    const OVERLAP: Duration = Duration::from_millis(50);
+    const LAG: u64 = 40;
+    const LIMIT: usize = 4;
+
+    /// A remote system: records with stamps, each visible only a while later.
+    #[derive(Default)]
+    struct Remote {
+        now: i64,
+        /// Per record every stamp it had, and when a listing shows it.
+        history: BTreeMap<u64, Vec<(i64, i64)>>,
+    }
+
+    impl Remote {
+        fn edit(&mut self, id: u64, lag: u64) {
+            let visible = self.now + i64::try_from(lag).unwrap();
+            self.history.entry(id).or_default().push((self.now, visible));
+        }
+
+        fn seen(&self, id: u64) -> Option<i64> {
+            let newest = self.history[&id].iter().rev().find(|(_, visible)| *visible <= self.now);
+            newest.map(|(stamp, _)| *stamp)
+        }
+
+        fn list(&self, ask: &Ask, order: Order) -> (Vec<(i64, u64)>, Held) {
+            let all = self.history.keys().filter_map(|id| Some((self.seen(*id)?, *id)));
+            let mut found: Vec<(i64, u64)> = match ask {
+                Ask::Since(since) => all.filter(|(stamp, _)| *stamp >= since.as_millis()).collect(),
+                Ask::Token(since, token) => {
+                    let after: u64 = token.parse().unwrap();
+                    all.filter(|(stamp, id)| *stamp >= since.as_millis() && *id > after).collect()
+                }
+                Ask::Ties(at, last) => {
+                    let after: u64 = last.as_deref().map_or(0, |last| last.parse().unwrap());
+                    all.filter(|(stamp, id)| *stamp == at.as_millis() && *id > after).collect()
+                }
+            };
+            match order {
+                Order::Time => found.sort_unstable(),
+                Order::Id => found.sort_unstable_by_key(|(_, id)| *id),
+            }
+            let more = found.len() > LIMIT;
+            found.truncate(LIMIT);
+            let last_id = found.last().map(|(_, id)| id.to_string());
+            let held = Held {
+                stamps: found.iter().map(|(stamp, _)| Timestamp::from_millis(*stamp)).collect(),
+                token: last_id.clone().filter(|_| more),
+                last_id,
+            };
+            (found, held)
+        }
+    }
+
+    /// Runs passes against a system that changes all the time, and is killed now and then; then lets it rest.
+    fn every_change_is_listed(order: Order, seed: u64, burst: u64) {
+        let random = TestRandom::new(seed);
+        let mut remote = Remote { now: 1_000, ..Remote::default() };
+        let mut listed: BTreeSet<(i64, u64)> = BTreeSet::new();
+        let mut cursor = Cursor::default();
+        let (mut quiet, mut pages) = (0, 0);
+        let live = |remote: &mut Remote, random: &TestRandom| {
+            remote.now += i64::try_from(random.below(40)).unwrap();
+            for _ in 0..random.below(burst) {
+                remote.edit(1 + random.below(200), random.below(LAG));
+            }
+        };
+        for pass in 0..30 {
+            let mut page = Page::first(cursor);
+            loop {
+                if pass < 20 {
+                    live(&mut remote, &random);
+                } else {
+                    remote.now += 100;
+                }
+                let (found, held) = remote.list(&page.ask, order);
+                listed.extend(found);
+                pages += 1;
+                assert!(pages < 20_000, "the passes do not end");
+                let now = Timestamp::from_millis(remote.now);
+                let turn = page.turn(cursor, held, order, OVERLAP, now).unwrap();
+                assert!(turn.cursor.since >= cursor.since, "a watermark goes back");
+                match turn.next {
+                    // Killed: the page is durable with its cursor, the rest of the pass is forgotten.
+                    Some(_) if pass < 20 && random.below(6) == 0 => {
+                        cursor = turn.cursor;
+                        break;
+                    }
+                    Some(next) if order == Order::Id => page = next,
+                    Some(next) => {
+                        cursor = turn.cursor;
+                        page = next;
+                    }
+                    None => {
+                        cursor = turn.cursor;
+                        quiet += usize::from(pass >= 20);
+                        break;
+                    }
+                }
+            }
+        }
+        assert!(quiet > 1, "no pass ended");
+        for (id, stamps) in &remote.history {
+            let (newest, _) = *stamps.last().unwrap();
+            assert!(listed.contains(&(newest, *id)), "seed {seed}: {id} at {newest} was never listed");
+        }
+    }
+
+    #[test]
+    fn every_change_is_listed_in_the_order_of_time() {
+        for seed in 0..40 {
+            every_change_is_listed(Order::Time, seed, 3);
+            every_change_is_listed(Order::Time, seed, 12);
+        }
+    }
+
+    #[test]
+    fn every_change_is_listed_in_the_order_of_ids() {
+        for seed in 0..40 {
+            every_change_is_listed(Order::Id, seed, 3);
+            every_change_is_listed(Order::Id, seed, 12);
+        }
+    }
+
+    #[test]
+    fn two_thousand_records_with_one_stamp_are_listed_and_the_listing_ends() {
+        let mut remote = Remote { now: 1_000, ..Remote::default() };
+        for id in 1..=2_000 {
+            remote.edit(id, 0);
+        }
+        remote.now = 2_000;
+        remote.edit(5, 0);
+        remote.now = 3_000;
+        let (mut listed, mut pages) = (BTreeSet::new(), 0);
+        let mut page = Page::first(Cursor::default());
+        let cursor = loop {
+            let (found, held) = remote.list(&page.ask, Order::Time);
+            listed.extend(found);
+            pages += 1;
+            assert!(pages < 1_000);
+            let turn =
+                page.turn(Cursor::default(), held, Order::Time, OVERLAP, Timestamp::from_millis(remote.now)).unwrap();
+            match turn.next {
+                Some(next) => page = next,
+                None => break turn.cursor,
+            }
+        };
+
+        assert_eq!(listed.len(), 2_000);
+        assert_eq!(cursor.newest, Timestamp::from_millis(2_000));
+    }
+
+    #[test]
+    fn a_watermark_is_the_newest_stamp_less_the_overlap_and_never_our_clock() {
+        let at = Timestamp::from_millis;
+        let held = Held { stamps: vec![at(500), at(900)], ..Held::default() };
+
+        for order in [Order::Time, Order::Id] {
+            let turn = Page::first(Cursor::default())
+                .turn(Cursor::default(), held.clone(), order, OVERLAP, at(99_999))
+                .unwrap();
+            assert_eq!(turn.cursor, Cursor { since: at(850), newest: at(900) });
+
+            let quiet =
+                Page::first(turn.cursor).turn(turn.cursor, Held::default(), order, OVERLAP, at(199_999)).unwrap();
+            assert_eq!(quiet, Turn { next: None, cursor: turn.cursor });
+        }
+    }
+
+    #[test]
+    fn a_stamp_of_another_century_moves_nothing() {
+        let at = Timestamp::from_millis;
+        let held = Held { stamps: vec![at(900), at(4_000_000_000_000)], ..Held::default() };
+
+        for order in [Order::Time, Order::Id] {
+            let turn = Page::first(Cursor::default())
+                .turn(Cursor::default(), held.clone(), order, OVERLAP, at(1_000))
+                .unwrap();
+            assert_eq!(turn.cursor, Cursor { since: at(850), newest: at(900) });
+        }
+    }
+
+    #[test]
+    fn a_listing_that_repeats_itself_or_is_not_sorted_is_an_error() {
+        let at = Timestamp::from_millis;
+        let turn = |ask: Ask, stamps: Vec<Timestamp>, last: &str, order| {
+            let held = Held { stamps, last_id: Some(last.to_owned()), token: Some("7".to_owned()) };
+            let page = Page { ask, newest: at(0), floor: None, pages: 0 };
+            page.turn(Cursor::default(), held, order, OVERLAP, at(1_000))
+        };
+
+        assert!(turn(Ask::Token(at(0), "7".to_owned()), vec![at(1)], "1", Order::Id).is_err());
+        assert!(turn(Ask::Ties(at(5), Some("9".to_owned())), vec![at(5)], "9", Order::Time).is_err());
+        assert!(turn(Ask::Since(at(5)), vec![at(7), at(6)], "9", Order::Time).is_err());
+        assert!(turn(Ask::Since(at(5)), vec![at(3), at(4)], "9", Order::Time).is_err());
+        assert!(Cursor::read(&serde_json::json!("yesterday")).is_err());
+    }
+}

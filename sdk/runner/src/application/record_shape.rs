@@ -1,0 +1,240 @@
+//! Where an answer holds a record's id, version and fields, and how fields become a body.
+
+use std::collections::BTreeSet;
+
+use pairline_sdk::{Fields, Record, Timestamp};
+use serde_json::{Map, Value};
+
+use super::json::id_text;
+use super::pointer::Pointer;
+
+/// Where an answer holds what of a record.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RecordShape {
+    /// Its id.
+    pub id: Pointer,
+    /// What changes with every write.
+    pub version: Option<Pointer>,
+    /// When it was last modified; the first of these that is there.
+    pub modified: Vec<Pointer>,
+    /// Its fields.
+    pub fields: Pointer,
+    /// Names among the fields that are the system's own bookkeeping.
+    pub leave_out: BTreeSet<String>,
+    /// Whether an answer names every field that has a value.
+    pub whole: bool,
+    /// Where a record says that it is not there any more, and what it says then.
+    pub gone: Option<(Pointer, Value)>,
+    /// Where an answer says that it is an error, whatever its status.
+    pub error: Option<Pointer>,
+}
+
+/// What was found in an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Found {
+    /// A record, and when it was last modified.
+    Record(Record, Option<Timestamp>),
+    /// A record that is not there any more.
+    Gone,
+}
+
+impl RecordShape {
+    /// Reads an answer as a record.
+    ///
+    /// # Errors
+    ///
+    /// One line that says what is missing; never a value.
+    pub fn read(&self, answer: Value) -> Result<Found, &'static str> {
+        if !answer.is_object() {
+            return Err("expected an object, found another kind of JSON");
+        }
+        if self.error.as_ref().and_then(|error| error.of(&answer)).is_some_and(|error| !error.is_null()) {
+            return Err("expected a record, found an error");
+        }
+        let id = self.id.of(&answer).and_then(id_text).ok_or("expected a record, found no id")?;
+        if self.gone.as_ref().is_some_and(|(at, says)| at.of(&answer) == Some(says)) {
+            return Ok(Found::Gone);
+        }
+        let version = self.version.as_ref().and_then(|at| at.of(&answer)).and_then(|version| match version {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        });
+        let modified = self.modified.iter().find_map(|at| at.of(&answer)).and_then(instant);
+        let Some(Value::Object(fields)) = self.fields.take(answer) else {
+            return Err("expected a record, found no fields");
+        };
+        let fields = self.flat(fields);
+        Ok(Found::Record(Record { id, version, fields }, modified))
+    }
+
+    /// The id an answer holds, also when it holds no whole record.
+    pub fn id_in(&self, answer: &Value) -> Option<String> {
+        self.id.of(answer).and_then(id_text)
+    }
+
+    /// Nested objects become names with dots.
+    fn flat(&self, fields: Map<String, Value>) -> Fields {
+        if self.leave_out.is_empty() && !fields.values().any(Value::is_object) {
+            return fields;
+        }
+        let mut flat = Fields::with_capacity(fields.len());
+        for (name, value) in fields {
+            if self.leave_out.contains(&name) {
+                continue;
+            }
+            match value {
+                Value::Object(inner) => flatten(&name, inner, &mut flat),
+                other => {
+                    flat.insert(name, other);
+                }
+            }
+        }
+        flat
+    }
+}
+
+fn flatten(prefix: &str, inner: Map<String, Value>, flat: &mut Fields) {
+    for (name, value) in inner {
+        let name = format!("{prefix}.{name}");
+        match value {
+            Value::Object(inner) => flatten(&name, inner, flat),
+            other => {
+                flat.insert(name, other);
+            }
+        }
+    }
+}
+
+/// Puts fields into an object, names with dots as nested objects.
+///
+/// # Errors
+///
+/// One line when two names contradict each other.
+pub fn put_fields(target: &mut Map<String, Value>, fields: &Fields) -> Result<(), String> {
+    for (name, value) in fields {
+        let mut map = &mut *target;
+        let mut rest = name.as_str();
+        while let Some((outer, inner)) = rest.split_once('.') {
+            let nested = map.entry(outer).or_insert_with(|| Value::Object(Map::new()));
+            map = nested
+                .as_object_mut()
+                .ok_or_else(|| format!("`{name}` cannot be within `{outer}`, which is a value"))?;
+            rest = inner;
+        }
+        if rest.is_empty() {
+            return Err(format!("expected the name of a field, found `{name}`"));
+        }
+        if map.get(rest).is_some_and(Value::is_object) {
+            return Err(format!("`{name}` cannot be a value, there are fields within it"));
+        }
+        map.insert(rest.to_owned(), value.clone());
+    }
+    Ok(())
+}
+
+/// An instant as systems write it: RFC 3339, or milliseconds since 1970.
+pub fn instant(value: &Value) -> Option<Timestamp> {
+    let millis = match value {
+        Value::Number(number) => number.as_i64()?,
+        Value::String(text) => match text.parse::<i64>() {
+            Ok(millis) => millis,
+            Err(_) => text.parse::<jiff::Timestamp>().ok()?.as_millisecond(),
+        },
+        _ => return None,
+    };
+    Some(Timestamp::from_millis(millis))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn pointer(text: &str) -> Pointer {
+        Pointer::parse(text).unwrap()
+    }
+
+    fn nested() -> RecordShape {
+        RecordShape {
+            id: pointer("/id"),
+            version: Some(pointer("/updatedAt")),
+            modified: vec![pointer("/properties/lastmodifieddate"), pointer("/updatedAt")],
+            fields: pointer("/properties"),
+            gone: Some((pointer("/archived"), json!(true))),
+            ..RecordShape::default()
+        }
+    }
+
+    fn flat() -> RecordShape {
+        RecordShape {
+            id: pointer("/id"),
+            leave_out: ["id".to_owned()].into(),
+            error: Some(pointer("/error")),
+            ..RecordShape::default()
+        }
+    }
+
+    #[test]
+    fn fields_below_a_pointer_are_read_with_id_version_and_time() {
+        let answer = json!({
+            "id": "101", "properties": { "email": "a@b.test", "phone": null }, "archived": false,
+            "updatedAt": "2023-11-14T22:13:20.007Z",
+        });
+
+        let Found::Record(record, modified) = nested().read(answer).unwrap() else { panic!("expected a record") };
+
+        assert_eq!(record.id, "101");
+        assert_eq!(record.version.as_deref(), Some("2023-11-14T22:13:20.007Z"));
+        assert_eq!(json!(record.fields), json!({ "email": "a@b.test", "phone": null }));
+        assert_eq!(modified, Some(Timestamp::from_millis(1_700_000_000_007)));
+    }
+
+    #[test]
+    fn nested_objects_become_names_with_dots_and_go_back() {
+        let answer = json!({ "id": 7, "name": "Ada", "custom_fields": { "crm_id": "1", "deep": { "x": [1] } } });
+
+        let Found::Record(record, _) = flat().read(answer).unwrap() else { panic!("expected a record") };
+        let mut back = Map::new();
+        put_fields(&mut back, &record.fields).unwrap();
+
+        assert_eq!(record.id, "7");
+        assert_eq!(
+            json!(record.fields),
+            json!({ "name": "Ada", "custom_fields.crm_id": "1", "custom_fields.deep.x": [1] })
+        );
+        assert_eq!(json!(back), json!({ "name": "Ada", "custom_fields": { "crm_id": "1", "deep": { "x": [1] } } }));
+    }
+
+    #[test]
+    fn an_answer_without_an_id_or_fields_is_no_record() {
+        for answer in [
+            json!(null),
+            json!([]),
+            json!({}),
+            json!({ "id": null, "properties": {} }),
+            json!({ "id": 1.5, "properties": {} }),
+            json!({ "id": "", "properties": {} }),
+            json!({ "id": "1" }),
+            json!({ "id": "1", "properties": "x" }),
+            json!({ "status": "error", "message": "x" }),
+        ] {
+            assert!(nested().read(answer.clone()).is_err(), "{answer}");
+        }
+        assert!(flat().read(json!({ "id": 1, "error": ["UserError"] })).is_err());
+        assert!(flat().read(json!({ "id": 1, "error": null })).is_ok());
+    }
+
+    #[test]
+    fn an_archived_record_is_gone() {
+        assert_eq!(nested().read(json!({ "id": "1", "properties": {}, "archived": true })), Ok(Found::Gone));
+    }
+
+    #[test]
+    fn names_that_contradict_each_other_are_refused() {
+        for fields in [json!({ "a": 1, "a.b": 2 }), json!({ "a.b": 2, "a": 1 }), json!({ "a.": 1 })] {
+            assert!(put_fields(&mut Map::new(), fields.as_object().unwrap()).is_err(), "{fields}");
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Texts with places to be filled: `/customers/{id}`.
+
+use serde_json::{Map, Value};
+
+/// What may stand in braces, and what stands for it. One without a value has nothing to say in this call.
+pub type Values<'a> = [(&'a str, &'a str)];
+
+/// A text with places to be filled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template(Vec<Part>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    Place(String),
+}
+
+impl Template {
+    /// Reads it as it is written; `known` are the names that may stand in braces.
+    ///
+    /// # Errors
+    ///
+    /// One line that names the places there are.
+    pub fn parse(text: &str, known: &[&str]) -> Result<Self, String> {
+        let mut parts = Vec::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('{') {
+            let Some((name, behind)) = after.split_once('}') else {
+                return Err(format!("expected a `}}` for the `{{` in `{text}`"));
+            };
+            if !known.contains(&name) {
+                let known: Vec<String> = known.iter().map(|name| format!("{{{name}}}")).collect();
+                return Err(format!("no place `{{{name}}}` here; known places: {}", known.join(", ")));
+            }
+            if !before.is_empty() {
+                parts.push(Part::Text(before.to_owned()));
+            }
+            parts.push(Part::Place(name.to_owned()));
+            rest = behind;
+        }
+        if !rest.is_empty() {
+            parts.push(Part::Text(rest.to_owned()));
+        }
+        Ok(Self(parts))
+    }
+
+    /// Fills it. Nothing when one of its places has no value.
+    pub fn fill(&self, values: &Values<'_>) -> Option<String> {
+        let mut out = String::new();
+        self.fill_into(&mut out, values, false)?;
+        Some(out)
+    }
+
+    /// Fills it at the end of a text, with values written so that they stay one part of a URL.
+    pub fn fill_escaped(&self, out: &mut String, values: &Values<'_>) -> Option<()> {
+        self.fill_into(out, values, true)
+    }
+
+    /// What the text that it became says for a place, if it could have become that text.
+    pub fn matched<'a>(&self, text: &'a str) -> Option<&'a str> {
+        let mut text = text;
+        let mut found = None;
+        for (index, part) in self.0.iter().enumerate() {
+            match part {
+                Part::Text(literal) => text = text.strip_prefix(literal.as_str())?,
+                Part::Place(_) => {
+                    let end = match self.0.get(index + 1) {
+                        Some(Part::Text(literal)) => text.find(literal.as_str())?,
+                        _ => text.len(),
+                    };
+                    found = Some(&text[..end]);
+                    text = &text[end..];
+                }
+            }
+        }
+        text.is_empty().then_some(found?)
+    }
+
+    fn fill_into(&self, out: &mut String, values: &Values<'_>, escaped: bool) -> Option<()> {
+        for part in &self.0 {
+            match part {
+                Part::Text(text) => out.push_str(text),
+                Part::Place(name) => {
+                    let (_, value) = values.iter().find(|(known, _)| known == name)?;
+                    if escaped { escape(out, value) } else { out.push_str(value) }
+                }
+            }
+        }
+        Some(())
+    }
+}
+
+/// Writes a text so that it is one part of a path or of a query, whatever is in it.
+pub fn escape(out: &mut String, text: &str) {
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
+            other => {
+                const HEX: &[u8; 16] = b"0123456789ABCDEF";
+                out.push('%');
+                out.push(char::from(HEX[usize::from(other >> 4)]));
+                out.push(char::from(HEX[usize::from(other & 15)]));
+            }
+        }
+    }
+}
+
+/// A JSON value with places to be filled in its texts. A key or an item whose place has no value is left out.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BodyTemplate {
+    /// Stays as it is.
+    Value(Value),
+    /// A text with places.
+    Text(Template),
+    /// A list.
+    List(Vec<Self>),
+    /// An object.
+    Object(Vec<(String, Self)>),
+}
+
+impl BodyTemplate {
+    /// Reads it as it is written.
+    ///
+    /// # Errors
+    ///
+    /// As [`Template::parse`].
+    pub fn parse(value: &Value, known: &[&str]) -> Result<Self, String> {
+        Ok(match value {
+            Value::String(text) if text.contains('{') => Self::Text(Template::parse(text, known)?),
+            Value::Array(items) => {
+                Self::List(items.iter().map(|item| Self::parse(item, known)).collect::<Result<_, _>>()?)
+            }
+            Value::Object(map) => {
+                let entry = |(key, value): (&String, &Value)| Ok((key.clone(), Self::parse(value, known)?));
+                Self::Object(map.iter().map(entry).collect::<Result<_, String>>()?)
+            }
+            other => Self::Value(other.clone()),
+        })
+    }
+
+    /// Fills it.
+    pub fn fill(&self, values: &Values<'_>) -> Option<Value> {
+        Some(match self {
+            Self::Value(value) => value.clone(),
+            Self::Text(template) => Value::String(template.fill(values)?),
+            Self::List(items) => Value::Array(items.iter().filter_map(|item| item.fill(values)).collect()),
+            Self::Object(entries) => {
+                let filled = entries.iter().filter_map(|(key, value)| Some((key.clone(), value.fill(values)?)));
+                Value::Object(filled.collect::<Map<_, _>>())
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn places_are_filled_and_stay_one_part_of_the_path() {
+        let template = Template::parse("/customers/{id}/x", &["id"]).unwrap();
+        let mut path = String::new();
+
+        template.fill_escaped(&mut path, &[("id", "a/../b?c=d&é")]).unwrap();
+
+        assert_eq!(path, "/customers/a%2F..%2Fb%3Fc%3Dd%26%C3%A9/x");
+        assert_eq!(template.fill(&[("id", "1")]).as_deref(), Some("/customers/1/x"));
+        assert_eq!(template.fill(&[]), None);
+    }
+
+    #[test]
+    fn an_unknown_place_names_the_known_ones() {
+        assert_eq!(
+            Template::parse("/{ID}", &["id", "field"]).unwrap_err(),
+            "no place `{ID}` here; known places: {id}, {field}"
+        );
+        assert!(Template::parse("/{id", &["id"]).unwrap_err().contains("expected a `}`"));
+    }
+
+    #[test]
+    fn what_was_filled_in_is_found_again() {
+        let template = Template::parse("pairline/{operation}", &["operation"]).unwrap();
+
+        assert_eq!(template.matched("pairline/0199-a"), Some("0199-a"));
+        assert_eq!(template.matched("pairline"), None);
+        assert_eq!(template.matched("other/0199-a"), None);
+        let within = Template::parse("Existing ID: {id}.", &["id"]).unwrap();
+        assert_eq!(within.matched("Existing ID: 7."), Some("7"));
+        assert_eq!(within.matched("Existing ID: 7"), None);
+    }
+
+    #[test]
+    fn a_key_of_a_body_is_left_out_when_there_is_nothing_to_say() {
+        let body = json!({ "limit": 5, "after": "{page}", "filters": [{ "value": "{since}" }, "{page}"] });
+        let body = BodyTemplate::parse(&body, &["page", "since"]).unwrap();
+
+        assert_eq!(body.fill(&[("since", "7")]), Some(json!({ "limit": 5, "filters": [{ "value": "7" }] })));
+        assert_eq!(
+            body.fill(&[("since", "7"), ("page", "p")]),
+            Some(json!({ "limit": 5, "after": "p", "filters": [{ "value": "7" }, "p"] }))
+        );
+    }
+}

@@ -1,0 +1,14 @@
+//! Topologies: as written, as wired, and everything that can be wrong between the two.
+
+mod document;
+mod graph;
+mod lint;
+mod render;
+mod wiring;
+
+pub use document::{
+    Followers, NextDocument, NodeDocument, StartDocument, TopologyDocument, TopologyText, WebhookDocument,
+};
+pub use graph::{Graph, Next, NodeUse, RouteUse, Start, Step};
+pub use lint::{Known, lint, lint_together};
+pub use render::{GraphFormat, render};

@@ -1,0 +1,310 @@
+//! What is at work. It lives in memory alone: the process that forgets it is the process that did the work.
+//!
+//! Only the writer's task changes it, between two transactions.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::time::Duration;
+
+use pairline_sdk::{Hint, RecordId, System, Timestamp};
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+use tokio::sync::mpsc;
+
+use crate::failure::Failure;
+use crate::row::{Reader, json, limit};
+
+/// After a failed write nothing is handed out for this long: a full disk is not emptied by trying faster.
+const HOLD_BACK: Duration = Duration::from_secs(1);
+
+/// A hint that was handed out.
+#[derive(Debug)]
+pub(crate) struct AtWork {
+    pub(crate) hint: Hint,
+    /// Of its row when it was handed out.
+    pub(crate) revision: i64,
+    lane: Lane,
+    handed_out_at: Timestamp,
+}
+
+/// What is done one at a time: a pair, or a record without one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Lane {
+    Pair(i64),
+    Record(RecordId),
+}
+
+struct Runner {
+    parallel: usize,
+    hints: mpsc::Sender<Hint>,
+}
+
+/// What is at work, what is paused, and when to look for more.
+pub(crate) struct Lanes {
+    at_work: HashMap<i64, AtWork>,
+    records: HashMap<RecordId, i64>,
+    busy: HashSet<Lane>,
+    /// When a record was last handed out, for as long as that matters.
+    settling: HashMap<RecordId, Timestamp>,
+    settle: Duration,
+    runner: Option<Runner>,
+    /// Systems that have hints.
+    systems: BTreeSet<System>,
+    paused: HashSet<System>,
+    /// Whether something may be ready.
+    look: bool,
+    /// Whether another than this task may have written.
+    reload: bool,
+    next_ready: Option<Timestamp>,
+    held_until: Option<Timestamp>,
+    revision: i64,
+    /// Whether hints may be handed out at all: only by the owner of the database.
+    owner: bool,
+}
+
+const NEXT: &str = "\
+    SELECT s.value, (SELECT min(ready_at) FROM hint WHERE system = s.value AND ready_at > $2), \
+        h.id, h.record_id, h.facts, h.received, h.since, h.hops, h.correlation_id, h.revision, \
+        m.pair, o.system, o.record_id, o.received \
+    FROM json_each($1) s \
+    LEFT JOIN hint h ON h.id IN (\
+        SELECT id FROM hint WHERE system = s.value AND ready_at <= $2 AND id NOT IN (SELECT value FROM json_each($4)) \
+        ORDER BY ready_at, id LIMIT $3) \
+    LEFT JOIN mapping m ON m.source_system = h.system AND m.source_id = h.record_id \
+    LEFT JOIN hint o ON o.system = m.target_system AND o.record_id = m.target_id";
+
+struct Ready {
+    hint: Hint,
+    revision: i64,
+    lane: Lane,
+}
+
+impl Lanes {
+    pub(crate) async fn load(
+        connection: &mut SqliteConnection,
+        settle: Duration,
+        owner: bool,
+    ) -> Result<Self, Failure> {
+        let revision: Option<i64> =
+            sqlx::query_scalar("SELECT max(abs(revision)) FROM hint").fetch_one(&mut *connection).await?;
+        Ok(Self {
+            at_work: HashMap::new(),
+            records: HashMap::new(),
+            busy: HashSet::new(),
+            settling: HashMap::new(),
+            settle,
+            runner: None,
+            systems: BTreeSet::new(),
+            paused: HashSet::new(),
+            look: true,
+            reload: true,
+            next_ready: None,
+            held_until: None,
+            revision: revision.unwrap_or(0),
+            owner,
+        })
+    }
+
+    /// A number no row has had. The owner's are positive and an operator's negative, so that neither can make a row
+    /// look like the one that was handed out.
+    pub(crate) fn next_revision(&mut self) -> i64 {
+        self.revision += 1;
+        if self.owner { self.revision } else { -self.revision }
+    }
+
+    pub(crate) fn at_work(&self, hint: i64) -> Option<&AtWork> {
+        self.at_work.get(&hint)
+    }
+
+    /// The revision a record's row had when it was handed out, if it is at work.
+    pub(crate) fn revision_at_work(&self, record: &RecordId) -> Option<i64> {
+        Some(self.at_work.get(self.records.get(record)?)?.revision)
+    }
+
+    /// A record that has just been handed out settles first.
+    pub(crate) fn not_before(&self, record: &RecordId, at: Timestamp) -> Timestamp {
+        self.settling.get(record).map_or(at, |out| at.max(out.plus(self.settle)))
+    }
+
+    pub(crate) fn knows(&mut self, system: &System) {
+        if !self.systems.contains(system) {
+            self.systems.insert(system.clone());
+        }
+    }
+
+    /// Something may be ready.
+    pub(crate) fn look_again(&mut self) {
+        self.look = true;
+    }
+
+    /// Something may be ready, and what is known of the tables may be old.
+    pub(crate) fn distrust(&mut self) {
+        self.look = true;
+        self.reload = true;
+    }
+
+    pub(crate) fn hold_back(&mut self, now: Timestamp) {
+        self.held_until = Some(now.plus(HOLD_BACK));
+        self.look = true;
+    }
+
+    pub(crate) fn attach(&mut self, parallel: usize, hints: mpsc::Sender<Hint>) -> Result<(), Failure> {
+        if !self.owner {
+            return Err(Failure("the database was opened for an operator: hints are handed out by its owner".into()));
+        }
+        if self.runner.as_ref().is_some_and(|runner| !runner.hints.is_closed()) {
+            return Err(Failure("the engine is running already".to_owned()));
+        }
+        self.forget();
+        self.runner = Some(Runner { parallel, hints });
+        self.look = true;
+        Ok(())
+    }
+
+    /// Hands out no more. What is at work may finish.
+    pub(crate) fn detach(&mut self) {
+        self.runner = None;
+    }
+
+    /// What was at work is not any more: its workers are gone.
+    fn forget(&mut self) {
+        self.at_work.clear();
+        self.records.clear();
+        self.busy.clear();
+    }
+
+    /// A hint's end was written, or could not be.
+    pub(crate) fn release(&mut self, hint: i64) {
+        if let Some(done) = self.at_work.remove(&hint) {
+            self.records.remove(&done.hint.record);
+            self.busy.remove(&done.lane);
+            self.settling.insert(done.hint.record, done.handed_out_at);
+        }
+    }
+
+    fn room(&self) -> usize {
+        self.runner.as_ref().map_or(0, |runner| runner.parallel.saturating_sub(self.at_work.len()))
+    }
+
+    /// When something becomes ready by time alone.
+    pub(crate) fn next_look(&self) -> Option<Timestamp> {
+        if self.room() == 0 { None } else { self.held_until.or(self.next_ready) }
+    }
+
+    /// Gives the run loop what is ready, as far as there is room.
+    pub(crate) async fn hand_out(&mut self, connection: &mut SqliteConnection, now: Timestamp) -> Result<(), Failure> {
+        if self.room() == 0 || !self.look || self.held_until.is_some_and(|until| now < until) {
+            return Ok(());
+        }
+        self.held_until = None;
+        if self.reload {
+            self.reload(connection).await?;
+        }
+        let settle = self.settle;
+        self.settling.retain(|_, out| now < out.plus(settle));
+        let systems: Vec<&str> = self.systems.difference_of(&self.paused);
+        let systems = json(&systems)?;
+        let mut most = self.room() + 2;
+        loop {
+            let at_work: Vec<i64> = self.at_work.keys().copied().collect();
+            let rows = sqlx::query(NEXT)
+                .bind(systems.as_str())
+                .bind(now.as_millis())
+                .bind(limit(most))
+                .bind(json(&at_work)?)
+                .fetch_all(&mut *connection)
+                .await?;
+            let (found, next) = read(&rows)?;
+            let all = found.len() < most;
+            self.next_ready = next;
+            for ready in found.into_values() {
+                if self.room() == 0 {
+                    return Ok(());
+                }
+                self.give(ready, now);
+            }
+            if all {
+                // Whatever else is ready waits for a lane, and a lane that is freed makes us look again.
+                self.look = false;
+                return Ok(());
+            }
+            // Some of these were held up by their lanes.
+            most = most.saturating_mul(4);
+        }
+    }
+
+    /// Puts a hint to work, unless its lane is busy.
+    fn give(&mut self, ready: Ready, now: Timestamp) {
+        let Ready { hint, revision, lane } = ready;
+        if self.busy.contains(&lane) {
+            return;
+        }
+        let Some(runner) = &self.runner else { return };
+        if runner.hints.try_send(hint.clone()).is_err() {
+            // The run loop is gone, and its workers with it.
+            self.runner = None;
+            self.forget();
+            return;
+        }
+        self.busy.insert(lane.clone());
+        self.records.insert(hint.record.clone(), hint.id);
+        self.settling.insert(hint.record.clone(), now);
+        self.at_work.insert(hint.id, AtWork { hint, revision, lane, handed_out_at: now });
+    }
+
+    async fn reload(&mut self, connection: &mut SqliteConnection) -> Result<(), Failure> {
+        let paused: Vec<String> = sqlx::query_scalar("SELECT system FROM paused").fetch_all(&mut *connection).await?;
+        self.paused = paused.iter().map(|system| System::new(system)).collect();
+        // Hops from one system to the next in the index, instead of reading every hint.
+        let systems: Vec<String> = sqlx::query_scalar(
+            "WITH RECURSIVE s (system) AS (SELECT min(system) FROM hint UNION ALL \
+             SELECT (SELECT min(system) FROM hint WHERE system > s.system) FROM s WHERE s.system IS NOT NULL) \
+             SELECT system FROM s WHERE system IS NOT NULL",
+        )
+        .fetch_all(&mut *connection)
+        .await?;
+        self.systems = systems.iter().map(|system| System::new(system)).collect();
+        self.reload = false;
+        Ok(())
+    }
+}
+
+/// Systems that are not paused, by name.
+trait Unpaused {
+    fn difference_of(&self, paused: &HashSet<System>) -> Vec<&str>;
+}
+
+impl Unpaused for BTreeSet<System> {
+    fn difference_of(&self, paused: &HashSet<System>) -> Vec<&str> {
+        self.iter().filter(|system| !paused.contains(*system)).map(System::as_str).collect()
+    }
+}
+
+/// Ready hints in the order of their arrival, and when the next one becomes ready.
+fn read(rows: &[SqliteRow]) -> Result<(BTreeMap<i64, Ready>, Option<Timestamp>), Failure> {
+    let mut found: BTreeMap<i64, Ready> = BTreeMap::new();
+    let mut next: Option<Timestamp> = None;
+    for row in rows {
+        let mut columns = Reader::at(row, 0);
+        let system = columns.system()?;
+        next = [next, columns.time_if_any()?].into_iter().flatten().min();
+        let Some(id) = columns.get::<Option<i64>>()? else { continue };
+        let record = RecordId::new(&system, columns.get::<String>()?);
+        let hint = Hint {
+            id,
+            record: record.clone(),
+            facts: columns.json_if_any()?,
+            received: columns.json()?,
+            others: BTreeMap::new(),
+            since: columns.time()?,
+            hops: columns.count()?,
+            correlation_id: columns.get()?,
+        };
+        let revision = columns.get()?;
+        let lane = columns.get::<Option<i64>>()?.map_or(Lane::Record(record), Lane::Pair);
+        let ready = found.entry(id).or_insert(Ready { hint, revision, lane });
+        if !columns.is_absent()? {
+            ready.hint.others.insert(columns.record()?, columns.json()?);
+        }
+    }
+    Ok((found, next))
+}

@@ -1,0 +1,61 @@
+//! A record that is gone, and one that is back. No row is ever deleted for it.
+
+use async_trait::async_trait;
+use pairline_sdk::{Pair, PairState, RecordId};
+
+use crate::failure::Failure;
+use crate::work::Work;
+use crate::writer::Command;
+
+pub(super) struct Deactivate(pub(super) RecordId);
+
+#[async_trait]
+impl Command for Deactivate {
+    type Answer = Option<Pair>;
+
+    async fn run(&self, work: &mut Work<'_>) -> Result<Option<Pair>, Failure> {
+        let Self(record) = self;
+        close_reservations(work, record, true).await?;
+        let mut pairs = work.pairs_of(record).await?;
+        for pair in pairs.iter_mut().filter(|pair| pair.is_active()) {
+            if let Some(open) = pair.open.take() {
+                work.supersede(Some(&open.id)).await?;
+            }
+            pair.state = PairState::Inactive { gone: record.system.clone(), since: work.now };
+            pair.touched(work.now);
+            work.save_pair(pair).await?;
+        }
+        Ok(pairs.into_iter().next())
+    }
+}
+
+pub(super) struct Reactivate(pub(super) RecordId);
+
+#[async_trait]
+impl Command for Reactivate {
+    type Answer = Option<Pair>;
+
+    async fn run(&self, work: &mut Work<'_>) -> Result<Option<Pair>, Failure> {
+        let Self(record) = self;
+        close_reservations(work, record, false).await?;
+        let mut pairs = work.pairs_of(record).await?;
+        // The other record may be gone too; then it takes that one to come back.
+        let back = |pair: &&mut Pair| matches!(&pair.state, PairState::Inactive { gone, .. } if *gone == record.system);
+        for pair in pairs.iter_mut().filter(back) {
+            pair.state = PairState::Active;
+            pair.touched(work.now);
+            work.save_pair(pair).await?;
+        }
+        Ok(pairs.into_iter().next())
+    }
+}
+
+async fn close_reservations(work: &mut Work<'_>, source: &RecordId, closed: bool) -> Result<(), Failure> {
+    sqlx::query("UPDATE reservation SET closed = $3 WHERE source_system = $1 AND source_id = $2")
+        .bind(source.system.as_str())
+        .bind(source.id.as_str())
+        .bind(closed)
+        .execute(&mut *work.connection)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! Decisions about a pair: an update to be sent, or that nothing is to be sent. Both hold only for the revision that
+//! was read.
+
+use async_trait::async_trait;
+use pairline_sdk::{Begin, Intent, Operation, OperationKind, OperationState, Rebase, Revision, Update};
+
+use crate::failure::Failure;
+use crate::work::Work;
+use crate::writer::Command;
+
+pub(super) struct BeginUpdate {
+    pub(super) update: Update,
+    pub(super) revision: Revision,
+}
+
+#[async_trait]
+impl Command for BeginUpdate {
+    type Answer = Begin;
+
+    async fn run(&self, work: &mut Work<'_>) -> Result<Begin, Failure> {
+        let Self { update, revision } = self;
+        let Some(mut pair) = work.pair(update.pair).await? else { return Ok(Begin::Stale) };
+        if let Some(open) = pair.open.take() {
+            if update.supersedes.as_ref() != Some(&open.id) {
+                return Ok(Begin::Busy(open.id));
+            }
+            if pair.revision == *revision && pair.is_active() {
+                work.supersede(update.supersedes.as_ref()).await?;
+            }
+        }
+        if pair.revision != *revision || !pair.is_active() {
+            return Ok(Begin::Stale);
+        }
+        let operation = Operation {
+            id: work.next_operation(),
+            kind: OperationKind::Update,
+            state: OperationState::Pending,
+            pair: Some(pair.id),
+            contract: pair.contract.clone(),
+            source: pair.other(&update.target).record.clone(),
+            target: update.target.clone(),
+            target_id: Some(pair.side(&update.target).record.id.clone()),
+            request: update.request.clone(),
+            key: None,
+            writes: update.writes.clone(),
+            inverse: update.inverse.clone(),
+            answered: None,
+            first_sent_at: work.now,
+            sent_at: work.now,
+            ended_at: None,
+            deadline: update.deadline,
+            request_life: update.request_life,
+            attempts: 1,
+            start: work.start,
+            reason: None,
+            provenance: update.provenance.clone(),
+        };
+        pair.rebased(&update.rebase, work.now);
+        pair.side_mut(&update.target).newest = Some(operation.id.clone());
+        work.insert_operation(&operation).await?;
+        work.save_pair(&pair).await?;
+        work.add_notes(pair.id, &update.notes).await?;
+        Ok(Begin::Won(Intent::recorded(operation)))
+    }
+}
+
+pub(super) struct TakeAsAgreed(pub(super) Rebase);
+
+#[async_trait]
+impl Command for TakeAsAgreed {
+    type Answer = bool;
+
+    async fn run(&self, work: &mut Work<'_>) -> Result<bool, Failure> {
+        let Self(rebase) = self;
+        let Some(mut pair) = work.pair(rebase.pair).await? else { return Ok(false) };
+        let foreign = pair.open.as_ref().is_some_and(|open| rebase.supersedes.as_ref() != Some(&open.id));
+        if pair.revision != rebase.revision || foreign {
+            return Ok(false);
+        }
+        work.supersede(rebase.supersedes.as_ref()).await?;
+        for system in &rebase.inverse_seen {
+            pair.side_mut(system).inverse_written = true;
+        }
+        // Both sides were read: from here on there is a base to compare with.
+        pair.fresh = false;
+        pair.rebased(&rebase.changes, work.now);
+        work.save_pair(&pair).await?;
+        work.add_notes(pair.id, &rebase.notes).await?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,39 @@
+//! The pair that a committed create has made.
+
+use async_trait::async_trait;
+use pairline_sdk::{OperationId, OperationKind, OperationState, Persisted};
+
+use crate::failure::Failure;
+use crate::work::Work;
+use crate::writer::Command;
+
+pub(super) struct Persist(pub(super) OperationId);
+
+#[async_trait]
+impl Command for Persist {
+    type Answer = Persisted;
+
+    async fn run(&self, work: &mut Work<'_>) -> Result<Persisted, Failure> {
+        let Some((create, _)) = work.operation(&self.0).await? else { return Ok(Persisted::Nothing) };
+        let (OperationKind::Create, OperationState::Committed, Some(made)) =
+            (create.kind, create.state, create.target_record())
+        else {
+            return Ok(Persisted::Nothing);
+        };
+        let of_source = work.standing(&create.source, &create.target).await?;
+        let of_made = work.standing(&made, &create.source.system).await?;
+        match (of_source.pair, of_made.pair) {
+            (None, None) => {
+                let closed = of_source.reservation.is_some_and(|reservation| reservation.closed);
+                Ok(Persisted::Recorded(Box::new(work.give_birth(create, &made.id, closed).await?)))
+            }
+            (Some(pair), Some(other)) if pair.id == other.id => Ok(Persisted::Already(Box::new(pair))),
+            (one, other) => {
+                let taken = one.or(other).map(|pair| pair.side(&create.target).record.clone());
+                let records = [Some(made), taken, Some(create.source)].into_iter().flatten().collect();
+                let detail = "a create has made a record and one of the two is paired otherwise";
+                Ok(Persisted::Conflict(work.open_copy_case(records, detail).await?))
+            }
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! After a start: what an earlier one left open.
+
+use async_trait::async_trait;
+use pairline_sdk::RecordId;
+
+use crate::failure::Failure;
+use crate::row::{Reader, operation_columns};
+use crate::work::Work;
+use crate::writer::Command;
+
+pub(super) struct Recover;
+
+const ORPHANS: &str = concat!(
+    "SELECT ",
+    operation_columns!(),
+    " FROM operation o WHERE o.state IN ('pending', 'unknown') AND o.state = 'pending' AND o.start <> $1"
+);
+
+/// The source of each create that has no pair yet and was not refused, and of each open operation of a pair.
+const TO_LOOK_AT: &str = "\
+    SELECT r.source_system, r.source_id FROM reservation r JOIN operation o ON o.id = r.operation \
+    WHERE r.closed = 0 AND o.state <> 'failed' \
+    UNION SELECT source_system, source_id FROM operation WHERE state IN ('pending', 'unknown') AND pair IS NOT NULL";
+
+#[async_trait]
+impl Command for Recover {
+    type Answer = Vec<RecordId>;
+
+    async fn run(&self, work: &mut Work<'_>) -> Result<Vec<RecordId>, Failure> {
+        let rows = sqlx::query(ORPHANS).bind(work.start).fetch_all(&mut *work.connection).await?;
+        for row in &rows {
+            let mut operation = Reader::at(row, 0).operation()?;
+            operation.orphan();
+            work.save_operation(&operation).await?;
+        }
+        let rows = sqlx::query(TO_LOOK_AT).fetch_all(&mut *work.connection).await?;
+        rows.iter().map(|row| Reader::at(row, 0).record()).collect()
+    }
+}

@@ -1,0 +1,244 @@
+//! Reads, on connections of their own: they wait for no write, and see everything that was answered as durable.
+
+use pairline_sdk::{
+    Case, EventFacts, History, Look, Note, Operation, OperationId, OperationKind, OperationState, Pair, PairId,
+    RecordId, StoreCounts, System, Timestamp,
+};
+use sqlx::SqlitePool;
+use sqlx::sqlite::SqliteRow;
+
+use crate::failure::Failure;
+use crate::row::{PAIR_COLUMNS, Reader, json, limit, note_kind, operation_columns, pair_columns, reservation_columns};
+use crate::work::{Standing, standing_columns, standing_joins};
+
+/// Connections to read with.
+#[derive(Clone)]
+pub(crate) struct Reads(SqlitePool);
+
+const LOOK: &str = concat!("SELECT ", standing_columns!(), " FROM (SELECT 1)", standing_joins!("$1", "$2", "$3"));
+
+const LOOK_MANY: &str = concat!(
+    "SELECT ",
+    standing_columns!(),
+    " FROM json_each($1) j",
+    standing_joins!("j.value ->> 0", "j.value ->> 1", "$2"),
+    " ORDER BY j.key"
+);
+
+/// The pairs of a record, whichever system the other side lives in.
+const PAIRS_OF: &str = concat!(
+    "SELECT ",
+    pair_columns!(),
+    ", ",
+    operation_columns!(),
+    " FROM mapping m JOIN pair p ON p.id = m.pair",
+    " LEFT JOIN operation o ON o.pair = p.id AND o.state IN ('pending', 'unknown')",
+    " WHERE m.source_system = $1 AND m.source_id = $2 ORDER BY p.id"
+);
+
+const PAIRS_AFTER: &str = concat!(
+    "SELECT ",
+    pair_columns!(),
+    ", ",
+    operation_columns!(),
+    " FROM pair p LEFT JOIN operation o ON o.pair = p.id AND o.state IN ('pending', 'unknown')",
+    " WHERE p.id > $1 ORDER BY p.id LIMIT $2"
+);
+
+const OPERATION: &str = concat!("SELECT ", operation_columns!(), " FROM operation o WHERE o.id = $1");
+
+/// Every operation of a pair has one of its records as its source; a create that was never mapped also belongs to the
+/// record it made.
+const STORY: &str = concat!(
+    "SELECT ",
+    operation_columns!(),
+    " FROM operation o WHERE o.rowid IN (",
+    "SELECT rowid FROM operation WHERE source_system = $1 AND source_id = $2 ",
+    "UNION SELECT rowid FROM operation WHERE source_system = $3 AND source_id = $4 AND pair = $5 ",
+    "UNION SELECT rowid FROM operation WHERE target_system = $1 AND target_id = $2 AND pair IS NULL) ORDER BY o.id"
+);
+
+const RESERVATION_OF: &str = concat!(
+    "SELECT ",
+    reservation_columns!(),
+    ", ",
+    operation_columns!(),
+    " FROM reservation r JOIN operation o ON o.id = r.operation WHERE r.source_system = $1 AND r.source_id = $2"
+);
+
+impl Reads {
+    pub(crate) fn new(pool: SqlitePool) -> Self {
+        Self(pool)
+    }
+
+    pub(crate) fn pool(&self) -> &SqlitePool {
+        &self.0
+    }
+
+    pub(crate) async fn close(&self) {
+        self.0.close().await;
+    }
+
+    pub(crate) async fn look(&self, record: &RecordId, target: &System) -> Result<Look, Failure> {
+        let row = sqlx::query(LOOK)
+            .bind(record.system.as_str())
+            .bind(record.id.as_str())
+            .bind(target.as_str())
+            .fetch_one(&self.0)
+            .await?;
+        Ok(Standing::read(&row, 0)?.look())
+    }
+
+    pub(crate) async fn look_many(&self, records: &[RecordId], target: &System) -> Result<Vec<Look>, Failure> {
+        let keys: Vec<[&str; 2]> = records.iter().map(|record| [record.system.as_str(), &record.id]).collect();
+        let rows = sqlx::query(LOOK_MANY).bind(json(&keys)?).bind(target.as_str()).fetch_all(&self.0).await?;
+        rows.iter().map(|row| Ok(Standing::read(row, 0)?.look())).collect()
+    }
+
+    /// What the echo filter judges by: the record's pair, else the create that an event names.
+    pub(crate) async fn evidence(
+        &self,
+        record: &RecordId,
+        facts: &EventFacts,
+    ) -> Result<(Look, Option<Operation>), Failure> {
+        if let Some(pair) = self.pairs_of(record).await?.into_iter().next() {
+            let pair = Some(pair);
+            return Ok((Standing { pair, reservation: None }.look(), None));
+        }
+        let create = match &facts.operation {
+            Some(id) => self.operation(id).await?,
+            None => None,
+        };
+        Ok((Look::Missing, create.filter(|create| create.kind == OperationKind::Create && create.pair.is_none())))
+    }
+
+    async fn operation(&self, id: &OperationId) -> Result<Option<Operation>, Failure> {
+        let row = sqlx::query(OPERATION).bind(id.0.as_str()).fetch_optional(&self.0).await?;
+        row.map(|row| Reader::at(&row, 0).operation()).transpose()
+    }
+
+    async fn pairs_of(&self, record: &RecordId) -> Result<Vec<Pair>, Failure> {
+        let query = sqlx::query(PAIRS_OF).bind(record.system.as_str()).bind(record.id.as_str());
+        query.fetch_all(&self.0).await?.iter().map(pair_with_open).collect()
+    }
+
+    pub(crate) async fn pairs(&self, after: Option<PairId>, most: usize) -> Result<Vec<Pair>, Failure> {
+        let query = sqlx::query(PAIRS_AFTER).bind(after.map_or(i64::MIN, |after| after.0)).bind(limit(most));
+        query.fetch_all(&self.0).await?.iter().map(pair_with_open).collect()
+    }
+
+    pub(crate) async fn cases(&self, most: usize) -> Result<Vec<Case>, Failure> {
+        let query = sqlx::query(
+            "SELECT id, kind, records, detail, opened_at FROM cases WHERE closed_at IS NULL ORDER BY id LIMIT $1",
+        );
+        query.bind(limit(most)).fetch_all(&self.0).await?.iter().map(|row| Reader::at(row, 0).case()).collect()
+    }
+
+    pub(crate) async fn history(&self, record: &RecordId) -> Result<History, Failure> {
+        let pair = self.pairs_of(record).await?.into_iter().next();
+        let reservation = sqlx::query(RESERVATION_OF)
+            .bind(record.system.as_str())
+            .bind(record.id.as_str())
+            .fetch_optional(&self.0)
+            .await?
+            .map(|row| Reader::at(&row, 0).reservation())
+            .transpose()?;
+        let other = pair.as_ref().map(|pair| &pair.other(&record.system).record);
+        let number = pair.as_ref().map(|pair| pair.id.0);
+        let operations = sqlx::query(STORY)
+            .bind(record.system.as_str())
+            .bind(record.id.as_str())
+            .bind(other.map(|other| other.system.as_str()))
+            .bind(other.map(|other| other.id.as_str()))
+            .bind(number)
+            .fetch_all(&self.0)
+            .await?;
+        let notes = sqlx::query("SELECT at, kind, field, system, lost, kept FROM note WHERE pair = $1 ORDER BY id")
+            .bind(number)
+            .fetch_all(&self.0)
+            .await?;
+        let cases = sqlx::query(
+            "SELECT id, kind, records, detail, opened_at FROM cases \
+             WHERE EXISTS (SELECT 1 FROM json_each(records) WHERE value = $1) ORDER BY id",
+        )
+        .bind(record.to_string())
+        .fetch_all(&self.0)
+        .await?;
+        Ok(History {
+            pair,
+            reservation,
+            operations: operations.iter().map(|row| Reader::at(row, 0).operation()).collect::<Result<_, _>>()?,
+            notes: notes.iter().map(note).collect::<Result<_, _>>()?,
+            cases: cases.iter().map(|row| Reader::at(row, 0).case()).collect::<Result<_, _>>()?,
+        })
+    }
+
+    pub(crate) async fn counts(&self) -> Result<StoreCounts, Failure> {
+        let row = sqlx::query(
+            "SELECT (SELECT count(*) FROM pair WHERE gone IS NULL), \
+                    (SELECT count(*) FROM pair WHERE gone IS NOT NULL), \
+                    (SELECT count(*) FROM pair WHERE gone IS NULL \
+                        AND (first_inverse_written = 0 OR second_inverse_written = 0)), \
+                    (SELECT count(*) FROM operation WHERE state = 'unknown' AND state IN ('pending', 'unknown')), \
+                    (SELECT count(*) FROM cases WHERE closed_at IS NULL), \
+                    count(*), min(o.first_sent_at) \
+             FROM reservation r JOIN operation o ON o.id = r.operation WHERE r.closed = 0 AND o.state <> $1",
+        )
+        .bind(OperationState::Failed.name())
+        .fetch_one(&self.0)
+        .await?;
+        let mut columns = Reader::at(&row, 0);
+        Ok(StoreCounts {
+            pairs_active: columns.count()?,
+            pairs_inactive: columns.count()?,
+            inverse_pending: columns.count()?,
+            operations_unknown: columns.count()?,
+            cases_open: columns.count()?,
+            reservations_open: columns.count()?,
+            reservation_oldest: columns.time_if_any()?,
+        })
+    }
+
+    pub(crate) async fn creates(&self) -> Result<Option<String>, Failure> {
+        Ok(sqlx::query_scalar("SELECT value FROM meta WHERE key = 'creates'").fetch_optional(&self.0).await?)
+    }
+
+    /// Operations that ended before an instant and may go, from a place in the order of their ends.
+    pub(crate) async fn prunable(
+        &self,
+        after: (i64, i64),
+        ended_before: Timestamp,
+        most: usize,
+    ) -> Result<Vec<(i64, i64)>, Failure> {
+        Ok(sqlx::query_as(
+            "SELECT ended_at, rowid FROM operation o \
+             WHERE ended_at < $1 AND (ended_at, rowid) > ($2, $3) AND state NOT IN ('pending', 'unknown') \
+             AND NOT EXISTS (SELECT 1 FROM pair p WHERE p.id = o.pair AND o.id IN (p.first_newest, p.second_newest)) \
+             AND NOT EXISTS (SELECT 1 FROM reservation r WHERE r.operation = o.id) \
+             ORDER BY ended_at, rowid LIMIT $4",
+        )
+        .bind(ended_before.as_millis())
+        .bind(after.0)
+        .bind(after.1)
+        .bind(limit(most))
+        .fetch_all(&self.0)
+        .await?)
+    }
+}
+
+fn pair_with_open(row: &SqliteRow) -> Result<Pair, Failure> {
+    let mut pair = Reader::at(row, 0).pair()?;
+    let mut open = Reader::at(row, PAIR_COLUMNS);
+    if !open.is_absent()? {
+        pair.open = Some(open.operation()?);
+    }
+    Ok(pair)
+}
+
+fn note(row: &SqliteRow) -> Result<(Timestamp, Note), Failure> {
+    let mut columns = Reader::at(row, 0);
+    let at = columns.time()?;
+    let kind = note_kind(columns.get()?)?;
+    let (field, system) = (columns.get()?, columns.system()?);
+    Ok((at, Note { kind, field, system, lost: columns.json()?, kept: columns.json()? }))
+}

@@ -1,0 +1,30 @@
+//! The suite every engine must pass, on SQLite.
+
+mod common;
+
+use std::sync::Arc;
+
+use common::{Bench, block_on};
+use pairline_sdk::testing::TestClock;
+use pairline_sdk::testing::engine_suite::EngineUnderTest;
+use pairline_sdk::{Engine, PairStore};
+
+impl EngineUnderTest for Bench {
+    fn engine(&self) -> Arc<dyn Engine> {
+        self.database().engine()
+    }
+
+    fn store(&self) -> Arc<dyn PairStore> {
+        self.database().pairs()
+    }
+
+    fn clock(&self) -> &TestClock {
+        Self::clock(self)
+    }
+
+    async fn restart(self) -> Self {
+        Self::restart(self).await
+    }
+}
+
+pairline_sdk::engine_suite!(block_on, Bench::make());
