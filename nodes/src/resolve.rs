@@ -58,7 +58,7 @@ impl ProcessAction for Resolve {
     async fn process_action(&self, dto: ProcessDto) -> Result<ProcessDto, NodeError> {
         let hint: HintPart = dto.need(HINT)?;
         match self.ports.store.look(&hint.record, &self.settings.target).await? {
-            Look::Found(pair) => Ok(dto.with(PAIR, &pair).follow("found")),
+            Look::Found(pair) => Ok(dto.with(PAIR, &*pair).follow("found")),
             Look::Inactive(Some(pair)) => self.back_again(dto, &hint.record, &pair).await,
             Look::Inactive(None) => Ok(dto.follow("inactive")),
             Look::Pending(reservation) if self.under_way(&reservation) => Ok(dto.follow("pending")),
@@ -113,7 +113,7 @@ impl Resolve {
             adopted = self.ports.store.adopt(&adoption).await?;
         }
         Ok(match adopted {
-            Adopted::Paired(pair) => dto.with(PAIR, &pair).follow("found"),
+            Adopted::Paired(pair) => dto.with(PAIR, &*pair).follow("found"),
             Adopted::Copy(_) => dto.follow("conflict"),
             Adopted::Inactive => dto.follow("inactive"),
             Adopted::Unverified => dto.follow("pending"),

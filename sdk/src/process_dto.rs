@@ -1,6 +1,8 @@
 //! The message that walks through a topology: headers, and a body that is parsed once.
 
+use std::any::Any;
 use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
@@ -9,21 +11,61 @@ use crate::{NodeError, ResultCode, headers};
 
 /// A message on its way through a topology.
 ///
-/// The body keeps the text it came with until a node changes it; it is parsed once, when the message is made.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// The body keeps the text it came with until a node changes it, and is parsed once, when the message is made. What
+/// nodes hand each other stays the value it is; it becomes JSON when somebody looks at the body.
+#[derive(Clone, Debug, Default)]
 pub struct ProcessDto {
     headers: Map<String, Value>,
     raw: Option<String>,
-    data: Value,
+    body: Value,
+    /// What nodes have put in since, newest last.
+    parts: Vec<(String, Arc<dyn Part>)>,
+    /// The body with the parts in it, once somebody has looked.
+    whole: OnceLock<Value>,
     result: ResultCode,
     route: Option<String>,
     message: Option<String>,
 }
 
+/// A value in a message that has not become JSON yet.
+trait Part: Send + Sync + std::fmt::Debug {
+    fn to_json(&self) -> Value;
+    fn as_any(&self) -> &dyn Any;
+}
+
+struct Held<T>(T);
+
+impl<T> std::fmt::Debug for Held<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // A part may hold a person's data, which belongs into no log.
+        f.write_str(std::any::type_name::<T>())
+    }
+}
+
+impl<T: Serialize + Send + Sync + 'static> Part for Held<T> {
+    fn to_json(&self) -> Value {
+        serde_json::to_value(&self.0).unwrap_or(Value::Null)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        &self.0
+    }
+}
+
+impl PartialEq for ProcessDto {
+    fn eq(&self, other: &Self) -> bool {
+        self.headers == other.headers
+            && self.result == other.result
+            && self.route == other.route
+            && self.message == other.message
+            && self.data() == other.data()
+    }
+}
+
 impl ProcessDto {
     /// A message from a parsed body.
     pub fn new(data: Value) -> Self {
-        Self { data, ..Self::default() }
+        Self { body: data, ..Self::default() }
     }
 
     /// A message from the text of its body. Empty text is an empty object, as on the platform.
@@ -34,27 +76,42 @@ impl ProcessDto {
     pub fn from_raw(raw: impl Into<String>) -> Result<Self, NodeError> {
         let raw = raw.into();
         let text = if raw.trim().is_empty() { "{}" } else { raw.as_str() };
-        let data = serde_json::from_str(text)
+        let body = serde_json::from_str(text)
             .map_err(|error| NodeError::stop(format!("expected a JSON body, found none: {error}")))?;
-        Ok(Self { raw: Some(raw), data, ..Self::default() })
+        Ok(Self { raw: Some(raw), body, ..Self::default() })
     }
 
     /// The body.
     pub fn data(&self) -> &Value {
-        &self.data
+        if self.parts.is_empty() {
+            return &self.body;
+        }
+        self.whole.get_or_init(|| {
+            let mut whole = match &self.body {
+                Value::Object(map) => map.clone(),
+                _ => Map::new(),
+            };
+            whole.extend(self.parts.iter().map(|(key, part)| (key.clone(), part.to_json())));
+            Value::Object(whole)
+        })
     }
 
     /// The body, to be changed; the text it came with is given up.
     pub fn data_mut(&mut self) -> &mut Value {
         self.raw = None;
-        &mut self.data
+        if !self.parts.is_empty() {
+            self.body = self.data().clone();
+            self.parts.clear();
+            self.whole = OnceLock::new();
+        }
+        &mut self.body
     }
 
     /// The body as text: as it came, or written anew when a node has changed it.
     pub fn raw(&self) -> Cow<'_, str> {
         match &self.raw {
             Some(raw) => Cow::Borrowed(raw),
-            None => Cow::Owned(self.data.to_string()),
+            None => Cow::Owned(self.data().to_string()),
         }
     }
 
@@ -63,8 +120,13 @@ impl ProcessDto {
     /// # Errors
     ///
     /// [`NodeError::StopAndFail`] when the part is there and is not such a thing.
-    pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, NodeError> {
-        match self.data.get(key) {
+    pub fn get<T: DeserializeOwned + Clone + 'static>(&self, key: &str) -> Result<Option<T>, NodeError> {
+        let held = self.parts.iter().rev().find(|(name, _)| name == key);
+        if let Some(part) = held.and_then(|(_, part)| part.as_any().downcast_ref::<T>()) {
+            return Ok(Some(part.clone()));
+        }
+        let part = held.map(|(_, part)| part.to_json());
+        match part.as_ref().or_else(|| self.body.get(key)) {
             None | Some(Value::Null) => Ok(None),
             Some(part) => T::deserialize(part)
                 .map(Some)
@@ -77,7 +139,7 @@ impl ProcessDto {
     /// # Errors
     ///
     /// [`NodeError::StopAndFail`] when the part is missing or is not such a thing.
-    pub fn need<T: DeserializeOwned>(&self, key: &str) -> Result<T, NodeError> {
+    pub fn need<T: DeserializeOwned + Clone + 'static>(&self, key: &str) -> Result<T, NodeError> {
         self.get(key)?.ok_or_else(|| {
             NodeError::stop(format!(
                 "expected `{key}` in the message, found nothing: a node before this one puts it there"
@@ -87,15 +149,11 @@ impl ProcessDto {
 
     /// Puts a part into the body under a top-level key; a body that is not an object becomes one.
     #[must_use]
-    pub fn with<T: Serialize>(mut self, key: &str, part: &T) -> Self {
-        let part = serde_json::to_value(part).unwrap_or(Value::Null);
+    pub fn with<T: Serialize + Clone + Send + Sync + 'static>(mut self, key: &str, part: &T) -> Self {
         self.raw = None;
-        if !self.data.is_object() {
-            self.data = Value::Object(Map::new());
-        }
-        if let Value::Object(map) = &mut self.data {
-            map.insert(key.to_owned(), part);
-        }
+        self.whole = OnceLock::new();
+        self.parts.retain(|(name, _)| name != key);
+        self.parts.push((key.to_owned(), Arc::new(Held(part.clone()))));
         self
     }
 

@@ -54,7 +54,7 @@ pub async fn decide(
     store.set_creates(&decided).await?;
     match &decided {
         Creates::Held(reason) => {
-            warn!(reason, "creates are held back: link the records, or allow creates with `pairline creates allow`")
+            warn!(reason, "creates are held back: link the records, or allow creates with `pairline creates allow --yes`")
         }
         _ => info!("creates are allowed"),
     }

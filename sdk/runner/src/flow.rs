@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pairline_sdk::{NodeError, ProcessAction, ProcessDto, ResultCode, headers};
+use pairline_sdk::{NodeError, ProcessAction, ProcessDto, ResultCode, System, headers};
 
 /// A topology with its nodes made.
 #[derive(Clone)]
@@ -63,10 +63,25 @@ pub enum WalkEnd {
     },
 }
 
-/// A watcher of every node's result, for metrics and for the step-by-step tests.
+/// A watcher of nodes and hints, for metrics.
 pub trait WalkObserver: Send + Sync {
     /// A node has answered.
-    fn answered(&self, topology: &str, node: &str, result: ResultCode, took: std::time::Duration);
+    fn answered(&self, topology: &str, node: &str, result: ResultCode);
+
+    /// A hint has come to its end, this long after its first event.
+    fn finished(&self, system: &System, end: HintEnd, lag: std::time::Duration);
+
+    /// A hint will be looked at again.
+    fn repeated(&self, node: &str, counted: bool);
+}
+
+/// How a hint came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HintEnd {
+    /// Its record is as it should be.
+    Done,
+    /// It was our own write coming back.
+    Echo,
 }
 
 impl Flow {
@@ -93,11 +108,10 @@ impl Flow {
             let at = &self.nodes[index];
             path.push(at.name.clone());
             let dto = dto.fresh().with_header(headers::NODE_NAME, at.name.as_str());
-            let begun = std::time::Instant::now();
             let answer = at.node.process_action(dto).await;
             let result = answer.as_ref().map_or_else(result_of, ProcessDto::result);
             if let Some(observer) = observer {
-                observer.answered(&self.name, &at.name, result, begun.elapsed());
+                observer.answered(&self.name, &at.name, result);
             }
             let dto = match answer {
                 Ok(dto) => dto,
@@ -120,7 +134,14 @@ impl Flow {
                     }
                 },
             };
-            waiting.extend(targets.iter().rev().map(|target| (*target, dto.clone())));
+            // The usual case is one follower, which gets the message itself.
+            match targets.as_slice() {
+                [] => ended.push(dto),
+                [first, others @ ..] => {
+                    waiting.extend(others.iter().rev().map(|target| (*target, dto.clone())));
+                    waiting.push((*first, dto));
+                }
+            }
         }
         Walk { path, end: WalkEnd::Done(ended) }
     }

@@ -1,16 +1,13 @@
-//! What the metrics say of the whole: read when they are asked for, and counted where nodes answer.
+//! What the metrics say of the whole: read when they are asked for.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use pairline_sdk::{Clock, Engine, PairStore, ResultCode};
+use pairline_sdk::{Clock, Engine, PairStore};
 
 use crate::application::HttpApplication;
 use crate::composition::Stores;
-use crate::flow::WalkObserver;
-use crate::metrics::{self, Metrics, Number};
+use crate::metrics::{self, Metrics};
 use crate::webhook::Measured;
 
 /// Reads the store, the lanes and the applications into the metrics.
@@ -55,39 +52,5 @@ impl Measured for Gauges {
             application.measure();
         }
         Ok(())
-    }
-}
-
-/// Counts nodes' results.
-pub struct NodeResults {
-    metrics: Arc<Metrics>,
-    // The numbers by topology, node and result, so that a walk formats and looks up nothing twice.
-    known: Mutex<HashMap<(String, String, ResultCode), Number>>,
-}
-
-impl NodeResults {
-    /// Counts into these metrics.
-    pub fn new(metrics: &Arc<Metrics>) -> Self {
-        Self { metrics: Arc::clone(metrics), known: Mutex::default() }
-    }
-}
-
-impl WalkObserver for NodeResults {
-    fn answered(&self, topology: &str, node: &str, result: ResultCode, _took: Duration) {
-        let key = (topology.to_owned(), node.to_owned(), result);
-        let mut known = match self.known.lock() {
-            Ok(known) => known,
-            Err(poisoned) => poisoned.into_inner(),
-        };
-        let number = known.entry(key).or_insert_with(|| {
-            let name = match result {
-                ResultCode::Repeat => "repeat",
-                ResultCode::StopAndFailed => "trash",
-                ResultCode::DoNotContinue => "stop",
-                _ => "ok",
-            };
-            self.metrics.number(&metrics::NODE_RESULTS, &[topology, node, name])
-        });
-        number.add_one();
     }
 }

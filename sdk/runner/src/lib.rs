@@ -16,6 +16,7 @@ pub mod project;
 pub mod story;
 pub mod system;
 pub mod topology;
+pub mod walk_metrics;
 pub mod webhook;
 pub mod worker;
 pub mod yaml;

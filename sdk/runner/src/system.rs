@@ -20,6 +20,7 @@ use crate::gauges::Gauges;
 use crate::metrics::Metrics;
 use crate::poll::Poll;
 use crate::project::Project;
+use crate::walk_metrics::WalkMetrics;
 use crate::webhook::{Listener, Receiver};
 use crate::worker::{Repeater, TopologyWorker};
 
@@ -300,7 +301,7 @@ impl Parts {
             repeater: Repeater::default(),
             clock: Arc::clone(&self.clock),
             random: Arc::clone(&self.random),
-            observer: Some(Arc::new(crate::gauges::NodeResults::new(&self.metrics))),
+            observer: Some(Arc::new(WalkMetrics::new(&self.metrics))),
         }))
     }
 

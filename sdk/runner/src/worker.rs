@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use pairline_sdk::{Clock, Disposition, Hint, NodeError, ProcessDto, Random, System, Worker};
 use tracing::{debug, info, warn};
 
-use crate::flow::{Flow, WalkEnd, WalkObserver};
+use crate::flow::{Flow, HintEnd, WalkEnd, WalkObserver};
 
 /// When and how often a record is looked at again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,16 +62,24 @@ impl Worker for TopologyWorker {
                 node: String::new(),
             };
         };
+        let mut end = HintEnd::Echo;
         for flow in flows {
             let dto = ProcessDto::from_hint(&hint, &flow.name);
             let walk = flow.walk(dto, self.observer.as_deref()).await;
             match walk.end {
                 WalkEnd::Done(ended) => {
+                    // The echo filter is the only node that ends a walk by its route `own`.
+                    if ended.last().and_then(ProcessDto::route) != Some("own") {
+                        end = HintEnd::Done;
+                    }
                     let message = ended.last().and_then(ProcessDto::message).unwrap_or_default();
                     debug!(correlation_id = %hint.correlation_id, record = %hint.record, topology = %flow.name, path = walk.path.join(" > "), message, "walked");
                 }
                 WalkEnd::Failed { node, error } => return self.failed(&hint, flow, node, error),
             }
+        }
+        if let Some(observer) = &self.observer {
+            observer.finished(&hint.record.system, end, self.clock.now().since(hint.since));
         }
         Disposition::Done
     }
@@ -87,6 +95,9 @@ impl TopologyWorker {
                     let reason = format!("gave up after {hops} tries: {reason}");
                     warn!(correlation_id = %hint.correlation_id, record = %hint.record, topology = %flow.name, node, reason, "moved to the trash");
                     return Disposition::Trash { reason, topology, node };
+                }
+                if let Some(observer) = &self.observer {
+                    observer.repeated(&node, counted);
                 }
                 let backoff = || self.repeater.wait(hint.hops, &*self.random);
                 let wait = after.map_or_else(backoff, |after| after.max(Duration::from_millis(1)));

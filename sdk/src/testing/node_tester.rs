@@ -144,7 +144,7 @@ impl NodeTester {
         let target = self.ports.contract.other(application.system());
         let dto = self.hint(system, id, json!({ "kind": "updated" })).with(RECORD, &Record::new(id, fields));
         match run_now(self.store.look(&record, target)) {
-            Ok(Look::Found(pair)) => dto.with(PAIR, &pair),
+            Ok(Look::Found(pair)) => dto.with(PAIR, &*pair),
             _ => dto,
         }
     }

@@ -1,11 +1,13 @@
 //! What a command may do inside its transaction: load rows, save rows. What changes in them is the SDK's business.
 
+use std::collections::HashMap;
+
 use pairline_sdk::{
     Case, CaseId, CaseKind, Look, Note, Operation, OperationId, OperationState, Pair, PairId, PairState, Random,
     RecordId, Reservation, System, Timestamp, time_ordered_id,
 };
-use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteRow;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{Sqlite, SqliteConnection};
 
 use crate::failure::Failure;
 use crate::row::{
@@ -21,6 +23,85 @@ pub(crate) struct Work<'t> {
     pub(crate) now: Timestamp,
     /// The start of the program.
     pub(crate) start: i64,
+    /// What was read for the whole group at once.
+    pub(crate) known: Known,
+}
+
+/// What commands will read first, so that it can be read for all of a group at once.
+#[derive(Default)]
+pub(crate) struct Needs {
+    pub(crate) pairs: Vec<i64>,
+    pub(crate) operations: Vec<String>,
+}
+
+/// Rows that were read for the group, as long as nothing in the group has changed them.
+#[derive(Default)]
+pub(crate) struct Known {
+    pairs: HashMap<PairId, Pair>,
+    operations: HashMap<OperationId, (Operation, Option<Pair>)>,
+}
+
+/// What the rows of [`known_pairs`] and [`known_operations`] begin with.
+pub(crate) const KNOWN_PAIR: i64 = 1;
+
+/// Pairs with their open operations. `$3`: their numbers.
+macro_rules! known_pairs {
+    () => {
+        concat!(
+            "SELECT 1, ",
+            pair_columns!(),
+            ", ",
+            operation_columns!(),
+            " FROM pair p LEFT JOIN operation o ON o.pair = p.id AND o.state IN ('pending', 'unknown')",
+            " WHERE p.id IN (SELECT value FROM json_each($3))"
+        )
+    };
+}
+
+/// Operations with their pairs. `$4`: their names.
+macro_rules! known_operations {
+    () => {
+        concat!(
+            "SELECT 2, ",
+            pair_columns!(),
+            ", ",
+            operation_columns!(),
+            " FROM operation o LEFT JOIN pair p ON p.id = o.pair WHERE o.id IN (SELECT value FROM json_each($4))"
+        )
+    };
+}
+
+pub(crate) use {known_operations, known_pairs};
+
+impl Known {
+    /// Takes a row of [`known_pairs`] or [`known_operations`].
+    pub(crate) fn add(&mut self, row: &SqliteRow) -> Result<(), Failure> {
+        let is_pair = Reader::at(row, 0).get::<i64>()? == KNOWN_PAIR;
+        let (mut pair, mut operation) = (Reader::at(row, 1), Reader::at(row, 1 + PAIR_COLUMNS));
+        if is_pair {
+            let mut pair = pair.pair()?;
+            pair.open = if operation.is_absent()? { None } else { Some(operation.operation()?) };
+            self.pairs.insert(pair.id, pair);
+        } else {
+            let operation = operation.operation()?;
+            let pair = if pair.is_absent()? { None } else { Some(pair.pair()?) };
+            self.operations.insert(operation.id.clone(), (operation, pair));
+        }
+        Ok(())
+    }
+
+    /// A pair, or an operation of it, is about to change.
+    fn forget_pair(&mut self, id: PairId) {
+        self.pairs.remove(&id);
+        self.operations.retain(|_, (operation, _)| operation.pair != Some(id));
+    }
+
+    fn forget_operation(&mut self, operation: &Operation) {
+        self.operations.remove(&operation.id);
+        if let Some(pair) = operation.pair {
+            self.forget_pair(pair);
+        }
+    }
 }
 
 /// What stands in the mapping for a record and a target system: its pair with the open operation, else its
@@ -113,22 +194,102 @@ const OPERATION_AND_PAIR: &str = concat!(
     " FROM operation o LEFT JOIN pair p ON p.id = o.pair WHERE o.id = $1"
 );
 
-const OPERATION_INSERT: &str = "INSERT INTO operation VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, \
-     $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28)";
+// With `?`, so that the texts can follow one another in one round trip to the database.
+macro_rules! operation_insert {
+    () => {
+        "INSERT INTO operation VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
+         ?, ?)"
+    };
+}
 
 /// What can change in an operation after its intent.
-const OPERATION_UPDATE: &str = "UPDATE operation SET state = $2, pair = $3, target_id = $4, answered = $5, \
-     sent_at = $6, ended_at = $7, attempts = $8, start = $9, reason = $10 WHERE id = $1";
+macro_rules! operation_update {
+    () => {
+        "UPDATE operation SET state = ?, pair = ?, target_id = ?, answered = ?, sent_at = ?, ended_at = ?, \
+         attempts = ?, start = ?, reason = ? WHERE id = ?"
+    };
+}
+
+/// What can change in a pair after its birth.
+macro_rules! pair_update {
+    () => {
+        "UPDATE pair SET first_base = ?, first_inverse_written = ?, first_newest = ?, second_base = ?, \
+         second_inverse_written = ?, second_newest = ?, gone = ?, gone_since = ?, revision = ?, fresh = ?, \
+         last_seen_at = ? WHERE id = ?"
+    };
+}
 
 const PAIR_INSERT: &str = "INSERT INTO pair (contract, first_system, first_id, first_base, first_inverse_written, \
      first_newest, first_created_by_us, second_system, second_id, second_base, second_inverse_written, second_newest, \
      second_created_by_us, gone, gone_since, revision, fresh, created_at, created_by, last_seen_at) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)";
 
-/// What can change in a pair after its birth.
-const PAIR_UPDATE: &str = "UPDATE pair SET first_base = $2, first_inverse_written = $3, first_newest = $4, \
-     second_base = $5, second_inverse_written = $6, second_newest = $7, gone = $8, gone_since = $9, revision = $10, \
-     fresh = $11, last_seen_at = $12 WHERE id = $1";
+type Statement = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
+
+fn bind_insert(statement: Statement, operation: &Operation) -> Result<Statement, Failure> {
+    let owned = |text: &str| text.to_owned();
+    Ok(statement
+        .bind(operation.id.0.clone())
+        .bind(kind_name(operation.kind))
+        .bind(operation.state.name())
+        .bind(operation.pair.map(|pair| pair.0))
+        .bind(operation.contract.clone())
+        .bind(owned(operation.source.system.as_str()))
+        .bind(operation.source.id.clone())
+        .bind(owned(operation.target.as_str()))
+        .bind(operation.target_id.clone())
+        .bind(operation.request.method.clone())
+        .bind(operation.request.path.clone())
+        .bind(operation.request.body.clone())
+        .bind(operation.key.clone())
+        .bind(json(&operation.writes)?)
+        .bind(operation.inverse.as_ref().map(|inverse| inverse.field.clone()))
+        .bind(operation.inverse.as_ref().map(|inverse| inverse.id.clone()))
+        .bind(operation.answered.as_ref().map(json).transpose()?)
+        .bind(operation.first_sent_at.as_millis())
+        .bind(operation.sent_at.as_millis())
+        .bind(operation.ended_at.map(Timestamp::as_millis))
+        .bind(millis(operation.deadline))
+        .bind(millis(operation.request_life))
+        .bind(i64::from(operation.attempts))
+        .bind(operation.start)
+        .bind(operation.reason.clone())
+        .bind(operation.provenance.correlation_id.clone())
+        .bind(operation.provenance.topology.clone())
+        .bind(operation.provenance.node.clone()))
+}
+
+fn bind_operation(statement: Statement, operation: &Operation) -> Result<Statement, Failure> {
+    Ok(statement
+        .bind(operation.state.name())
+        .bind(operation.pair.map(|pair| pair.0))
+        .bind(operation.target_id.clone())
+        .bind(operation.answered.as_ref().map(json).transpose()?)
+        .bind(operation.sent_at.as_millis())
+        .bind(operation.ended_at.map(Timestamp::as_millis))
+        .bind(i64::from(operation.attempts))
+        .bind(operation.start)
+        .bind(operation.reason.clone())
+        .bind(operation.id.0.clone()))
+}
+
+fn bind_pair(statement: Statement, pair: &Pair) -> Result<Statement, Failure> {
+    let (gone, since) = gone(pair);
+    let [first, second] = &pair.sides;
+    Ok(statement
+        .bind(json(&first.base)?)
+        .bind(first.inverse_written)
+        .bind(first.newest.as_ref().map(|id| id.0.clone()))
+        .bind(json(&second.base)?)
+        .bind(second.inverse_written)
+        .bind(second.newest.as_ref().map(|id| id.0.clone()))
+        .bind(gone.map(str::to_owned))
+        .bind(since)
+        .bind(pair.revision.0)
+        .bind(pair.fresh)
+        .bind(pair.last_seen_at.as_millis())
+        .bind(pair.id.0))
+}
 
 impl Work<'_> {
     pub(crate) fn next_operation(&self) -> OperationId {
@@ -147,6 +308,9 @@ impl Work<'_> {
 
     /// A pair with its open operation.
     pub(crate) async fn pair(&mut self, id: PairId) -> Result<Option<Pair>, Failure> {
+        if let Some(pair) = self.known.pairs.remove(&id) {
+            return Ok(Some(pair));
+        }
         let row = sqlx::query(PAIR).bind(id.0).fetch_optional(&mut *self.connection).await?;
         row.map(|row| {
             let mut pair = Reader::at(&row, 0).pair()?;
@@ -186,60 +350,37 @@ impl Work<'_> {
     }
 
     pub(crate) async fn insert_operation(&mut self, operation: &Operation) -> Result<(), Failure> {
-        sqlx::query(OPERATION_INSERT)
-            .bind(operation.id.0.as_str())
-            .bind(kind_name(operation.kind))
-            .bind(operation.state.name())
-            .bind(operation.pair.map(|pair| pair.0))
-            .bind(operation.contract.as_str())
-            .bind(operation.source.system.as_str())
-            .bind(operation.source.id.as_str())
-            .bind(operation.target.as_str())
-            .bind(operation.target_id.as_deref())
-            .bind(operation.request.method.as_str())
-            .bind(operation.request.path.as_str())
-            .bind(operation.request.body.as_str())
-            .bind(operation.key.as_deref())
-            .bind(json(&operation.writes)?)
-            .bind(operation.inverse.as_ref().map(|inverse| inverse.field.as_str()))
-            .bind(operation.inverse.as_ref().map(|inverse| inverse.id.as_str()))
-            .bind(operation.answered.as_ref().map(json).transpose()?)
-            .bind(operation.first_sent_at.as_millis())
-            .bind(operation.sent_at.as_millis())
-            .bind(operation.ended_at.map(Timestamp::as_millis))
-            .bind(millis(operation.deadline))
-            .bind(millis(operation.request_life))
-            .bind(i64::from(operation.attempts))
-            .bind(operation.start)
-            .bind(operation.reason.as_deref())
-            .bind(operation.provenance.correlation_id.as_str())
-            .bind(operation.provenance.topology.as_str())
-            .bind(operation.provenance.node.as_str())
-            .execute(&mut *self.connection)
-            .await?;
+        self.known.forget_operation(operation);
+        bind_insert(sqlx::query(operation_insert!()), operation)?.execute(&mut *self.connection).await?;
         Ok(())
     }
 
     pub(crate) async fn save_operation(&mut self, operation: &Operation) -> Result<(), Failure> {
-        sqlx::query(OPERATION_UPDATE)
-            .bind(operation.id.0.as_str())
-            .bind(operation.state.name())
-            .bind(operation.pair.map(|pair| pair.0))
-            .bind(operation.target_id.as_deref())
-            .bind(operation.answered.as_ref().map(json).transpose()?)
-            .bind(operation.sent_at.as_millis())
-            .bind(operation.ended_at.map(Timestamp::as_millis))
-            .bind(i64::from(operation.attempts))
-            .bind(operation.start)
-            .bind(operation.reason.as_deref())
-            .execute(&mut *self.connection)
-            .await?;
+        self.known.forget_operation(operation);
+        bind_operation(sqlx::query(operation_update!()), operation)?.execute(&mut *self.connection).await?;
+        Ok(())
+    }
+
+    /// Inserts the intent of an update together with its pair.
+    pub(crate) async fn begin_update(&mut self, operation: &Operation, pair: &Pair) -> Result<(), Failure> {
+        self.known.forget_pair(pair.id);
+        let statement = sqlx::query(concat!(operation_insert!(), "; ", pair_update!()));
+        bind_pair(bind_insert(statement, operation)?, pair)?.execute(&mut *self.connection).await?;
+        Ok(())
+    }
+
+    /// Saves the outcome of an update together with its pair.
+    pub(crate) async fn end_update(&mut self, operation: &Operation, pair: &Pair) -> Result<(), Failure> {
+        self.known.forget_operation(operation);
+        let statement = sqlx::query(concat!(operation_update!(), "; ", pair_update!()));
+        bind_pair(bind_operation(statement, operation)?, pair)?.execute(&mut *self.connection).await?;
         Ok(())
     }
 
     /// Ends an open operation that what was read has replaced.
     pub(crate) async fn supersede(&mut self, operation: Option<&OperationId>) -> Result<(), Failure> {
         let Some(id) = operation else { return Ok(()) };
+        self.known.operations.remove(id);
         sqlx::query(
             "UPDATE operation SET state = 'superseded', ended_at = $2 WHERE id = $1 AND state IN ('pending', 'unknown')",
         )
@@ -290,23 +431,8 @@ impl Work<'_> {
     }
 
     pub(crate) async fn save_pair(&mut self, pair: &Pair) -> Result<(), Failure> {
-        let (gone, since) = gone(pair);
-        let [first, second] = &pair.sides;
-        sqlx::query(PAIR_UPDATE)
-            .bind(pair.id.0)
-            .bind(json(&first.base)?)
-            .bind(first.inverse_written)
-            .bind(first.newest.as_ref().map(|id| id.0.as_str()))
-            .bind(json(&second.base)?)
-            .bind(second.inverse_written)
-            .bind(second.newest.as_ref().map(|id| id.0.as_str()))
-            .bind(gone)
-            .bind(since)
-            .bind(pair.revision.0)
-            .bind(pair.fresh)
-            .bind(pair.last_seen_at.as_millis())
-            .execute(&mut *self.connection)
-            .await?;
+        self.known.forget_pair(pair.id);
+        bind_pair(sqlx::query(pair_update!()), pair)?.execute(&mut *self.connection).await?;
         Ok(())
     }
 

@@ -4,19 +4,22 @@
 //! a crowd of callers costs one sync, and what anybody is told is durable. The same task hands out hints: it alone
 //! changes what is at work, between two transactions, so no hint can be merged, finished and handed out at once.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use pairline_sdk::{Clock, Delivery, Disposition, Hint, Random, Taken, Timestamp};
-use sqlx::{Connection, SqliteConnection};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Connection, Row, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
 use crate::Options;
-use crate::engine::{Lanes, finish, take};
+use crate::engine::{Lanes, Question, finish, hint_delete, hint_upsert, inbox_insert, keys, ready_select, take};
 use crate::failure::Failure;
 use crate::lock::OwnerLock;
-use crate::work::Work;
+use crate::row::{json, operation_columns, pair_columns};
+use crate::work::{Known, Needs, Work, known_operations, known_pairs};
 
 /// A write of its own. It may be run a second time, if the transaction it was in is rolled back.
 #[async_trait]
@@ -27,6 +30,9 @@ pub(crate) trait Command: Send + Sync + 'static {
     /// Whether it changes what may be handed out.
     const TOUCHES_HINTS: bool = false;
 
+    /// What it will read first. It is read for all of a group at once.
+    fn needs(&self, _needs: &mut Needs) {}
+
     async fn run(&self, work: &mut Work<'_>) -> Result<Self::Answer, Failure>;
 }
 
@@ -36,6 +42,7 @@ type Reply<T> = oneshot::Sender<Result<T, Failure>>;
 #[async_trait]
 trait Job: Send {
     fn touches_hints(&self) -> bool;
+    fn needs(&self, needs: &mut Needs);
     async fn run(&mut self, work: &mut Work<'_>) -> Result<(), Failure>;
     fn conclude(self: Box<Self>, committed: Result<(), Failure>);
 }
@@ -50,6 +57,10 @@ struct Asked<C: Command> {
 impl<C: Command> Job for Asked<C> {
     fn touches_hints(&self) -> bool {
         C::TOUCHES_HINTS
+    }
+
+    fn needs(&self, needs: &mut Needs) {
+        self.command.needs(needs);
     }
 
     async fn run(&mut self, work: &mut Work<'_>) -> Result<(), Failure> {
@@ -102,6 +113,7 @@ impl Writer {
             start,
             lanes,
             data_version: None,
+            ready: None,
         };
         tokio::spawn(task.run(receiver, options.group.max(1), options.watch));
         Self(sender)
@@ -206,7 +218,16 @@ struct Task {
     lanes: Lanes,
     /// Changes when another process commits.
     data_version: Option<i64>,
+    /// What was ready after the last commit, of at most so many for each system.
+    ready: Option<(Vec<SqliteRow>, i64)>,
 }
+
+/// How each transaction begins. Not through sqlx's own transactions: when SQLite rolls back by itself (the disk is
+/// full), they try to roll back what is not there any more, and the connection never recovers.
+const OPEN: &str = concat!("BEGIN IMMEDIATE; ", inbox_insert!(), "; ", known_pairs!(), "; ", known_operations!());
+
+/// How it ends, and what may be handed out then. If the commit fails, the question is not asked.
+const CLOSE: &str = concat!(hint_upsert!(), "; ", hint_delete!(), "; COMMIT; ", ready_select!());
 
 impl Task {
     async fn run(mut self, mut inbox: mpsc::Receiver<Message>, most: usize, watch: std::time::Duration) {
@@ -280,16 +301,7 @@ impl Task {
     }
 
     async fn attempt(&mut self, group: &mut Group, now: Timestamp) -> Result<Vec<Taken>, Failure> {
-        // Not through sqlx's own transactions: when SQLite rolls back by itself (the disk is full), they try to roll
-        // back what is not there any more, and the connection never recovers.
-        sqlx::query("BEGIN IMMEDIATE").execute(&mut self.connection).await?;
         let outcome = self.run_all(group, now).await;
-        let outcome = match outcome {
-            Ok(taken) => {
-                sqlx::query("COMMIT").execute(&mut self.connection).await.map(|_| taken).map_err(Failure::from)
-            }
-            Err(failure) => Err(failure),
-        };
         if outcome.is_err() {
             // An error here says that there is no transaction any more, which is what we want.
             drop(sqlx::query("ROLLBACK").execute(&mut self.connection).await);
@@ -297,16 +309,54 @@ impl Task {
         outcome
     }
 
+    /// One transaction in few round trips: each of them wakes two threads, which costs more than most statements.
     async fn run_all(&mut self, group: &mut Group, now: Timestamp) -> Result<Vec<Taken>, Failure> {
-        let mut work = Work { connection: &mut self.connection, random: self.random.as_ref(), now, start: self.start };
         let deliveries: Vec<&Delivery> = group.takes.iter().map(|(delivery, _)| delivery).collect();
-        let taken = take(&mut work, &mut self.lanes, &deliveries).await?;
+        let mut needs = Needs::default();
+        group.jobs.iter().for_each(|job| job.needs(&mut needs));
+        let rows = sqlx::query(OPEN)
+            .bind(json(&keys(&deliveries))?)
+            .bind(now.as_millis())
+            .bind(json(&needs.pairs)?)
+            .bind(json(&needs.operations)?)
+            .fetch_all(&mut self.connection)
+            .await?;
+        let mut fresh = HashSet::new();
+        let mut known = Known::default();
+        for row in &rows {
+            // Of the three answers, the new keys have two columns.
+            if row.len() == 2 {
+                fresh.insert((row.try_get(0)?, row.try_get(1)?));
+            } else {
+                known.add(row)?;
+            }
+        }
+
+        let random = self.random.as_ref();
+        let mut work = Work { connection: &mut self.connection, random, now, start: self.start, known };
+        let sorted = take(&mut work, &mut self.lanes, &deliveries, fresh).await?;
         for job in &mut group.jobs {
             job.run(&mut work).await?;
         }
         let finished: Vec<&Finished> = group.finishes.iter().map(|(finished, _)| finished).collect();
-        finish(&mut work, &mut self.lanes, &finished).await?;
-        Ok(taken)
+        let done = finish(&mut work, &mut self.lanes, &finished).await?;
+
+        let ending: Vec<i64> = finished.iter().map(|finished| finished.hint).collect();
+        let question = self.lanes.question_after(group.touches_hints(), &ending, now)?;
+        let asked = question.is_some();
+        let question = question.unwrap_or_else(Question::none);
+        let ready = sqlx::query(CLOSE)
+            .bind(json(&sorted.hints)?)
+            .bind(now.as_millis())
+            .bind(json(&done)?)
+            .bind(question.systems)
+            .bind(question.most)
+            .bind(question.not_these)
+            .fetch_all(&mut self.connection)
+            .await?;
+        // It is committed. What follows is memory.
+        self.ready = asked.then_some((ready, question.most));
+        Ok(sorted.taken)
     }
 
     fn conclude(&mut self, group: Group, outcome: Result<Vec<Taken>, Failure>, now: Timestamp) {
@@ -314,11 +364,19 @@ impl Task {
             self.lanes.release(finished.hint);
         }
         match &outcome {
-            Ok(_) if group.touches_hints() => {
+            Ok(_) => {
                 let by_command = group.jobs.iter().any(|job| job.touches_hints());
-                if by_command { self.lanes.distrust() } else { self.lanes.look_again() }
+                if by_command {
+                    self.lanes.distrust();
+                } else if let Some((rows, most)) = self.ready.take() {
+                    if let Err(failure) = self.lanes.answered(&rows, most, now) {
+                        tracing::warn!(failure = failure.0, "a hint cannot be read");
+                        self.lanes.hold_back(now);
+                    }
+                } else if group.touches_hints() {
+                    self.lanes.look_again();
+                }
             }
-            Ok(_) => {}
             Err(failure) => {
                 tracing::warn!(failure = failure.0, "the database did not take a write");
                 self.lanes.hold_back(now);

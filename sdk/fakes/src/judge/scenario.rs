@@ -138,7 +138,18 @@ impl Scenario {
         if self.is_stormy(kills) { Tolerance::STORMY } else { Tolerance::CALM }
     }
 
-    /// About how long the program is busy: kills are spread over it.
+    /// About how many writes the program makes: kills are spread over them.
+    pub(crate) fn expected_writes(self, size: usize) -> u64 {
+        let size = size as u64;
+        match self {
+            Scenario::Throughput | Scenario::Burst => size / 2,
+            Scenario::Race | Scenario::Pingpong | Scenario::EditAfterCreate => 2 * size,
+            Scenario::Hot => 8,
+            Scenario::Deletes | Scenario::Chaos | Scenario::Echo => size,
+        }
+    }
+
+    /// About how long the program is busy. A kill that has waited this long for its write does not wait longer.
     pub(crate) fn span(self, size: usize) -> Duration {
         let size = size as u64;
         Duration::from_millis(match self {
@@ -152,6 +163,28 @@ impl Scenario {
             Scenario::Echo => 450 * size,
         })
     }
+}
+
+/// The same faults, with every rate multiplied.
+pub(crate) fn worse(mut faults: Faults, times: f64) -> Faults {
+    for rate in [
+        &mut faults.error_429_rate,
+        &mut faults.error_500_rate,
+        &mut faults.applied_then_hung_rate,
+        &mut faults.applied_late_rate,
+        &mut faults.reset_before_rate,
+        &mut faults.reset_after_rate,
+        &mut faults.truncated_json_rate,
+        &mut faults.html_200_rate,
+        &mut faults.created_without_id_rate,
+        &mut faults.delivery_doubled_rate,
+        &mut faults.delivery_reordered_rate,
+        &mut faults.delivery_delayed_rate,
+        &mut faults.delivery_dropped_rate,
+    ] {
+        *rate *= times;
+    }
+    faults
 }
 
 impl fmt::Display for Scenario {

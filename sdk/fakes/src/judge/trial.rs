@@ -19,7 +19,7 @@ use crate::judge::economy::{Economy, Spent, Start};
 use crate::judge::evidence::Evidence;
 use crate::judge::program::{Program, ProgramError, Resources, Running, free_port};
 use crate::judge::report::Report;
-use crate::judge::scenario::Scenario;
+use crate::judge::scenario::{Scenario, worse};
 use crate::stamp;
 
 /// Preparations have ended when nothing was written for this long.
@@ -31,6 +31,8 @@ const HEALED_WITHIN_QUIET: Duration = Duration::from_secs(17);
 /// After a storm the program may still clear up what it does not know; it is watched this often, until it writes
 /// nothing while it is watched.
 const WATCHES_AFTER_STORM: u32 = 6;
+/// The slowest call while the program is killed now and then.
+const CALLS_TAKE_UP_TO_MS: u64 = 20;
 /// The longest the program is down between a kill and its next life.
 const DOWN_MAX_MS: u64 = 300;
 
@@ -45,6 +47,8 @@ pub struct Trial {
     pub seed: u64,
     /// How often the program is killed while it works.
     pub kills: u32,
+    /// Multiplies the rates of everything that goes wrong in the scenario.
+    pub worse: f64,
     /// The whole run ends by then, settled or not.
     pub deadline: Duration,
     /// How long the program is watched after everything has settled.
@@ -93,6 +97,7 @@ impl Trial {
             size,
             seed: 1,
             kills: 0,
+            worse: 1.0,
             deadline: Duration::from_secs(180) + Duration::from_millis(10) * size as u32,
             watch: Duration::from_millis(2_500),
             keep: false,
@@ -111,9 +116,10 @@ impl Trial {
 
         let start = Start { spent: Spent::so_far(&cast), entries: cast.ledger().len(), at_ms: stamp::now_ms() };
         let cpu_before_s = running.cpu_s();
-        stage.set_faults(&self.scenario.faults(), self.scenario.lags_ms());
+        stage.set_faults(&self.faults(), self.scenario.lags_ms());
         let play = timeout(left(until), self.scenario.play(&mut cast, self.size));
-        let (played, killed) = tokio::join!(play, self.kill_now_and_then(&mut running));
+        let writes = || stage.crm.calls().writes() + stage.erp.calls().writes();
+        let (played, killed) = tokio::join!(play, self.kill_now_and_then(&mut running, writes));
         in_time &= played.is_ok();
         killed?;
         stage.set_faults(&Faults::default(), (0, 0));
@@ -175,14 +181,29 @@ impl Trial {
         Ok(report)
     }
 
-    async fn kill_now_and_then(&self, running: &mut Running) -> Result<(), ProgramError> {
+    /// What goes wrong in this run. A program that is killed gets calls that take a while: some are under way then.
+    fn faults(&self) -> Faults {
+        let mut faults = worse(self.scenario.faults(), self.worse);
+        if self.kills > 0 && faults.latency_to_ms == 0 {
+            (faults.latency_from_ms, faults.latency_to_ms) = (1, CALLS_TAKE_UP_TO_MS);
+        }
+        faults
+    }
+
+    /// Each kill comes right after some write was answered: what the program learned it may not have stored yet.
+    async fn kill_now_and_then(&self, running: &mut Running, writes: impl Fn() -> u64) -> Result<(), ProgramError> {
         let mut rng = Rng::with_seed(self.seed ^ 0x006b_696c_6c73);
-        let span_ms = u64::try_from(self.scenario.span(self.size).as_millis()).unwrap_or(u64::MAX).max(200);
-        let mut moments: Vec<_> = (0..self.kills).map(|_| Duration::from_millis(rng.u64(50..span_ms))).collect();
+        let expected = self.scenario.expected_writes(self.size).max(2);
+        let mut moments: Vec<_> = (0..self.kills).map(|_| rng.u64(1..expected)).collect();
         moments.sort_unstable();
         let began = Instant::now();
+        let before = writes();
         for moment in moments {
-            sleep(moment.saturating_sub(began.elapsed())).await;
+            while writes() - before < moment && began.elapsed() < self.scenario.span(self.size) {
+                sleep(Duration::from_millis(1)).await;
+            }
+            let hesitation = Duration::from_millis(rng.u64(0..=CALLS_TAKE_UP_TO_MS));
+            sleep(hesitation).await;
             let down = Duration::from_millis(rng.u64(0..=DOWN_MAX_MS));
             running.kill_and_restart(down).await?;
         }

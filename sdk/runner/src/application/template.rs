@@ -1,4 +1,4 @@
-//! Texts with places to be filled: `/customers/{id}`.
+//! Texts with places to be filled: `/records/{id}`.
 
 use serde_json::{Map, Value};
 

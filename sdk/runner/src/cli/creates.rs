@@ -17,7 +17,7 @@ pub(super) enum CreatesCommand {
     /// Hold them back.
     Hold {
         /// Why, for `status`.
-        #[arg(long, default_value = "held back by an operator")]
+        #[arg(long, default_value = "by an operator")]
         reason: String,
     },
 }
@@ -43,7 +43,9 @@ pub(super) async fn creates(context: &Context, command: CreatesCommand) -> Resul
             stores.pairs.set_creates(&Creates::Held(reason.clone())).await.map_err(Exit::store)?;
             context
                 .output
-                .print(&json!({ "creates": "held", "reason": reason }), || "creates are held back\n".to_owned());
+                .print(&json!({ "creates": "held", "reason": reason }), || {
+                    "creates are held back; edits of linked records are still written\nnext: pairline creates allow --yes\n".to_owned()
+                });
         }
     }
     Ok(0)

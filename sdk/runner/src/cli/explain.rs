@@ -40,7 +40,8 @@ pub(super) async fn explain(context: &Context, text: &str) -> Result<u8, Exit> {
     let known = history.pair.is_some() || history.reservation.is_some() || !lines.is_empty();
     context.output.print(&result, || {
         if !known {
-            return format!("nothing is known of {record}: no event, no pair, no write\n");
+            let stranger = ids::stranger(context, &record);
+            return format!("nothing is known of {record}: no event, no pair, no write{stranger}\n");
         }
         let mut text = match &history.pair {
             Some(pair) => ids::pair_text(pair),

@@ -5,7 +5,8 @@ use pairline_sdk::{Pair, PairId, PairState, RecordId};
 use serde_json::{Value, json};
 
 use super::output::instant;
-use super::{Context, Exit};
+use super::{Context, Exit, project};
+use crate::finding::suggest;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum IdsCommand {
@@ -35,6 +36,16 @@ pub(super) fn record(text: &str) -> Result<RecordId, Exit> {
     RecordId::parse(text).ok_or_else(|| Exit::new(64, format!("expected a record such as `crm:101`, found `{text}`")))
 }
 
+/// What to add when nothing is known of a record: its system may be mistyped.
+pub(super) fn stranger(context: &Context, record: &RecordId) -> String {
+    let Ok(project) = project::load(context) else { return String::new() };
+    let known: Vec<&str> = project.applications.iter().map(|(name, _)| name.as_str()).collect();
+    if known.contains(&record.system.as_str()) {
+        return String::new();
+    }
+    format!("; there is no application `{}`: {}", record.system, suggest(record.system.as_str(), known, "applications"))
+}
+
 pub(super) async fn ids(context: &Context, command: IdsCommand) -> Result<u8, Exit> {
     match command {
         IdsCommand::Get { record: text } => get(context, &text).await,
@@ -51,7 +62,7 @@ async fn get(context: &Context, text: &str) -> Result<u8, Exit> {
             Some(open) => {
                 format!("{record} has no counterpart yet: {} is {}", open.operation.id, open.operation.state.name())
             }
-            None => format!("{record} has no counterpart"),
+            None => format!("{record} has no counterpart{}", stranger(context, &record)),
         };
         return Err(Exit::new(1, why));
     };
@@ -84,10 +95,11 @@ async fn history(context: &Context, text: &str) -> Result<u8, Exit> {
     let result = serde_json::to_value(&history).unwrap_or_default();
     context.output.print(&result, || {
         if history.operations.is_empty() {
-            return format!("nothing was ever written for {record}\n");
+            return format!("nothing was ever written for {record}{}\n", stranger(context, &record));
         }
         let lines = history.operations.iter().map(|operation| {
-            let fields: Vec<&str> = operation.writes.iter().map(|write| write.field.as_str()).collect();
+            let mut fields: Vec<String> = operation.writes.iter().map(|write| write.field.clone()).collect();
+            fields.extend(operation.inverse.iter().map(|inverse| format!("inverse id in `{}`", inverse.field)));
             let target = operation.target_id.as_deref().unwrap_or("?");
             format!(
                 "{}  {:<10} {} {}:{target}  {}  {}\n",

@@ -18,6 +18,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use output::{Exit, Output};
 
+use crate::application::choose_cryptography;
 use crate::check::CheckFormat;
 use crate::composition::{Composition, DatabaseSettings, Stores};
 use crate::machine::{SystemClock, SystemRandom};
@@ -106,7 +107,7 @@ enum Command {
         #[command(subcommand)]
         command: trash::TrashCommand,
     },
-    /// Stop writing to the systems, while events are still taken. Survives a restart.
+    /// Stop writing to the systems, while events are still taken; survives a restart.
     Pause {
         /// Only what starts from this application.
         #[arg(long, value_name = "NAME")]
@@ -185,7 +186,9 @@ pub fn main(composition: Composition) -> std::process::ExitCode {
         }
     };
     let output = Output::new(cli.global.json, cli.global.color == Color::Always, cli.global.color == Color::Never);
-    log(&cli.global, matches!(cli.command, Command::Dev(_)));
+    log(&cli.global, matches!(cli.command, Command::Dev(_) | Command::Test { .. }));
+    // Before anything of the composition makes an HTTP client of its own, as the fakes of `dev` do.
+    choose_cryptography();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return output.fail(&Exit::new(71, format!("cannot start threads: {error}"))),
@@ -239,12 +242,16 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Exit> {
     }
 }
 
-/// Log lines go to stderr; stdout carries results. `dev` draws a picture of its own and keeps quiet unless asked.
+/// Log lines go to stderr; stdout carries results. `dev` draws a picture of its own, and what goes wrong in a `test` is
+/// meant to: both keep quiet unless asked.
 fn log(global: &Global, quiet: bool) {
     use std::io::IsTerminal;
     let default = if quiet { "error" } else { "info" };
-    let filter = std::env::var("PAIRLINE_LOG").unwrap_or_else(|_| default.to_owned());
-    let filter = tracing_subscriber::EnvFilter::try_new(&filter).unwrap_or_else(|_| default.into());
+    let wished = std::env::var("PAIRLINE_LOG").unwrap_or_else(|_| default.to_owned());
+    let filter = tracing_subscriber::EnvFilter::try_new(&wished).unwrap_or_else(|error| {
+        eprintln!("warning: expected PAIRLINE_LOG such as `info` or `pairline=debug`, found `{wished}` ({error})");
+        default.into()
+    });
     let terminal = std::io::stderr().is_terminal();
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let json = match global.log_format {

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 pub struct Output {
     json: bool,
     colour: bool,
+    talk_colour: bool,
 }
 
 /// Why a command ends without its result.
@@ -37,13 +38,21 @@ impl Exit {
 impl Output {
     /// Text or JSON, with colour or without; with neither wish, colour goes to terminals only.
     pub fn new(json: bool, always: bool, never: bool) -> Self {
-        let terminal = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        Self { json, colour: always || (terminal && !never) }
+        let wanted = |terminal: bool| {
+            always || (terminal && !never && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty()))
+        };
+        let colour = wanted(std::io::stdout().is_terminal());
+        Self { json, colour, talk_colour: wanted(std::io::stderr().is_terminal()) }
     }
 
     /// Whether text may have colour.
     pub fn colour(&self) -> bool {
         self.colour
+    }
+
+    /// Whether text on stderr may have colour.
+    pub(crate) fn colour_for_talk(&self) -> bool {
+        self.talk_colour
     }
 
     /// Whether results are JSON.
@@ -80,5 +89,6 @@ impl Output {
 
 /// An instant as a person reads it.
 pub(crate) fn instant(at: Timestamp) -> String {
-    jiff::Timestamp::from_millisecond(at.as_millis()).map_or_else(|_| at.as_millis().to_string(), |at| at.to_string())
+    // Always three digits, so that lines stand below each other.
+    jiff::Timestamp::from_millisecond(at.as_millis()).map_or_else(|_| at.as_millis().to_string(), |at| format!("{at:.3}"))
 }

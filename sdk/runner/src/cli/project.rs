@@ -6,13 +6,17 @@ use super::{Context, Exit};
 use crate::check::{CheckFormat, check, graph};
 use crate::project::{Project, Sources};
 use crate::story::TestFormat;
+use crate::system::StartError;
 use crate::topology::GraphFormat;
 
 /// The texts a command works on: the built-in ones, or the folder of `--config`.
 pub(super) fn load(context: &Context) -> Result<Project, Exit> {
     let sources = match &context.global.config {
         None => Sources::built_in(),
-        Some(folder) => Sources::read(folder).map_err(|error| Exit::new(error.exit_code(), error.to_string()))?,
+        Some(folder) => Sources::read(folder).map_err(|error| {
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            Exit::new(error.exit_code(), format!("{error}{cause}"))
+        })?,
     };
     Ok(Project::load(&sources, &context.composition.registry))
 }
@@ -24,8 +28,25 @@ pub(super) fn load_sound(context: &Context) -> Result<Project, Exit> {
         return Ok(project);
     }
     let report = check(&project);
-    eprint!("{}", report.render(CheckFormat::Text, false));
-    Err(Exit::new(78, "nothing was started: the topologies have errors"))
+    let (errors, text) = (report.errors(), report.render(CheckFormat::Text, context.output.colour_for_talk()));
+    eprint!("{text}");
+    Err(Exit::new(78, format!("nothing was started: {errors} {} above", if errors == 1 { "error" } else { "errors" })))
+}
+
+/// Why nothing was started, findings first.
+pub(super) fn not_started(context: &Context, error: &StartError) -> Exit {
+    let message = match error {
+        StartError::Findings(findings) => {
+            for finding in findings {
+                eprintln!("{}\n", finding.render(context.output.colour_for_talk()));
+            }
+            let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
+            format!("nothing was started: {}", lines.join("; "))
+        }
+        StartError::Listen { .. } => format!("{error}; another port is chosen with --port or PORT"),
+        _ => error.to_string(),
+    };
+    Exit::new(error.exit_code(), message)
 }
 
 pub(super) fn check_command(context: &Context, format: CheckFormat, deny_warnings: bool) -> Result<u8, Exit> {
@@ -36,7 +57,9 @@ pub(super) fn check_command(context: &Context, format: CheckFormat, deny_warning
 
 pub(super) fn graph_command(context: &Context, topology: Option<&str>, format: GraphFormat) -> Result<u8, Exit> {
     let project = load(context)?;
-    let drawn = graph(&project, topology, format).map_err(|problem| Exit::new(65, problem))?;
+    // A name that is not there is a mistyped command; no topology at all is a folder with errors.
+    let code = if project.is_sound() { 64 } else { 65 };
+    let drawn = graph(&project, topology, format).map_err(|problem| Exit::new(code, problem))?;
     context.output.print(&json!({ "topologies": project.topologies }), || drawn);
     Ok(0)
 }

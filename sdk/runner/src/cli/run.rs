@@ -63,7 +63,7 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Result<u8, Exit> {
             Ok(system) => system,
             Err(error) => {
                 handle.close().await;
-                return Err(Exit::new(error.exit_code(), error.to_string()));
+                return Err(project::not_started(context, &error));
             }
         },
         code = &mut ended => {

@@ -29,28 +29,37 @@ pub(super) async fn status(context: &Context) -> Result<u8, Exit> {
         "cases": cases,
     });
     context.output.print(&result, || {
-        let mut text = format!(
-            "pairs         {} in use, {} inactive, {} whose inverse id is still to be written\n",
-            counts.pairs_active, counts.pairs_inactive, counts.inverse_pending
-        );
         let since = |at: Option<pairline_sdk::Timestamp>| {
             at.map(|at| format!(", oldest since {}", instant(at))).unwrap_or_default()
         };
-        text += &format!("waiting       {}{}\n", health.waiting, since(health.oldest));
-        text += &format!("creates open  {}{}\n", counts.reservations_open, since(counts.reservation_oldest));
-        text += &format!("unknown       {} operations of unknown outcome\n", counts.operations_unknown);
-        text += &format!("trash         {}\n", health.trash);
+        let mut text = format!(
+            "pairs      {} active, {} inactive, {} with an inverse id still to be written\n",
+            counts.pairs_active, counts.pairs_inactive, counts.inverse_pending
+        );
+        text += &format!("waiting    {} to be looked at{}\n", health.waiting, since(health.oldest));
+        text += &format!("creating   {} under way{}\n", counts.reservations_open, since(counts.reservation_oldest));
+        text += &format!("unknown    {} with an outcome that is not known yet\n", counts.operations_unknown);
+        text += &format!("trash      {} that could not be delivered\n", health.trash);
+        text += &match &creates {
+            Creates::Allowed => "creates    allowed\n".to_owned(),
+            Creates::Undecided => "creates    not decided: the first start has not looked at both systems yet\n".to_owned(),
+            Creates::Held(reason) => format!("creates    held back: {reason}\n"),
+        };
         for (system, reason) in &health.paused {
-            text += &format!("paused        {system}: {reason}\n");
-        }
-        match &creates {
-            Creates::Allowed => {}
-            Creates::Undecided => text += "creates       not decided yet: the program has not been started\n",
-            Creates::Held(reason) => text += &format!("creates       held back: {reason}\n"),
+            text += &format!("paused     {system}: {reason}\n");
         }
         for case in &cases {
             let records: Vec<String> = case.records.iter().map(ToString::to_string).collect();
-            text += &format!("case {:<8} {}: {} ({})\n", case.id.0, case.kind.name(), case.detail, records.join(", "));
+            text += &format!("case {:<6}{}: {} ({})\n", case.id.0, case.kind.name(), case.detail, records.join(", "));
+        }
+        if health.trash > 0 {
+            text += "next: pairline trash list\n";
+        }
+        if !health.paused.is_empty() {
+            text += "next: pairline resume\n";
+        }
+        if matches!(creates, Creates::Held(_)) {
+            text += "next: pairline creates allow --yes, once the records are linked or may be created\n";
         }
         text
     });
@@ -79,7 +88,9 @@ pub(super) async fn pause(context: &Context, application: Option<String>, reason
     context.output.print(&json!({ if paused { "paused" } else { "resumed" }: systems }), || {
         if paused {
             format!(
-                "nothing that starts from {names} is written any more; events are still taken\nnext: pairline resume\n"
+                "paused: what starts from {names} waits; events are still taken\n\
+                 a running program notices within half a second, and ends the calls that are under way\n\
+                 next: pairline resume\n"
             )
         } else {
             format!("{names}: resumed; what has waited is read afresh, in its order\nnext: pairline status\n")

@@ -9,10 +9,16 @@ use crate::row;
 use crate::work::Work;
 use crate::writer::Finished;
 
-/// Only a row that is as it was handed out is finished; news that came meanwhile stays waiting.
-const DONE: &str = "\
-    DELETE FROM hint WHERE id IN (SELECT value ->> 0 FROM json_each($1)) \
-    AND (id, revision) IN (SELECT value ->> 0, value ->> 1 FROM json_each($1))";
+/// Only a row that is as it was handed out is finished; news that came meanwhile stays waiting. `$3`: numbers and
+/// revisions.
+macro_rules! hint_delete {
+    () => {
+        "DELETE FROM hint WHERE id IN (SELECT value ->> 0 FROM json_each($3)) \
+         AND (id, revision) IN (SELECT value ->> 0, value ->> 1 FROM json_each($3))"
+    };
+}
+
+pub(crate) use hint_delete;
 
 /// If news came meanwhile, the row stands for it and for what was not finished.
 const AGAIN: &str = "\
@@ -26,8 +32,12 @@ const TRASH: &str = "\
     ON CONFLICT (system, record_id, topology, node, reason) WHERE state = 'open' \
     DO UPDATE SET count = count + 1, at = excluded.at";
 
-/// Writes what became of hints.
-pub(crate) async fn finish(work: &mut Work<'_>, lanes: &mut Lanes, finished: &[&Finished]) -> Result<(), Failure> {
+/// Writes what became of hints. Answers the rows of [`hint_delete`] for those that are over.
+pub(crate) async fn finish(
+    work: &mut Work<'_>,
+    lanes: &mut Lanes,
+    finished: &[&Finished],
+) -> Result<Vec<Value>, Failure> {
     let mut done: Vec<Value> = Vec::new();
     for Finished { hint, disposition } in finished {
         // Its worker belongs to a run that was given up; the hint is another's now.
@@ -59,10 +69,7 @@ pub(crate) async fn finish(work: &mut Work<'_>, lanes: &mut Lanes, finished: &[&
             }
         }
     }
-    if !done.is_empty() {
-        sqlx::query(DONE).bind(row::json(&done)?).execute(&mut *work.connection).await?;
-    }
-    Ok(())
+    Ok(done)
 }
 
 async fn add_to_trash(

@@ -61,16 +61,37 @@ pub(crate) struct Lanes {
     owner: bool,
 }
 
-const NEXT: &str = "\
-    SELECT s.value, (SELECT min(ready_at) FROM hint WHERE system = s.value AND ready_at > $2), \
-        h.id, h.record_id, h.facts, h.received, h.since, h.hops, h.correlation_id, h.revision, \
-        m.pair, o.system, o.record_id, o.received \
-    FROM json_each($1) s \
-    LEFT JOIN hint h ON h.id IN (\
-        SELECT id FROM hint WHERE system = s.value AND ready_at <= $2 AND id NOT IN (SELECT value FROM json_each($4)) \
-        ORDER BY ready_at, id LIMIT $3) \
-    LEFT JOIN mapping m ON m.source_system = h.system AND m.source_id = h.record_id \
-    LEFT JOIN hint o ON o.system = m.target_system AND o.record_id = m.target_id";
+/// What is ready, system by system, with the lane of each and the news of the other records of its pair; and when the
+/// next one will be. `$2`: now, `$4`: systems, `$5`: at most so many of each, `$6`: not these.
+macro_rules! ready_select {
+    () => {
+        "SELECT s.value, (SELECT min(ready_at) FROM hint WHERE system = s.value AND ready_at > $2), \
+             h.id, h.record_id, h.facts, h.received, h.since, h.hops, h.correlation_id, h.revision, \
+             m.pair, o.system, o.record_id, o.received \
+         FROM json_each($4) s \
+         LEFT JOIN hint h ON h.id IN (\
+             SELECT id FROM hint WHERE system = s.value AND ready_at <= $2 \
+             AND id NOT IN (SELECT value FROM json_each($6)) ORDER BY ready_at, id LIMIT $5) \
+         LEFT JOIN mapping m ON m.source_system = h.system AND m.source_id = h.record_id \
+         LEFT JOIN hint o ON o.system = m.target_system AND o.record_id = m.target_id"
+    };
+}
+
+pub(crate) use ready_select;
+
+/// A question for what is ready, as the parameters of [`ready_select`].
+pub(crate) struct Question {
+    pub(crate) systems: String,
+    pub(crate) most: i64,
+    pub(crate) not_these: String,
+}
+
+impl Question {
+    /// Asks for nothing.
+    pub(crate) fn none() -> Self {
+        Self { systems: "[]".to_owned(), most: 0, not_these: "[]".to_owned() }
+    }
+}
 
 struct Ready {
     hint: Hint,
@@ -190,46 +211,76 @@ impl Lanes {
         if self.room() == 0 { None } else { self.held_until.or(self.next_ready) }
     }
 
+    /// The question to ask in the same breath as a commit that ends the work on some hints.
+    pub(crate) fn question_after(
+        &self,
+        touched: bool,
+        ending: &[i64],
+        now: Timestamp,
+    ) -> Result<Option<Question>, Failure> {
+        let ending: Vec<&i64> = ending.iter().filter(|hint| self.at_work.contains_key(hint)).collect();
+        let room = self.room() + if self.runner.is_some() { ending.len() } else { 0 };
+        if room == 0 || !(self.look || touched) || self.reload || self.is_held(now) {
+            return Ok(None);
+        }
+        let most = limit(room + 2);
+        let not_these: Vec<&i64> = self.at_work.keys().filter(|hint| !ending.contains(hint)).collect();
+        Ok(Some(Question { systems: self.unpaused()?, most, not_these: json(&not_these)? }))
+    }
+
+    fn is_held(&self, now: Timestamp) -> bool {
+        self.held_until.is_some_and(|until| now < until)
+    }
+
+    fn unpaused(&self) -> Result<String, Failure> {
+        let systems = self.systems.iter().filter(|system| !self.paused.contains(*system));
+        json(&systems.map(System::as_str).collect::<Vec<_>>())
+    }
+
     /// Gives the run loop what is ready, as far as there is room.
     pub(crate) async fn hand_out(&mut self, connection: &mut SqliteConnection, now: Timestamp) -> Result<(), Failure> {
-        if self.room() == 0 || !self.look || self.held_until.is_some_and(|until| now < until) {
+        if self.room() == 0 || !self.look || self.is_held(now) {
             return Ok(());
         }
         self.held_until = None;
         if self.reload {
             self.reload(connection).await?;
         }
-        let settle = self.settle;
-        self.settling.retain(|_, out| now < out.plus(settle));
-        let systems: Vec<&str> = self.systems.difference_of(&self.paused);
-        let systems = json(&systems)?;
-        let mut most = self.room() + 2;
-        loop {
-            let at_work: Vec<i64> = self.at_work.keys().copied().collect();
-            let rows = sqlx::query(NEXT)
-                .bind(systems.as_str())
+        let mut most = limit(self.room() + 2);
+        while self.look && self.room() > 0 {
+            let not_these: Vec<&i64> = self.at_work.keys().collect();
+            let rows = sqlx::query(concat!(ready_select!()))
+                .bind(None::<i64>)
                 .bind(now.as_millis())
-                .bind(limit(most))
-                .bind(json(&at_work)?)
+                .bind(None::<i64>)
+                .bind(self.unpaused()?)
+                .bind(most)
+                .bind(json(&not_these)?)
                 .fetch_all(&mut *connection)
                 .await?;
-            let (found, next) = read(&rows)?;
-            let all = found.len() < most;
-            self.next_ready = next;
-            for ready in found.into_values() {
-                if self.room() == 0 {
-                    return Ok(());
-                }
-                self.give(ready, now);
-            }
-            if all {
-                // Whatever else is ready waits for a lane, and a lane that is freed makes us look again.
-                self.look = false;
-                return Ok(());
-            }
+            self.answered(&rows, most, now)?;
             // Some of these were held up by their lanes.
             most = most.saturating_mul(4);
         }
+        Ok(())
+    }
+
+    /// Takes the answer to a question for at most so many of each system.
+    pub(crate) fn answered(&mut self, rows: &[SqliteRow], most: i64, now: Timestamp) -> Result<(), Failure> {
+        let settle = self.settle;
+        self.settling.retain(|_, out| now < out.plus(settle));
+        let (found, next) = read(rows)?;
+        self.next_ready = next;
+        // Whatever else is ready waits for a lane, and a lane that is freed makes us look again.
+        self.look = limit(found.len()) >= most;
+        for ready in found.into_values() {
+            if self.room() == 0 {
+                self.look = true;
+                return Ok(());
+            }
+            self.give(ready, now);
+        }
+        Ok(())
     }
 
     /// Puts a hint to work, unless its lane is busy.
@@ -265,17 +316,6 @@ impl Lanes {
         self.systems = systems.iter().map(|system| System::new(system)).collect();
         self.reload = false;
         Ok(())
-    }
-}
-
-/// Systems that are not paused, by name.
-trait Unpaused {
-    fn difference_of(&self, paused: &HashSet<System>) -> Vec<&str>;
-}
-
-impl Unpaused for BTreeSet<System> {
-    fn difference_of(&self, paused: &HashSet<System>) -> Vec<&str> {
-        self.iter().filter(|system| !paused.contains(*system)).map(System::as_str).collect()
     }
 }
 

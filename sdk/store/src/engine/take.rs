@@ -4,26 +4,34 @@ use std::collections::{BTreeMap, HashSet};
 
 use pairline_sdk::{Arrival, Delivery, EventFacts, EventKind, Taken, Timestamp, time_ordered_id};
 use serde_json::{Value, json};
-use sqlx::Row;
 
 use super::Lanes;
 use crate::failure::Failure;
 use crate::row;
 use crate::work::Work;
 
-const INBOX: &str = "\
-    INSERT INTO inbox (application, event_key, record_id, kind, received_at) \
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, $2 FROM json_each($1) WHERE true \
-    ON CONFLICT DO NOTHING RETURNING application, event_key";
+/// Event keys into the inbox, and those that were not there back. `$1`: the keys, `$2`: now.
+macro_rules! inbox_insert {
+    () => {
+        "INSERT INTO inbox (application, event_key, record_id, kind, received_at) \
+         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, $2 FROM json_each($1) WHERE true \
+         ON CONFLICT DO NOTHING RETURNING application, event_key"
+    };
+}
 
 /// A hint that waits takes the news in and stands for several events from then on. It keeps its place: a record with
-/// much news does not wait longer for it, and a repeat is not hurried.
-const HINTS: &str = "\
-    INSERT INTO hint (system, record_id, facts, received, since, ready_at, hops, correlation_id, revision) \
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, $2, value ->> 4, 0, value ->> 5, value ->> 6 \
-    FROM json_each($1) WHERE true \
-    ON CONFLICT (system, record_id) DO UPDATE SET \
-        facts = NULL, received = json_patch(received, excluded.received), revision = excluded.revision";
+/// much news does not wait longer for it, and a repeat is not hurried. `$1`: the hints, `$2`: now.
+macro_rules! hint_upsert {
+    () => {
+        "INSERT INTO hint (system, record_id, facts, received, since, ready_at, hops, correlation_id, revision) \
+         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, $2, value ->> 4, 0, value ->> 5, value ->> 6 \
+         FROM json_each($1) WHERE true \
+         ON CONFLICT (system, record_id) DO UPDATE SET \
+             facts = NULL, received = json_patch(received, excluded.received), revision = excluded.revision"
+    };
+}
+
+pub(crate) use {hint_upsert, inbox_insert};
 
 /// The same for a record that is at work, with the revision its row was handed out with: as long as the row is as it
 /// was, the first news replaces what is being done, and stands for itself.
@@ -39,18 +47,35 @@ const HINTS_AT_WORK: &str = "\
         correlation_id = iif(revision = $9, excluded.correlation_id, correlation_id), \
         ready_at = max(ready_at, excluded.ready_at), revision = excluded.revision";
 
-/// Takes deliveries. Answers what was taken of each.
+/// What deliveries are made of, once their new event keys are known.
+#[derive(Default)]
+pub(crate) struct Sorted {
+    /// What was taken of each delivery.
+    pub(crate) taken: Vec<Taken>,
+    /// Rows for [`hint_upsert`].
+    pub(crate) hints: Vec<Value>,
+}
+
+/// The keys deliveries bring, as rows for [`inbox_insert`].
+pub(crate) fn keys(deliveries: &[&Delivery]) -> Vec<Value> {
+    let arrivals = deliveries.iter().flat_map(|delivery| &delivery.arrivals);
+    arrivals
+        .filter_map(|arrival| {
+            let key = arrival.event_key.as_ref()?;
+            let kind = arrival.facts.as_ref().map(|facts| kind_name(facts.kind));
+            Some(json!([arrival.record.system, key, arrival.record.id, kind]))
+        })
+        .collect()
+}
+
+/// Sorts deliveries into hints, and writes what is not a hint for a record at rest.
 pub(crate) async fn take(
     work: &mut Work<'_>,
     lanes: &mut Lanes,
     deliveries: &[&Delivery],
-) -> Result<Vec<Taken>, Failure> {
-    if deliveries.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut fresh = new_keys(work, deliveries).await?;
-    let mut taken = Vec::with_capacity(deliveries.len());
-    let mut hints = Vec::new();
+    mut fresh: HashSet<(String, String)>,
+) -> Result<Sorted, Failure> {
+    let mut sorted = Sorted::default();
     for delivery in deliveries {
         let mut count = Taken::default();
         for arrival in &delivery.arrivals {
@@ -66,35 +91,14 @@ pub(crate) async fn take(
                 lanes.knows(&arrival.record.system);
                 match lanes.revision_at_work(&arrival.record) {
                     Some(at_work) => add_at_work(work, lanes, arrival, at_work).await?,
-                    None => hints.push(hint(work, lanes, arrival)?),
+                    None => sorted.hints.push(hint(work, lanes, arrival)?),
                 }
             }
         }
-        taken.push(count);
+        sorted.taken.push(count);
         add_beside(work, delivery).await?;
     }
-    if !hints.is_empty() {
-        sqlx::query(HINTS).bind(row::json(&hints)?).bind(work.now.as_millis()).execute(&mut *work.connection).await?;
-    }
-    Ok(taken)
-}
-
-/// Inserts event keys, and answers those that were not there.
-async fn new_keys(work: &mut Work<'_>, deliveries: &[&Delivery]) -> Result<HashSet<(String, String)>, Failure> {
-    let arrivals = deliveries.iter().flat_map(|delivery| &delivery.arrivals);
-    let keyed: Vec<Value> = arrivals
-        .filter_map(|arrival| {
-            let key = arrival.event_key.as_ref()?;
-            let kind = arrival.facts.as_ref().map(|facts| kind_name(facts.kind));
-            Some(json!([arrival.record.system, key, arrival.record.id, kind]))
-        })
-        .collect();
-    if keyed.is_empty() {
-        return Ok(HashSet::new());
-    }
-    let rows =
-        sqlx::query(INBOX).bind(row::json(&keyed)?).bind(work.now.as_millis()).fetch_all(&mut *work.connection).await?;
-    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+    Ok(sorted)
 }
 
 fn hint(work: &Work<'_>, lanes: &mut Lanes, arrival: &Arrival) -> Result<Value, Failure> {

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use pairline_sdk::{Begin, Intent, Operation, OperationKind, OperationState, Rebase, Revision, Update};
 
 use crate::failure::Failure;
-use crate::work::Work;
+use crate::work::{Needs, Work};
 use crate::writer::Command;
 
 pub(super) struct BeginUpdate {
@@ -16,6 +16,10 @@ pub(super) struct BeginUpdate {
 #[async_trait]
 impl Command for BeginUpdate {
     type Answer = Begin;
+
+    fn needs(&self, needs: &mut Needs) {
+        needs.pairs.push(self.update.pair.0);
+    }
 
     async fn run(&self, work: &mut Work<'_>) -> Result<Begin, Failure> {
         let Self { update, revision } = self;
@@ -57,8 +61,7 @@ impl Command for BeginUpdate {
         };
         pair.rebased(&update.rebase, work.now);
         pair.side_mut(&update.target).newest = Some(operation.id.clone());
-        work.insert_operation(&operation).await?;
-        work.save_pair(&pair).await?;
+        work.begin_update(&operation, &pair).await?;
         work.add_notes(pair.id, &update.notes).await?;
         Ok(Begin::Won(Intent::recorded(operation)))
     }
@@ -69,6 +72,10 @@ pub(super) struct TakeAsAgreed(pub(super) Rebase);
 #[async_trait]
 impl Command for TakeAsAgreed {
     type Answer = bool;
+
+    fn needs(&self, needs: &mut Needs) {
+        needs.pairs.push(self.0.pair.0);
+    }
 
     async fn run(&self, work: &mut Work<'_>) -> Result<bool, Failure> {
         let Self(rebase) = self;

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use pairline_sdk::{OperationId, OperationKind, OperationState, Persisted};
 
 use crate::failure::Failure;
-use crate::work::Work;
+use crate::work::{Needs, Work};
 use crate::writer::Command;
 
 pub(super) struct Persist(pub(super) OperationId);
@@ -12,6 +12,10 @@ pub(super) struct Persist(pub(super) OperationId);
 #[async_trait]
 impl Command for Persist {
     type Answer = Persisted;
+
+    fn needs(&self, needs: &mut Needs) {
+        needs.operations.push(self.0.0.clone());
+    }
 
     async fn run(&self, work: &mut Work<'_>) -> Result<Persisted, Failure> {
         let Some((create, _)) = work.operation(&self.0).await? else { return Ok(Persisted::Nothing) };

@@ -6,7 +6,7 @@ use pairline_sdk::{
 };
 
 use crate::failure::Failure;
-use crate::work::Work;
+use crate::work::{Needs, Work};
 use crate::writer::Command;
 
 pub(super) struct Settle {
@@ -17,6 +17,10 @@ pub(super) struct Settle {
 #[async_trait]
 impl Command for Settle {
     type Answer = Result<Settled, StoreError>;
+
+    fn needs(&self, needs: &mut Needs) {
+        needs.operations.push(self.operation.0.clone());
+    }
 
     async fn run(&self, work: &mut Work<'_>) -> Result<Self::Answer, Failure> {
         let Some((mut operation, pair)) = work.operation(&self.operation).await? else {
@@ -32,13 +36,13 @@ impl Command for Settle {
             return Ok(Ok(Settled { operation }));
         }
         if operation.settle(&self.outcome, work.now) {
-            work.save_operation(&operation).await?;
-            if operation.state == OperationState::Committed
-                && operation.kind == OperationKind::Update
-                && let Some(mut pair) = pair
-            {
-                pair.committed(&operation, work.now);
-                work.save_pair(&pair).await?;
+            let update = operation.kind == OperationKind::Update && operation.state == OperationState::Committed;
+            match pair {
+                Some(mut pair) if update => {
+                    pair.committed(&operation, work.now);
+                    work.end_update(&operation, &pair).await?;
+                }
+                _ => work.save_operation(&operation).await?,
             }
         }
         Ok(Ok(Settled { operation }))
@@ -53,6 +57,10 @@ pub(super) struct SendAgain {
 #[async_trait]
 impl Command for SendAgain {
     type Answer = Resend;
+
+    fn needs(&self, needs: &mut Needs) {
+        needs.operations.push(self.operation.0.clone());
+    }
 
     async fn run(&self, work: &mut Work<'_>) -> Result<Resend, Failure> {
         let Some((mut operation, None)) = work.operation(&self.operation).await? else { return Ok(Resend::Moved) };
