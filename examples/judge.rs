@@ -20,6 +20,8 @@ options
   --small           the size the tests use
   --seed N          decides who does what and what goes wrong (1)
   --kills N         kill -9 the program that often while it works (0)
+  --seeds N         that many runs, each with the next seed; one line for each that passes (1)
+  --worse X         multiplies the rates of everything that goes wrong (1)
   --deadline S      seconds the whole run may take
   --program PATH    what to judge (pairline next to this example)
   --subject NAME    `pairline` (the default) or `bare`
@@ -34,6 +36,8 @@ struct Orders {
     size: Option<usize>,
     small: bool,
     seed: u64,
+    seeds: u64,
+    worse: f64,
     kills: u32,
     deadline: Option<Duration>,
     program: Option<PathBuf>,
@@ -76,28 +80,46 @@ async fn carry_out(orders: &Orders) -> Result<bool, String> {
     let mut all_passed = true;
     for scenario in &orders.scenarios {
         let size = orders.size.unwrap_or(if orders.small { scenario.small_size() } else { scenario.size() });
-        let mut trial =
-            Trial { seed: orders.seed, kills: orders.kills, keep: orders.keep, ..Trial::of(*scenario, size) };
-        if let Some(deadline) = orders.deadline {
-            trial.deadline = deadline;
-        }
-        let report = judged(&trial, &subject, orders.json).await?;
-        all_passed &= report.passed();
-        if orders.against_bare {
-            // Whoever keeps nothing must not be killed: it would only be asked for less.
-            let yardstick = judged(&Trial { kills: 0, ..trial }, &bare, orders.json).await?;
-            if !orders.json {
-                println!("{}", side_by_side(&report, &yardstick));
+        for seed in orders.seed..orders.seed + orders.seeds {
+            let mut trial = Trial {
+                seed,
+                kills: orders.kills,
+                worse: orders.worse,
+                keep: orders.keep,
+                ..Trial::of(*scenario, size)
+            };
+            if let Some(deadline) = orders.deadline {
+                trial.deadline = deadline;
+            }
+            let report = judged(&trial, &subject, orders).await?;
+            all_passed &= report.passed();
+            if orders.against_bare {
+                // Whoever keeps nothing must not be killed: it would only be asked for less.
+                let yardstick = judged(&Trial { kills: 0, ..trial }, &bare, orders).await?;
+                if !orders.json {
+                    println!("{}", side_by_side(&report, &yardstick));
+                }
             }
         }
     }
     Ok(all_passed)
 }
 
-async fn judged(trial: &Trial, program: &Program, json: bool) -> Result<Report, String> {
+async fn judged(trial: &Trial, program: &Program, orders: &Orders) -> Result<Report, String> {
     let report = trial.run(program).await.map_err(|error| error.to_string())?;
-    if json {
+    if orders.json {
         println!("{}", report.json());
+    } else if orders.seeds > 1 && report.passed() {
+        println!(
+            "passed {} seed {} kills {}: {} edits, converged in {} ms, settled after {} ms, {:.2} writes / needed",
+            report.scenario,
+            report.seed,
+            report.kills,
+            report.economy.edits,
+            report.economy.converged_in_ms,
+            report.economy.settled_after_ms,
+            report.economy.writes_per_needed,
+        );
     } else {
         println!("{report}");
     }
@@ -110,6 +132,8 @@ fn orders(mut words: impl Iterator<Item = String>) -> Result<Orders, String> {
         size: None,
         small: false,
         seed: 1,
+        seeds: 1,
+        worse: 1.0,
         kills: 0,
         deadline: None,
         program: None,
@@ -127,6 +151,8 @@ fn orders(mut words: impl Iterator<Item = String>) -> Result<Orders, String> {
             }
             "--small" => orders.small = true,
             "--seed" => orders.seed = number(&word, &value()?)?,
+            "--seeds" => orders.seeds = number(&word, &value()?)?,
+            "--worse" => orders.worse = number(&word, &value()?)?,
             "--kills" => orders.kills = number(&word, &value()?)?,
             "--deadline" => orders.deadline = Some(Duration::from_secs(number(&word, &value()?)?)),
             "--program" => orders.program = Some(value()?.into()),

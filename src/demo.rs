@@ -74,7 +74,8 @@ impl Demo for Fakes {
 impl DemoSystems for Running {
     fn lines(&self) -> Vec<String> {
         let line = |name: &str, records: usize, calls: pairline_fakes::Calls, url: &str| {
-            format!("{name}   {records} records, {} reads, {} writes   {url}", calls.reads(), calls.writes())
+            let records = if records == 1 { "1 record".to_owned() } else { format!("{records} records") };
+            format!("{name}   {records}, {} reads, {} writes   {url}", calls.reads(), calls.writes())
         };
         let there = |records: Vec<pairline_fakes::RecordView>| records.iter().filter(|record| !record.gone).count();
         vec![

@@ -13,12 +13,15 @@ pub(crate) struct Embedded;
 #[async_trait]
 impl Databases for Embedded {
     async fn open(&self, folder: &Path, settings: DatabaseSettings) -> Result<Stores, DatabaseError> {
-        Database::open(folder, Options::new(settings.clock, settings.random)).await.map(stores).map_err(explained)
+        Database::open(folder, Options::new(settings.clock, settings.random))
+            .await
+            .map(stores)
+            .map_err(|error| explained(folder, error))
     }
 
     async fn attach(&self, folder: &Path, settings: DatabaseSettings) -> Result<Stores, DatabaseError> {
         let opened = Database::open_for_operator(folder, Options::new(settings.clock, settings.random)).await;
-        opened.map(stores).map_err(explained)
+        opened.map(stores).map_err(|error| explained(folder, error))
     }
 }
 
@@ -39,7 +42,19 @@ fn stores(database: Database) -> Stores {
     Stores { pairs, engine, handle: Arc::new(Handle(Mutex::new(Some(database)))) }
 }
 
-fn explained(error: OpenError) -> DatabaseError {
+fn explained(folder: &Path, error: OpenError) -> DatabaseError {
+    // What SQLite calls SQLITE_NOTADB and SQLITE_CORRUPT says nothing of the file.
+    let input = |message| DatabaseError { message, exit_code: 65 };
+    match &error {
+        OpenError::Absent { .. } => return input(format!("{error}; --data-dir or DATA_DIR says where to look")),
+        OpenError::Database(text) if text.contains("(code: 26)") => {
+            return input(format!("{}/pairline.db is not a Pairline database", folder.display()));
+        }
+        OpenError::Database(text) if text.contains("(code: 11)") => {
+            return input(format!("{}/pairline.db is damaged: restore a backup of it", folder.display()));
+        }
+        _ => {}
+    }
     let exit_code = match &error {
         OpenError::Locked { .. } => 75,
         OpenError::NotOurs { .. } | OpenError::Newer { .. } | OpenError::Older { .. } | OpenError::Absent { .. } => 65,

@@ -54,13 +54,14 @@ fn rust_files() -> BTreeMap<String, String> {
     found
 }
 
-/// The names below `[dependencies]`, or below a section that ends with this.
+/// The names below a section of a manifest, `[target.'...'.dependencies]` included.
 fn dependencies(folder: &str, section: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let mut inside = false;
     for line in read(&format!("{folder}/Cargo.toml")).lines() {
         if let Some(header) = line.trim().strip_prefix('[') {
-            inside = header.trim_end_matches(']').rsplit('.').next() == Some(section);
+            let header = header.trim_end_matches(']');
+            inside = header.rsplit('.').next() == Some(section) && !header.starts_with("workspace");
         } else if inside && !line.starts_with('#') && line.contains('=') {
             let name = line.split(['=', '.']).next().unwrap_or_default();
             names.insert(name.trim().to_owned());
@@ -146,7 +147,8 @@ fn the_contract_and_the_nodes_cannot_do_any_io() {
 fn what_a_system_looks_like_is_yaml_and_no_code_names_one() {
     let particular = ["customers", "hubspot"];
     for (file, text) in rust_files() {
-        if file.starts_with("sdk/fakes/") || file.starts_with("sdk/src/testing/") || file.contains("tests/") {
+        let is_test = ["tests/", "benches/", "sdk/src/testing/"].iter().any(|part| file.contains(part));
+        if file.starts_with("sdk/fakes/") || is_test {
             continue;
         }
         let code = text.split("#[cfg(test)]").next().unwrap_or_default().to_lowercase();
@@ -328,4 +330,16 @@ fn the_topology_of_the_guide_is_sound() {
 
     assert!(project.findings.is_empty(), "{:?}", project.findings);
     assert_eq!(project.topologies.len(), 2);
+}
+
+#[test]
+fn every_file_of_the_tests_is_a_module_that_runs() {
+    let listed = read("tests/main.rs");
+    for entry in fs::read_dir(at("tests")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let is_module = path.is_dir() || path.extension().is_some_and(|extension| extension == "rs");
+        let runs = name == "main" || listed.lines().any(|line| line == format!("mod {name};"));
+        assert!(!is_module || runs, "tests/main.rs does not list `{name}`");
+    }
 }

@@ -80,6 +80,44 @@ pub fn decide(sight: &Sight<'_>) -> Decision {
     Decision::Act(plan)
 }
 
+/// What must stand in the base for the fields of the open operation that are neither written in `covered` nor taken
+/// into the base by `rebase`, when that operation ends before they are written.
+///
+/// While it is open, what it saw and sent stands in for their base. Without it, a value that it has brought over would
+/// look like somebody's edit, and win against a newer one.
+pub fn stand_ins(sight: &Sight<'_>, covered: &[FieldWrite], rebase: &[(System, Fields)]) -> Vec<(System, Fields)> {
+    let (Some(open), Some(far_record)) = (&sight.pair.open, sight.far_record) else { return Vec::new() };
+    let source = &open.source.system;
+    let held = if open.target == *sight.near { &sight.near_record.fields } else { &far_record.fields };
+    let settled = |names: &[String]| {
+        let of_target = rebase.iter().find(|(system, _)| *system == open.target);
+        of_target.is_some_and(|(_, fields)| names.iter().any(|name| fields.contains_key(name)))
+    };
+    let mut stand_ins = Vec::new();
+    for write in &open.writes {
+        let Some(field) = sight.contract.field(&write.field) else { continue };
+        if covered.iter().any(|covered| covered.field == field.name())
+            || settled(field.names(sight.contract, &open.target))
+        {
+            continue;
+        }
+        let same = |fields: &Fields| {
+            let now = field.canonical(sight.contract, &open.target, held);
+            now == field.canonical(sight.contract, &open.target, fields)
+        };
+        let brought = same(&write.value);
+        if !brought && write.seen_target.as_ref().is_none_or(same) {
+            // It has not arrived, so the source's edit is still to go over.
+            continue;
+        }
+        push(&mut stand_ins, source, write.seen_source.clone());
+        if brought {
+            push(&mut stand_ins, &open.target, explicit(field, sight.contract, &open.target, held));
+        }
+    }
+    stand_ins
+}
+
 /// In doubt both sides are read: an operation is open, nothing is known of the base, or a field differs from base that
 /// the near side alone does not own.
 fn needs_far(sight: &Sight<'_>, states: &[FieldState<'_>]) -> bool {

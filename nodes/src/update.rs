@@ -10,7 +10,7 @@ use pairline_sdk::{
 };
 use serde::Deserialize;
 
-use crate::converge::{Decision, Plan, Receipts, Sight, decide};
+use crate::converge::{Decision, Plan, Receipts, Sight, decide, stand_ins};
 use crate::write::{BUSY_WAIT, PairWrite, Written, write};
 
 /// The `with:` block of an `update` node.
@@ -66,7 +66,7 @@ impl ProcessAction for UpdateNode {
         let far_received = hint.others.iter().find(|other| other.record == *far).map(|other| other.received.clone());
         let mut view =
             View { pair: &pair, near: &hint.record, record: &record, near_received, far_received, far: None };
-        let plan = match self.decide(&view) {
+        let plan = match decide(&self.sight(&view)) {
             Decision::Act(plan) => plan,
             Decision::ReadFar => {
                 let application = self.ports.application(far.system.as_str()).map_err(NodeError::stop)?;
@@ -75,7 +75,7 @@ impl ProcessAction for UpdateNode {
                     return Ok(dto.with(GONE, far).follow("gone"));
                 };
                 view.far = Some(far_record);
-                match self.decide(&view) {
+                match decide(&self.sight(&view)) {
                     Decision::Act(plan) => plan,
                     Decision::ReadFar => return Err(NodeError::stop("both sides were read and did not suffice")),
                 }
@@ -111,8 +111,8 @@ impl UpdateNode {
         Ok(())
     }
 
-    fn decide(&self, view: &View<'_>) -> Decision {
-        decide(&Sight {
+    fn sight<'a>(&'a self, view: &'a View<'_>) -> Sight<'a> {
+        Sight {
             contract: &self.ports.contract,
             pair: view.pair,
             near: &view.near.system,
@@ -120,7 +120,7 @@ impl UpdateNode {
             near_received: &view.near_received,
             far_record: view.far.as_ref(),
             far_received: view.far_received.as_ref(),
-        })
+        }
     }
 
     async fn ask(&self, pair: &Pair, plan: &Plan) -> Result<(), NodeError> {
@@ -161,13 +161,16 @@ impl UpdateNode {
                 .collect();
         let mut sides = vec![(far, plan.to_far, far_inverse), (near, plan.to_near, near_inverse)];
         sides.retain(|(_, writes, inverse)| !writes.is_empty() || inverse.is_some());
-        let agreed = !plan.rebase.is_empty() || !inverse_seen.is_empty() || view.pair.fresh;
+        let first = sides.first().map_or(&[][..], |(_, writes, _)| writes);
+        let mut rebase = plan.rebase;
+        rebase.extend(stand_ins(&self.sight(view), first, &rebase));
+        let agreed = !rebase.is_empty() || !inverse_seen.is_empty() || view.pair.fresh;
         if sides.is_empty() {
             if agreed || supersedes.is_some() {
                 let rebase = Rebase {
                     pair: view.pair.id,
                     revision: view.pair.revision,
-                    changes: plan.rebase,
+                    changes: rebase,
                     inverse_seen,
                     supersedes,
                     notes: plan.notes,
@@ -179,7 +182,7 @@ impl UpdateNode {
             return Ok(Written::Done);
         }
         let mut pair = view.pair.clone();
-        let (mut rebase, mut supersedes, mut notes) = (plan.rebase, supersedes, plan.notes);
+        let (mut supersedes, mut notes) = (supersedes, plan.notes);
         let count = sides.len();
         for (position, (target, writes, inverse)) in sides.into_iter().enumerate() {
             let part = PairWrite {
@@ -274,6 +277,30 @@ mod tests {
 
         assert_eq!(tester.erp.saved().records["erp-1"]["email"], "b");
         assert_eq!(tester.erp.saved().writes, 1, "what has landed is not sent again");
+    }
+
+    #[test]
+    fn a_value_an_unknown_write_has_brought_over_is_nobodys_edit_when_the_write_back_comes_first() {
+        let tester = tester(json!({ "phone": "0", "vat_id": "V" }), json!({ "phone": "0", "vat_id": "V" }));
+        tester.crm.person_edits("crm-1", &json!({ "phone": "1" }));
+        tester.fate(Step::Send(System::new("erp")), Fate::LostBack);
+        update(&tester).unwrap_err();
+
+        // The write has arrived, nobody knows. Then both sides change, and the first of the two writes is lost.
+        tester.crm.person_edits("crm-1", &json!({ "phone": "2" }));
+        tester.erp.person_edits("erp-1", &json!({ "vat_id": "W" }));
+        tester.pass_seconds(11);
+        let from_erp =
+            |tester: &NodeTester| tester.run("update", json!({ "application": "crm" }), tester.seen("erp", "erp-1"));
+        tester.fate(Step::Send(System::new("crm")), Fate::LostThere);
+        from_erp(&tester).unwrap_err();
+        tester.pass_seconds(11);
+        from_erp(&tester).unwrap();
+
+        assert_eq!(tester.crm.saved().records["crm-1"]["phone"], "2");
+        assert_eq!(tester.erp.saved().records["erp-1"]["phone"], "2");
+        assert_eq!(tester.crm.saved().records["crm-1"]["vat_id"], "W");
+        assert!(tester.store.saved().notes.is_empty(), "nobody has edited the phone on both sides");
     }
 
     #[test]

@@ -15,6 +15,9 @@ const PAGES: usize = 10_000;
 /// How long to wait for a system that does not answer.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// Of the tries that fail, every so many are told.
+const TELL_EVERY: u32 = 30;
+
 /// Decides whether counterparts may be created, if that was never decided. Waits for systems that do not answer.
 ///
 /// # Errors
@@ -32,12 +35,16 @@ pub async fn decide(
     }
     let mut unlinked = [false; 2];
     for (found, application) in unlinked.iter_mut().zip(applications) {
+        let mut tries = 0_u32;
         *found = loop {
             match has_unlinked(&**application, contract).await {
                 Ok(found) => break found,
                 Err(error) => {
                     let system = &application.profile().system;
-                    warn!(application = %system, %error, "the first start has to look at both systems and waits");
+                    if tries.is_multiple_of(TELL_EVERY) {
+                        warn!(application = %system, %error, "the first start has to look at both systems and waits");
+                    }
+                    tries += 1;
                     clock.sleep_until(clock.now().plus(RETRY)).await;
                 }
             }
@@ -54,7 +61,10 @@ pub async fn decide(
     store.set_creates(&decided).await?;
     match &decided {
         Creates::Held(reason) => {
-            warn!(reason, "creates are held back: link the records, or allow creates with `pairline creates allow --yes`")
+            warn!(
+                reason,
+                "creates are held back: link the records, or allow creates with `pairline creates allow --yes`"
+            )
         }
         _ => info!("creates are allowed"),
     }

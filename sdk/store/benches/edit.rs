@@ -1,6 +1,6 @@
 //! What one edit costs in CPU time: a webhook, a look, an update begun and settled, and the echo of it.
 //!
-//! `cargo bench -p pairline-store --bench edit [-- edits]`. Prints microseconds of CPU (user and system) per edit for
+//! `cargo bench -p pairline-store --bench edit -- [edits]`. Prints microseconds of CPU (user and system) per edit for
 //! records that change one at a time and for many that change at once. Criterion measures how long something takes;
 //! this measures how much of the machine it uses, which is what a small server runs out of.
 
@@ -153,7 +153,8 @@ async fn main() {
         async move { engine.run(sync, 16).await }
     });
     let crm = System::new("crm");
-    for (name, at_once) in [("one at a time", 1), ("8 at a time", 8), ("64 at a time", 64)] {
+    for at_once in std::env::var("PH").map(|v| vec![v.parse().unwrap()]).unwrap_or(vec![1, 8, 64]) {
+        let name = format!("{at_once} at a time");
         let count = edits.min(500 * at_once);
         let began = (Instant::now(), cpu());
         let before = sync.edited.load(Ordering::SeqCst);
@@ -174,7 +175,7 @@ async fn main() {
                 sync.news.notified().await;
             }
         }
-        report(name, count, began);
+        report(&name, count, began);
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
     engine.control(Control::Stop).await.unwrap();

@@ -99,7 +99,7 @@ impl Database {
             .connect_with(settings(&path, &options).read_only(true))
             .await?;
         let reads = Reads::new(readers);
-        let writer = Writer::start(connection, lock, &options, start, lanes);
+        let writer = Writer::start(connection, lock, &options, start, lanes)?;
         Ok(Self {
             pairs: Arc::new(SqlitePairs::new(writer.clone(), reads.clone())),
             engine: Arc::new(SqliteEngine::new(writer.clone(), reads.clone(), &options)),

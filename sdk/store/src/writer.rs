@@ -14,12 +14,12 @@ use sqlx::{Connection, Row, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
-use crate::Options;
 use crate::engine::{Lanes, Question, finish, hint_delete, hint_upsert, inbox_insert, keys, ready_select, take};
 use crate::failure::Failure;
 use crate::lock::OwnerLock;
 use crate::row::{json, operation_columns, pair_columns};
 use crate::work::{Known, Needs, Work, known_operations, known_pairs};
+use crate::{OpenError, Options};
 
 /// A write of its own. It may be run a second time, if the transaction it was in is rolled back.
 #[async_trait]
@@ -103,8 +103,12 @@ impl Writer {
         options: &Options,
         start: i64,
         lanes: Lanes,
-    ) -> Self {
+    ) -> Result<Self, OpenError> {
+        let io = |error: std::io::Error| OpenError::Database(format!("no thread for its writes: {error}"));
         let (sender, receiver) = mpsc::channel(options.queue.max(1));
+        // A thread of its own with a small runtime: an answer of SQLite wakes this thread and nobody else. In a pool of
+        // threads every answer sets another one searching for work, which costs more than the statement.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(io)?;
         let task = Task {
             connection,
             _lock: lock,
@@ -113,10 +117,15 @@ impl Writer {
             start,
             lanes,
             data_version: None,
+            gather: options.gather,
             ready: None,
         };
-        tokio::spawn(task.run(receiver, options.group.max(1), options.watch));
-        Self(sender)
+        let (most, watch) = (options.group.max(1), options.watch);
+        std::thread::Builder::new()
+            .name("pairline-writer".to_owned())
+            .spawn(move || runtime.block_on(task.run(receiver, most, watch)))
+            .map_err(io)?;
+        Ok(Self(sender))
     }
 
     /// Runs a command and answers once it is durable.
@@ -220,19 +229,48 @@ struct Task {
     data_version: Option<i64>,
     /// What was ready after the last commit, of at most so many for each system.
     ready: Option<(Vec<SqliteRow>, i64)>,
+    gather: std::time::Duration,
 }
 
-/// How each transaction begins. Not through sqlx's own transactions: when SQLite rolls back by itself (the disk is
-/// full), they try to roll back what is not there any more, and the connection never recovers.
-const OPEN: &str = concat!("BEGIN IMMEDIATE; ", inbox_insert!(), "; ", known_pairs!(), "; ", known_operations!());
+/// Writes that came together before make it likely that more are on their way.
+const CROWD: usize = 4;
+
+/// How a transaction begins, with what is to be read or inserted first. Each statement of a text answers for itself and
+/// may wake this task, so a text has only what it needs.
+///
+/// Not through sqlx's own transactions: when SQLite rolls back by itself (the disk is full), they try to roll back what
+/// is not there any more, and the connection never recovers.
+fn opening(keys: bool, needs: bool) -> &'static str {
+    match (keys, needs) {
+        (true, true) => {
+            concat!("BEGIN IMMEDIATE; ", inbox_insert!(), "; ", known_pairs!(), "; ", known_operations!())
+        }
+        (true, false) => concat!("BEGIN IMMEDIATE; ", inbox_insert!()),
+        (false, true) => concat!("BEGIN IMMEDIATE; ", known_pairs!(), "; ", known_operations!()),
+        (false, false) => "BEGIN IMMEDIATE",
+    }
+}
 
 /// How it ends, and what may be handed out then. If the commit fails, the question is not asked.
-const CLOSE: &str = concat!(hint_upsert!(), "; ", hint_delete!(), "; COMMIT; ", ready_select!());
+fn closing(hints: bool, done: bool, asked: bool) -> &'static str {
+    match (hints, done, asked) {
+        (true, true, true) => concat!(hint_upsert!(), "; ", hint_delete!(), "; COMMIT; ", ready_select!()),
+        (true, true, false) => concat!(hint_upsert!(), "; ", hint_delete!(), "; COMMIT"),
+        (true, false, true) => concat!(hint_upsert!(), "; COMMIT; ", ready_select!()),
+        (true, false, false) => concat!(hint_upsert!(), "; COMMIT"),
+        (false, true, true) => concat!(hint_delete!(), "; COMMIT; ", ready_select!()),
+        (false, true, false) => concat!(hint_delete!(), "; COMMIT"),
+        (false, false, true) => concat!("COMMIT; ", ready_select!()),
+        (false, false, false) => "COMMIT",
+    }
+}
 
 impl Task {
     async fn run(mut self, mut inbox: mpsc::Receiver<Message>, most: usize, watch: std::time::Duration) {
         let mut watch = tokio::time::interval(watch);
         watch.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // When the last commit began, if it was one of a crowd.
+        let mut crowded: Option<tokio::time::Instant> = None;
         loop {
             let clock = Arc::clone(&self.clock);
             let next = self.lanes.next_look();
@@ -252,11 +290,19 @@ impl Task {
                         while end.is_none() && group.len() < most && let Ok(message) = inbox.try_recv() {
                             end = self.sort_in(message, &mut group);
                         }
+                        let until = crowded.map(|begun| begun + self.gather);
+                        while let Some(until) = until && end.is_none() && group.len() < most {
+                            match tokio::time::timeout_at(until, inbox.recv()).await {
+                                Ok(Some(message)) => end = self.sort_in(message, &mut group),
+                                Ok(None) | Err(_) => break,
+                            }
+                        }
                     }
                 },
                 () = due => self.lanes.look_again(),
                 _ = watch.tick() => self.watch().await,
             }
+            crowded = (group.len() >= CROWD).then(tokio::time::Instant::now);
             self.commit(group).await;
             if let Some(reply) = end {
                 // Nothing is lost by a connection that does not close well: all of it is committed.
@@ -301,7 +347,24 @@ impl Task {
     }
 
     async fn attempt(&mut self, group: &mut Group, now: Timestamp) -> Result<Vec<Taken>, Failure> {
-        let outcome = self.run_all(group, now).await;
+        let n: usize = std::env::var("SPIN").ok().and_then(|v| v.parse().ok()).unwrap_or(0);
+        let outcome = {
+            let mut all = std::pin::pin!(self.run_all(group, now));
+            std::future::poll_fn(|cx| {
+                let mut i = 0;
+                loop {
+                    if let std::task::Poll::Ready(v) = all.as_mut().poll(cx) {
+                        return std::task::Poll::Ready(v);
+                    }
+                    if i >= n {
+                        return std::task::Poll::Pending;
+                    }
+                    i += 1;
+                    std::thread::yield_now();
+                }
+            })
+            .await
+        };
         if outcome.is_err() {
             // An error here says that there is no transaction any more, which is what we want.
             drop(sqlx::query("ROLLBACK").execute(&mut self.connection).await);
@@ -314,8 +377,10 @@ impl Task {
         let deliveries: Vec<&Delivery> = group.takes.iter().map(|(delivery, _)| delivery).collect();
         let mut needs = Needs::default();
         group.jobs.iter().for_each(|job| job.needs(&mut needs));
-        let rows = sqlx::query(OPEN)
-            .bind(json(&keys(&deliveries))?)
+        let keys = keys(&deliveries);
+        let needed = !(needs.pairs.is_empty() && needs.operations.is_empty());
+        let rows = sqlx::query(opening(!keys.is_empty(), needed))
+            .bind(json(&keys)?)
             .bind(now.as_millis())
             .bind(json(&needs.pairs)?)
             .bind(json(&needs.operations)?)
@@ -345,7 +410,7 @@ impl Task {
         let question = self.lanes.question_after(group.touches_hints(), &ending, now)?;
         let asked = question.is_some();
         let question = question.unwrap_or_else(Question::none);
-        let ready = sqlx::query(CLOSE)
+        let ready = sqlx::query(closing(!sorted.hints.is_empty(), !done.is_empty(), asked))
             .bind(json(&sorted.hints)?)
             .bind(now.as_millis())
             .bind(json(&done)?)

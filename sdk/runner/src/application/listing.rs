@@ -1,11 +1,12 @@
 //! Which changes are still to be listed: cursors and pages of a changed-since listing, without any I/O.
 //!
 //! What makes this hard: a listing lags behind (a record shows up a while after its stamp), records move while it is
-//! paged, and thousands of records may carry one stamp. The remote system's stamps are the only clock that counts, and
-//! it is known to be at least as late as the newest stamp seen *before* a page was asked for. So everything older than
-//! that by the overlap was visible to that page, and nothing else is taken for listed.
+//! paged, and thousands of records may carry one stamp. The remote system's clock is the only one that counts: it shows
+//! at least the newest stamp that was seen *before* a page was asked for, and moves on as fast as time does. So
+//! everything older than that by the overlap was visible to that page, and nothing else is taken for listed. When all
+//! is quiet, nothing is in doubt any more and a pass lists nothing.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pairline_sdk::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,8 @@ use serde_json::Value;
 
 /// A stamp further ahead of our clock is data and no clock; it must not move a watermark.
 const AHEAD_AT_MOST: Duration = Duration::from_secs(24 * 3600);
+/// Two clocks drift apart: how far theirs has moved is known this long after a stamp was seen, and not longer.
+const MOVES_ALONG_FOR: Duration = Duration::from_secs(60);
 /// More pages than this in one pass are a listing that does not end.
 const PAGES_AT_MOST: u32 = 1_000_000;
 
@@ -72,6 +75,35 @@ pub struct Held {
     pub token: Option<String>,
 }
 
+/// What clocks showed before a page was asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Clocks {
+    /// Ours. It decides nothing but that a stamp is no stamp.
+    pub ours: Timestamp,
+    /// The remote system's shows at least this.
+    pub theirs: Timestamp,
+}
+
+/// What is known of a remote system's clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RemoteClock(Option<(Timestamp, Instant)>);
+
+impl RemoteClock {
+    /// What it shows at least. How much time has passed is known however wrong the clocks are.
+    pub fn at_least(&self, now: Instant) -> Timestamp {
+        self.0.map_or(Timestamp::default(), |(stamp, seen)| {
+            stamp.plus(now.saturating_duration_since(seen).min(MOVES_ALONG_FOR))
+        })
+    }
+
+    /// It has shown this.
+    pub fn saw(&mut self, stamp: Timestamp, now: Instant) {
+        if self.0.is_none_or(|(known, _)| stamp > known) {
+            self.0 = Some((stamp, now));
+        }
+    }
+}
+
 /// How a pass goes on after a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Turn {
@@ -112,33 +144,35 @@ impl Page {
         held: Held,
         order: Order,
         overlap: Duration,
-        now: Timestamp,
+        clocks: Clocks,
     ) -> Result<Turn, String> {
         self.pages += 1;
         if self.pages > PAGES_AT_MOST {
             return Err(format!("the listing of changes did not end after {PAGES_AT_MOST} pages"));
         }
-        let latest = now.plus(AHEAD_AT_MOST);
+        let latest = clocks.ours.plus(AHEAD_AT_MOST);
         let newest_held = held.stamps.iter().copied().filter(|stamp| *stamp <= latest).max().unwrap_or_default();
         match order {
-            Order::Id => self.turn_by_id(cursor, held.token, newest_held, overlap),
-            Order::Time => self.turn_by_time(cursor, &held, newest_held, overlap),
+            Order::Id => {
+                let visible = self.newest.max(newest_held).max(clocks.theirs).minus(overlap);
+                self.newest = self.newest.max(newest_held);
+                self.turn_by_id(cursor, held.token, visible)
+            }
+            Order::Time => {
+                self.newest = self.newest.max(newest_held);
+                let visible = self.newest.max(clocks.theirs).minus(overlap);
+                self.turn_by_time(cursor, &held, visible)
+            }
         }
     }
 
-    fn turn_by_id(
-        mut self,
-        cursor: Cursor,
-        token: Option<String>,
-        newest_held: Timestamp,
-        overlap: Duration,
-    ) -> Result<Turn, String> {
+    fn turn_by_id(mut self, cursor: Cursor, token: Option<String>, visible: Timestamp) -> Result<Turn, String> {
         // A record that moves while the pass goes on has a stamp later than the first page: the next pass begins there.
-        let floor = *self.floor.get_or_insert(self.newest.max(newest_held).minus(overlap));
-        self.newest = self.newest.max(newest_held);
+        let floor = *self.floor.get_or_insert(visible);
         match token {
             None => {
-                let cursor = Cursor { since: cursor.since.max(floor), newest: self.newest };
+                let since = floor.min(just_after(self.newest)).max(cursor.since);
+                let cursor = Cursor { since, newest: self.newest };
                 Ok(Turn { next: None, cursor })
             }
             Some(token) if matches!(&self.ask, Ask::Token(_, before) if *before == token) => {
@@ -151,18 +185,10 @@ impl Page {
         }
     }
 
-    fn turn_by_time(
-        mut self,
-        cursor: Cursor,
-        held: &Held,
-        newest_held: Timestamp,
-        overlap: Duration,
-    ) -> Result<Turn, String> {
+    fn turn_by_time(mut self, cursor: Cursor, held: &Held, visible: Timestamp) -> Result<Turn, String> {
         if !held.stamps.is_sorted() && matches!(self.ask, Ask::Since(_)) {
             return Err("the listing of changes is not in the order of time".to_owned());
         }
-        self.newest = self.newest.max(newest_held);
-        let visible = self.newest.minus(overlap);
         let more = held.token.is_some();
         let (listed, ask) = match (&self.ask, held.stamps.last()) {
             (Ask::Since(since), Some(&last)) if more => {
@@ -171,10 +197,10 @@ impl Page {
                 }
                 if last == *since {
                     (last, Some(Ask::Ties(last, None)))
-                } else if visible < last && visible > *since {
+                } else if visible < last && visible >= held.stamps[held.stamps.len() / 2] {
                     (visible, Some(Ask::Since(visible)))
                 } else {
-                    // So many changes in so little time that going back by the overlap would not get on.
+                    // So many changes in so little time that going back to what is certain would not get on.
                     (last, Some(Ask::Since(last)))
                 }
             }
@@ -185,11 +211,11 @@ impl Page {
                 (*at, Some(Ask::Ties(*at, held.last_id.clone())))
             }
             (Ask::Ties(at, _), _) => {
-                let after = at.plus(Duration::from_millis(1));
+                let after = just_after(*at);
                 (after, Some(Ask::Since(after)))
             }
             // Everything there is was listed, up to what is not visible yet.
-            _ => (self.newest, None),
+            _ => (just_after(self.newest), None),
         };
         let doubtful = listed.min(visible).max(cursor.since);
         if visible < listed && ask.is_some() {
@@ -201,6 +227,10 @@ impl Page {
         let next = ask.map(|ask| Self { ask, ..self });
         Ok(Turn { next, cursor })
     }
+}
+
+fn just_after(stamp: Timestamp) -> Timestamp {
+    stamp.plus(Duration::from_millis(1))
 }
 
 #[cfg(test)]
@@ -264,13 +294,24 @@ mod tests {
         }
     }
 
+    fn newest_of(page: Option<&Page>) -> Timestamp {
+        page.map_or(Timestamp::default(), |page| page.newest)
+    }
+
+    /// Both clocks, when nothing is known of the remote one.
+    fn clocks(ours: i64) -> Clocks {
+        Clocks { ours: Timestamp::from_millis(ours), theirs: Timestamp::default() }
+    }
+
     /// Runs passes against a system that changes all the time, and is killed now and then; then lets it rest.
     fn every_change_is_listed(order: Order, seed: u64, burst: u64) {
         let random = TestRandom::new(seed);
         let mut remote = Remote { now: 1_000, ..Remote::default() };
         let mut listed: BTreeSet<(i64, u64)> = BTreeSet::new();
         let mut cursor = Cursor::default();
-        let (mut quiet, mut pages) = (0, 0);
+        // What is known of the remote clock; a start of the program forgets when it saw it.
+        let mut seen = (cursor.newest, remote.now);
+        let (mut quiet, mut pages, mut relisted) = (0, 0, 0);
         let live = |remote: &mut Remote, random: &TestRandom| {
             remote.now += i64::try_from(random.below(40)).unwrap();
             for _ in 0..random.below(burst) {
@@ -285,17 +326,24 @@ mod tests {
                 } else {
                     remote.now += 100;
                 }
+                let asked = Timestamp::from_millis(remote.now);
+                let since_seen = Duration::from_millis(u64::try_from(remote.now - seen.1).unwrap());
+                let clocks = Clocks { ours: asked, theirs: seen.0.plus(since_seen) };
                 let (found, held) = remote.list(&page.ask, order);
+                relisted = found.len();
                 listed.extend(found);
                 pages += 1;
                 assert!(pages < 20_000, "the passes do not end");
-                let now = Timestamp::from_millis(remote.now);
-                let turn = page.turn(cursor, held, order, OVERLAP, now).unwrap();
+                let turn = page.turn(cursor, held, order, OVERLAP, clocks).unwrap();
+                if turn.cursor.newest.max(newest_of(turn.next.as_ref())) > seen.0 {
+                    seen = (turn.cursor.newest.max(newest_of(turn.next.as_ref())), remote.now);
+                }
                 assert!(turn.cursor.since >= cursor.since, "a watermark goes back");
                 match turn.next {
                     // Killed: the page is durable with its cursor, the rest of the pass is forgotten.
                     Some(_) if pass < 20 && random.below(6) == 0 => {
                         cursor = turn.cursor;
+                        seen = (cursor.newest, remote.now);
                         break;
                     }
                     Some(next) if order == Order::Id => page = next,
@@ -312,6 +360,7 @@ mod tests {
             }
         }
         assert!(quiet > 1, "no pass ended");
+        assert_eq!(relisted, 0, "what has long been listed is listed again");
         for (id, stamps) in &remote.history {
             let (newest, _) = *stamps.last().unwrap();
             assert!(listed.contains(&(newest, *id)), "seed {seed}: {id} at {newest} was never listed");
@@ -350,8 +399,7 @@ mod tests {
             listed.extend(found);
             pages += 1;
             assert!(pages < 1_000);
-            let turn =
-                page.turn(Cursor::default(), held, Order::Time, OVERLAP, Timestamp::from_millis(remote.now)).unwrap();
+            let turn = page.turn(Cursor::default(), held, Order::Time, OVERLAP, clocks(remote.now)).unwrap();
             match turn.next {
                 Some(next) => page = next,
                 None => break turn.cursor,
@@ -369,14 +417,72 @@ mod tests {
 
         for order in [Order::Time, Order::Id] {
             let turn = Page::first(Cursor::default())
-                .turn(Cursor::default(), held.clone(), order, OVERLAP, at(99_999))
+                .turn(Cursor::default(), held.clone(), order, OVERLAP, clocks(99_999))
                 .unwrap();
             assert_eq!(turn.cursor, Cursor { since: at(850), newest: at(900) });
 
             let quiet =
-                Page::first(turn.cursor).turn(turn.cursor, Held::default(), order, OVERLAP, at(199_999)).unwrap();
+                Page::first(turn.cursor).turn(turn.cursor, Held::default(), order, OVERLAP, clocks(199_999)).unwrap();
             assert_eq!(quiet, Turn { next: None, cursor: turn.cursor });
         }
+    }
+
+    #[test]
+    fn when_time_has_passed_in_quiet_nothing_is_listed_again() {
+        let at = Timestamp::from_millis;
+        let start = Instant::now();
+        let mut remote = RemoteClock::default();
+        remote.saw(at(900), start);
+        remote.saw(at(800), start + Duration::from_millis(5));
+        let cursor = Cursor { since: at(850), newest: at(900) };
+
+        for order in [Order::Time, Order::Id] {
+            for (passed, since) in [(0, 850), (10, 860), (50, 900), (51, 901), (5_000, 901)] {
+                let theirs = remote.at_least(start + Duration::from_millis(passed));
+                let clocks = Clocks { ours: at(0), theirs };
+                let turn = Page::first(cursor).turn(cursor, Held::default(), order, OVERLAP, clocks).unwrap();
+                assert_eq!(turn, Turn { next: None, cursor: Cursor { since: at(since), newest: at(900) } });
+            }
+        }
+    }
+
+    #[test]
+    fn what_may_have_shown_up_behind_a_page_is_left_to_the_next_pass() {
+        let at = Timestamp::from_millis;
+        let cursor = Cursor { since: at(960), newest: at(1_000) };
+        let held = |stamps: &[i64], token: Option<&str>| Held {
+            stamps: stamps.iter().copied().map(at).collect(),
+            last_id: Some("9".to_owned()),
+            token: token.map(str::to_owned),
+        };
+        let clocks = |theirs| Clocks { ours: at(0), theirs: at(theirs) };
+
+        let dense = held(&[990, 1_000, 1_005, 1_010], Some("4"));
+        let turn = Page::first(cursor).turn(cursor, dense, Order::Time, OVERLAP, clocks(1_000)).unwrap();
+        let next = turn.next.unwrap();
+        assert_eq!((&next.ask, turn.cursor.since), (&Ask::Since(at(1_010)), at(960)));
+
+        let last = next.turn(cursor, held(&[1_150], None), Order::Time, OVERLAP, clocks(1_200)).unwrap();
+        assert_eq!(last, Turn { next: None, cursor: Cursor { since: at(960), newest: at(1_150) } });
+    }
+
+    #[test]
+    fn a_page_is_never_asked_for_again_from_nearly_the_same_instant() {
+        let at = Timestamp::from_millis;
+        let cursor = Cursor { since: at(0), newest: at(1_000) };
+        let full = |first: i64| Held {
+            stamps: vec![at(first), at(1_000), at(1_001)],
+            last_id: Some("9".to_owned()),
+            token: Some("3".to_owned()),
+        };
+        let next = |first, theirs| {
+            let clocks = Clocks { ours: at(0), theirs: at(theirs) };
+            Page::first(cursor).turn(cursor, full(first), Order::Time, OVERLAP, clocks).unwrap().next.unwrap().ask
+        };
+
+        // Half a page again is worth it, a whole one is not: time would pass faster than the pages.
+        assert_eq!(next(10, 1_050), Ask::Since(at(1_000)));
+        assert_eq!(next(10, 1_049), Ask::Since(at(1_001)));
     }
 
     #[test]
@@ -386,7 +492,7 @@ mod tests {
 
         for order in [Order::Time, Order::Id] {
             let turn = Page::first(Cursor::default())
-                .turn(Cursor::default(), held.clone(), order, OVERLAP, at(1_000))
+                .turn(Cursor::default(), held.clone(), order, OVERLAP, clocks(1_000))
                 .unwrap();
             assert_eq!(turn.cursor, Cursor { since: at(850), newest: at(900) });
         }
@@ -398,7 +504,7 @@ mod tests {
         let turn = |ask: Ask, stamps: Vec<Timestamp>, last: &str, order| {
             let held = Held { stamps, last_id: Some(last.to_owned()), token: Some("7".to_owned()) };
             let page = Page { ask, newest: at(0), floor: None, pages: 0 };
-            page.turn(Cursor::default(), held, order, OVERLAP, at(1_000))
+            page.turn(Cursor::default(), held, order, OVERLAP, clocks(1_000))
         };
 
         assert!(turn(Ask::Token(at(0), "7".to_owned()), vec![at(1)], "1", Order::Id).is_err());

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use pairline_sdk::{Clock, Random};
+use serde_json::{Value, json};
 
 use super::run::ended;
-use super::{Context, Exit, project};
+use super::{Context, Exit, ids, project};
 use crate::application::Environment;
 use crate::composition::{DemoSystems, Stores};
 use crate::machine::{SystemClock, SystemRandom};
@@ -19,6 +20,9 @@ use crate::system::{RunningSystem, Settings};
 
 /// How often the picture is drawn.
 const DRAW_EVERY: Duration = Duration::from_millis(500);
+
+/// Pairs looked at to find the last of them.
+const PAIRS: usize = 200;
 
 #[derive(Debug, Args)]
 pub(super) struct DevArgs {
@@ -35,70 +39,125 @@ pub(super) struct DevArgs {
 
 pub(super) async fn dev(context: &Context, args: DevArgs) -> Result<u8, Exit> {
     let ended = ended()?;
-    let project = project::load_sound(context)?;
+    // Before anything is started.
+    project::load_sound(context)?;
     let temporary = args.db.is_none();
     let folder = args.db.unwrap_or_else(|| std::env::temp_dir().join(format!("pairline-dev-{}", std::process::id())));
     let mut variables = BTreeMap::new();
     let webhook_base = format!("http://127.0.0.1:{}/webhooks", args.port);
     let demo = context.composition.demo.start(&webhook_base, args.seed, &mut variables).await;
     let demo = demo.map_err(|error| Exit::new(69, format!("cannot start the fake systems: {error}")))?;
-    let stores = context.composition.databases.open(&folder, Context::database_settings()).await;
-    let stores = stores.map_err(|error| Exit::new(error.exit_code, error.message))?;
-    let time: (Arc<dyn Clock>, Arc<dyn Random>) = (Arc::new(SystemClock), Arc::new(SystemRandom::default()));
-    let listen = SocketAddr::from(([127, 0, 0, 1], args.port));
-    let settings = Settings { listen, ..Settings::default() };
-    let environment = Environment::of_map(variables);
-    let registry = &context.composition.registry;
-    let system = RunningSystem::start(&project, registry, &environment, stores.clone(), &settings, time).await;
-    let system = system.map_err(|error| Exit::new(error.exit_code(), error.to_string()))?;
-    let code = live(&*demo, &stores, &system, ended).await;
-    system.stop().await;
+    let ended = sync(context, args.port, &folder, variables, &*demo, ended).await;
     demo.stop().await;
     if temporary {
         std::fs::remove_dir_all(&folder).ok();
     }
+    ended
+}
+
+/// Runs until a signal comes, or cannot start.
+async fn sync(
+    context: &Context,
+    port: u16,
+    folder: &Path,
+    variables: BTreeMap<String, String>,
+    demo: &dyn DemoSystems,
+    ended: impl Future<Output = u8>,
+) -> Result<u8, Exit> {
+    let project = project::load_sound(context)?;
+    let stores = context.composition.databases.open(folder, Context::database_settings()).await;
+    let stores = stores.map_err(|error| Exit::new(error.exit_code, error.message))?;
+    let time: (Arc<dyn Clock>, Arc<dyn Random>) = (Arc::new(SystemClock), Arc::new(SystemRandom::default()));
+    let listen = SocketAddr::from(([127, 0, 0, 1], port));
+    let settings = Settings { listen, ..Settings::default() };
+    let environment = Environment::of_map(variables);
+    let registry = &context.composition.registry;
+    let system = RunningSystem::start(&project, registry, &environment, stores.clone(), &settings, time).await;
+    let system = match system {
+        Ok(system) => system,
+        Err(error) => {
+            stores.handle.close().await;
+            return Err(project::not_started(context, &error));
+        }
+    };
+    let scene = Scene { demo, stores: &stores, system: &system, folder };
+    let code = scene.live(context.output.is_json(), ended).await;
+    system.stop().await;
     Ok(code)
 }
 
-/// Draws until a signal comes: in place on a terminal, a line per change elsewhere.
-async fn live(demo: &dyn DemoSystems, stores: &Stores, system: &RunningSystem, ended: impl Future<Output = u8>) -> u8 {
-    let terminal = std::io::stdout().is_terminal();
-    let mut out = std::io::stdout();
-    let intro = format!(
-        "pairline dev: a fake CRM, a fake ERP, and the sync between them on {}\n\ntry, in another terminal:\n{}\n",
-        system.address,
-        demo.examples().iter().map(|line| format!("  {line}\n")).collect::<String>()
-    );
-    out.write_all(intro.as_bytes()).ok();
-    let (mut drawn, mut height) = (String::new(), 0);
-    tokio::pin!(ended);
-    loop {
-        let picture = picture(demo, stores).await;
-        if picture != drawn {
-            // Up to where the last picture began, and clear from there.
-            let back = if terminal && height > 0 { format!("\x1b[{height}A\x1b[J") } else { String::new() };
-            out.write_all(format!("{back}{picture}").as_bytes()).and_then(|()| out.flush()).ok();
-            height = picture.lines().count();
-            drawn = picture;
-        }
-        tokio::select! {
-            code = &mut ended => return code,
-            () = tokio::time::sleep(DRAW_EVERY) => {}
-        }
-    }
+/// What the picture is drawn of.
+struct Scene<'a> {
+    demo: &'a dyn DemoSystems,
+    stores: &'a Stores,
+    system: &'a RunningSystem,
+    folder: &'a Path,
 }
 
-async fn picture(demo: &dyn DemoSystems, stores: &Stores) -> String {
-    let mut lines = demo.lines();
-    let counts = stores.pairs.counts().await.unwrap_or_default();
-    let health = stores.engine.health().await.unwrap_or_default();
-    lines.push(format!(
-        "sync  {} pairs, {} waiting, {} unknown, {} in the trash, {} cases",
-        counts.pairs_active, health.waiting, counts.operations_unknown, health.trash, counts.cases_open
-    ));
-    let pairs = stores.pairs.pairs(None, 200).await.unwrap_or_default();
-    for pair in pairs.iter().rev().take(8) {
-        lines.push(format!("      {}  ⇄  {}", pair.sides[0].record, pair.sides[1].record));
+impl Scene<'_> {
+    /// Draws until a signal comes: in place on a terminal, again after a change elsewhere, a line of JSON if wished.
+    async fn live(&self, as_json: bool, ended: impl Future<Output = u8>) -> u8 {
+        let in_place = !as_json && std::io::stdout().is_terminal();
+        let mut out = std::io::stdout();
+        let intro = if as_json { format!("{}\n", self.intro_json()) } else { self.intro() };
+        out.write_all(intro.as_bytes()).ok();
+        let (mut drawn, mut height) = (String::new(), 0);
+        tokio::pin!(ended);
+        loop {
+            let picture = self.picture(as_json).await;
+            if picture != drawn {
+                // Up to where the last picture began, and clear from there.
+                let back = if in_place && height > 0 { format!("\x1b[{height}A\x1b[J") } else { String::new() };
+                out.write_all(format!("{back}{picture}").as_bytes()).and_then(|()| out.flush()).ok();
+                height = picture.lines().count();
+                drawn = picture;
+            }
+            tokio::select! {
+                code = &mut ended => return code,
+                () = tokio::time::sleep(DRAW_EVERY) => {}
+            }
+        }
     }
-    lines.join("\n") + "\n"
+
+    /// Commands to try, ours among them.
+    fn examples(&self) -> Vec<String> {
+        let mut examples = self.demo.examples();
+        examples.push(format!("pairline --data-dir {} explain crm:101", self.folder.display()));
+        examples
+    }
+
+    fn intro(&self) -> String {
+        format!(
+            "pairline dev: a fake CRM, a fake ERP, and the sync between them on {}\n\ntry, in another terminal:\n{}\n",
+            self.system.address,
+            self.examples().iter().map(|line| format!("  {line}\n")).collect::<String>()
+        )
+    }
+
+    fn intro_json(&self) -> Value {
+        json!({ "address": self.system.address.to_string(), "data_dir": self.folder, "try": self.examples() })
+    }
+
+    async fn picture(&self, as_json: bool) -> String {
+        let systems = self.demo.lines();
+        let counts = self.stores.pairs.counts().await.unwrap_or_default();
+        let health = self.stores.engine.health().await.unwrap_or_default();
+        let pairs = self.stores.pairs.pairs(None, PAIRS).await.unwrap_or_default();
+        let last = pairs.iter().rev().take(8);
+        if as_json {
+            let pairs: Vec<Value> = last.map(ids::pair_json).collect();
+            let picture = json!({
+                "systems": systems, "pairs": counts.pairs_active, "waiting": health.waiting,
+                "unknown": counts.operations_unknown, "trash": health.trash, "cases": counts.cases_open, "last": pairs,
+            });
+            return format!("{picture}\n");
+        }
+        let mut lines = systems;
+        lines.push(format!(
+            "sync  {} pairs, {} waiting, {} unknown, {} in the trash, {} cases",
+            counts.pairs_active, health.waiting, counts.operations_unknown, health.trash, counts.cases_open
+        ));
+        lines.extend(last.map(|pair| format!("      {}  ⇄  {}", pair.sides[0].record, pair.sides[1].record)));
+        lines.join("\n") + "\n"
+    }
 }

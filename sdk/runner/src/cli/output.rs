@@ -90,5 +90,6 @@ impl Output {
 /// An instant as a person reads it.
 pub(crate) fn instant(at: Timestamp) -> String {
     // Always three digits, so that lines stand below each other.
-    jiff::Timestamp::from_millisecond(at.as_millis()).map_or_else(|_| at.as_millis().to_string(), |at| format!("{at:.3}"))
+    jiff::Timestamp::from_millisecond(at.as_millis())
+        .map_or_else(|_| at.as_millis().to_string(), |at| format!("{at:.3}"))
 }

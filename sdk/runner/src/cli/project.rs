@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::{Context, Exit};
 use crate::check::{CheckFormat, check, graph};
+use crate::finding::Finding;
 use crate::project::{Project, Sources};
 use crate::story::TestFormat;
 use crate::system::StartError;
@@ -21,32 +22,37 @@ pub(super) fn load(context: &Context) -> Result<Project, Exit> {
     Ok(Project::load(&sources, &context.composition.registry))
 }
 
-/// The same, for a command that is about to run them: every finding is printed, and an error ends it.
+/// The same, for a command that is about to run them: errors end it.
 pub(super) fn load_sound(context: &Context) -> Result<Project, Exit> {
     let project = load(context)?;
     if project.is_sound() {
         return Ok(project);
     }
-    let report = check(&project);
-    let (errors, text) = (report.errors(), report.render(CheckFormat::Text, context.output.colour_for_talk()));
-    eprint!("{text}");
-    Err(Exit::new(78, format!("nothing was started: {errors} {} above", if errors == 1 { "error" } else { "errors" })))
+    let errors: Vec<Finding> = project.findings.into_iter().filter(Finding::is_error).collect();
+    Err(Exit::new(78, refused(context, &errors)))
 }
 
-/// Why nothing was started, findings first.
+/// Why nothing was started.
 pub(super) fn not_started(context: &Context, error: &StartError) -> Exit {
     let message = match error {
-        StartError::Findings(findings) => {
-            for finding in findings {
-                eprintln!("{}\n", finding.render(context.output.colour_for_talk()));
-            }
-            let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
-            format!("nothing was started: {}", lines.join("; "))
-        }
+        StartError::Findings(findings) => refused(context, findings),
         StartError::Listen { .. } => format!("{error}; another port is chosen with --port or PORT"),
         _ => error.to_string(),
     };
     Exit::new(error.exit_code(), message)
+}
+
+/// Shows findings to a person and counts them; for a program, the message names them all.
+fn refused(context: &Context, findings: &[Finding]) -> String {
+    if context.output.is_json() {
+        let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        return format!("nothing was started: {}", lines.join("\n"));
+    }
+    for finding in findings {
+        eprintln!("{}\n", finding.render(context.output.colour_for_talk()));
+    }
+    let what = if findings.len() == 1 { "error" } else { "errors" };
+    format!("nothing was started: {} {what} above", findings.len())
 }
 
 pub(super) fn check_command(context: &Context, format: CheckFormat, deny_warnings: bool) -> Result<u8, Exit> {

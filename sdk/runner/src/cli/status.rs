@@ -42,7 +42,9 @@ pub(super) async fn status(context: &Context) -> Result<u8, Exit> {
         text += &format!("trash      {} that could not be delivered\n", health.trash);
         text += &match &creates {
             Creates::Allowed => "creates    allowed\n".to_owned(),
-            Creates::Undecided => "creates    not decided: the first start has not looked at both systems yet\n".to_owned(),
+            Creates::Undecided => {
+                "creates    not decided: the first start has not looked at both systems yet\n".to_owned()
+            }
             Creates::Held(reason) => format!("creates    held back: {reason}\n"),
         };
         for (system, reason) in &health.paused {

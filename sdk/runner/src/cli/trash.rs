@@ -1,11 +1,16 @@
 //! `trash`: what could not be delivered. Nothing leaves it without being asked.
 
+use std::str::FromStr;
+
 use clap::Subcommand;
 use pairline_sdk::{Control, EngineError, ListQuery, Listed, TrashId, TrashItem};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::output::instant;
 use super::{Context, Exit};
+
+/// What can be done about what is listed.
+const NEXT: &str = "next: pairline trash show N, then approve N or reject N\n";
 
 /// Rows listed, at most, when approving or rejecting all.
 const ALL: usize = 100_000;
@@ -26,12 +31,12 @@ pub(super) enum TrashCommand {
     /// Look at the record again. It is read afresh, so nothing old is written.
     Approve {
         /// Its number, or `all`.
-        item: String,
+        item: Chosen,
     },
     /// Leave it undelivered for good.
     Reject {
         /// Its number, or `all`.
-        item: String,
+        item: Chosen,
     },
 }
 
@@ -49,9 +54,10 @@ pub(super) async fn trash(context: &Context, command: TrashCommand) -> Result<u8
     match command {
         TrashCommand::List { limit } => {
             let items = items(limit).await?;
-            context.output.print(&json!({ "trash": items }), || match items.as_slice() {
+            let result: Vec<Value> = items.iter().map(as_json).collect();
+            context.output.print(&json!({ "trash": result }), || match items.as_slice() {
                 [] => "the trash is empty\n".to_owned(),
-                items => items.iter().map(line).collect(),
+                items => items.iter().map(line).chain([NEXT.to_owned()]).collect(),
             });
             Ok(u8::from(!items.is_empty()))
         }
@@ -59,22 +65,40 @@ pub(super) async fn trash(context: &Context, command: TrashCommand) -> Result<u8
             let items = items(ALL).await?;
             let found = items.into_iter().find(|found| found.id == TrashId(item));
             let found = found.ok_or_else(|| Exit::new(1, format!("no item {item} is in the trash")))?;
-            context.output.print(&json!(found), || {
+            context.output.print(&as_json(&found), || {
                 let body = found.body.as_ref().map(|body| format!("\nwhat was sent:\n{body}\n")).unwrap_or_default();
                 format!("{}{body}", line(&found))
             });
             Ok(0)
         }
         TrashCommand::Approve { item } => {
-            let chosen = chosen(&item, items(ALL).await?)?;
+            let (chosen, left) = match item {
+                Chosen::One(item) => (vec![item], 0),
+                // Of those that name no record there is nothing to look at again; they must not hold up the others.
+                Chosen::All => {
+                    let (chosen, left): (Vec<_>, Vec<_>) =
+                        items(ALL).await?.into_iter().partition(|item| item.record.is_some());
+                    (ids(chosen), left.len())
+                }
+            };
             let count = apply(&stores, &chosen, Control::Approve).await?;
-            context.output.print(&json!({ "approved": count }), || {
-                format!("{count} approved: read afresh and delivered as they are now\nnext: pairline trash list\n")
+            context.output.print(&json!({ "approved": count, "left": left }), || {
+                let rest = if left == 0 {
+                    String::new()
+                } else {
+                    format!("{left} left: no record can be read from them, so they can only be rejected\n")
+                };
+                format!(
+                    "{count} approved: read afresh and delivered as they are now\n{rest}next: pairline trash list\n"
+                )
             });
-            Ok(0)
+            Ok(u8::from(left > 0))
         }
         TrashCommand::Reject { item } => {
-            let chosen = chosen(&item, items(ALL).await?)?;
+            let chosen = match item {
+                Chosen::One(item) => vec![item],
+                Chosen::All => ids(items(ALL).await?),
+            };
             let count = apply(&stores, &chosen, Control::Reject).await?;
             context.output.print(&json!({ "rejected": count }), || format!("{count} rejected\n"));
             Ok(0)
@@ -82,12 +106,41 @@ pub(super) async fn trash(context: &Context, command: TrashCommand) -> Result<u8
     }
 }
 
-fn chosen(item: &str, items: Vec<TrashItem>) -> Result<Vec<TrashId>, Exit> {
-    if item == "all" {
-        return Ok(items.into_iter().map(|item| item.id).collect());
+/// The items that are meant.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Chosen {
+    One(TrashId),
+    All,
+}
+
+impl FromStr for Chosen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "all" {
+            return Ok(Self::All);
+        }
+        text.parse().map(|number| Self::One(TrashId(number))).map_err(|_| "expected a number or `all`".to_owned())
     }
-    let number = item.parse().map_err(|_| Exit::new(64, format!("expected a number or `all`, found `{item}`")))?;
-    Ok(vec![TrashId(number)])
+}
+
+fn ids(items: Vec<TrashItem>) -> Vec<TrashId> {
+    items.into_iter().map(|item| item.id).collect()
+}
+
+/// Records and instants as the other commands write them.
+fn as_json(item: &TrashItem) -> Value {
+    json!({
+        "id": item.id,
+        "application": item.system,
+        "record": item.record.as_ref().map(ToString::to_string),
+        "topology": item.topology,
+        "node": item.node,
+        "reason": item.reason,
+        "count": item.count,
+        "at": instant(item.at),
+        "body": item.body,
+    })
 }
 
 async fn apply(

@@ -354,3 +354,25 @@ async fn a_stop_finishes_what_is_under_way_and_closes_what_is_idle() {
     house.served.await.unwrap();
     assert!(TcpStream::connect(house.address).await.is_err());
 }
+
+#[tokio::test]
+async fn more_deliveries_at_once_than_there_is_room_for_are_asked_to_come_back() {
+    let house = Arc::new(house(Inbox::slow()).await);
+    let mut senders = Vec::new();
+    for _ in 0..256 {
+        let house = house.clone();
+        senders.push(tokio::spawn(async move { house.erp(&customer_event()).await.status }));
+    }
+    for _ in 0..256 {
+        house.inbox.has_one_under_way().await;
+    }
+
+    let answered = house.erp(&customer_event()).await;
+
+    assert_eq!(answered.status, 503);
+    assert!(answered.head.contains("retry-after: 1"), "{}", answered.head);
+    for sender in senders {
+        house.inbox.go();
+        assert_eq!(sender.await.unwrap(), 202);
+    }
+}

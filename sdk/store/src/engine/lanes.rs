@@ -62,7 +62,8 @@ pub(crate) struct Lanes {
 }
 
 /// What is ready, system by system, with the lane of each and the news of the other records of its pair; and when the
-/// next one will be. `$2`: now, `$4`: systems, `$5`: at most so many of each, `$6`: not these.
+/// next one will be. `$2`: now, `$4`: systems, `$5`: at most so many of each, `$6`: not these. (`$5 + 0`: the planner
+/// looks at a bare parameter of a limit, and prepares the statement anew whenever it is bound.)
 macro_rules! ready_select {
     () => {
         "SELECT s.value, (SELECT min(ready_at) FROM hint WHERE system = s.value AND ready_at > $2), \
@@ -71,7 +72,7 @@ macro_rules! ready_select {
          FROM json_each($4) s \
          LEFT JOIN hint h ON h.id IN (\
              SELECT id FROM hint WHERE system = s.value AND ready_at <= $2 \
-             AND id NOT IN (SELECT value FROM json_each($6)) ORDER BY ready_at, id LIMIT $5) \
+             AND id NOT IN (SELECT value FROM json_each($6)) ORDER BY ready_at, id LIMIT $5 + 0) \
          LEFT JOIN mapping m ON m.source_system = h.system AND m.source_id = h.record_id \
          LEFT JOIN hint o ON o.system = m.target_system AND o.record_id = m.target_id"
     };

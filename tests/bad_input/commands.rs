@@ -1,0 +1,178 @@
+//! The command line, as somebody types it while a runner works on the same data.
+
+use serde_json::{Value, json};
+
+use super::stage::{Stage, there, until};
+
+#[test]
+fn a_mistyped_command_is_answered_with_the_one_that_was_meant() {
+    let stage = Stage::new();
+
+    for (args, parts) in [
+        (vec!["statu"], ["unrecognized subcommand 'statu'", "'status'"]),
+        (vec!["trsh", "list"], ["unrecognized subcommand 'trsh'", "'trash'"]),
+        (vec!["ids", "lits"], ["unrecognized subcommand 'lits'", "'list'"]),
+        (vec!["check", "--cofnig", "x"], ["unexpected argument '--cofnig'", "'--config'"]),
+        (vec!["run", "--port", "many"], ["invalid value 'many'", "--port"]),
+        (vec!["run", "--port", "70000"], ["invalid value '70000'", "--port"]),
+        (vec!["graph", "--format", "png"], ["invalid value 'png'", "mermaid"]),
+        (vec!["graph", "crm-to-epr"], ["no topology `crm-to-epr`", "crm-to-erp"]),
+        (vec!["explain", "nonsense"], ["expected a record such as `crm:101`", "`nonsense`"]),
+        (vec!["ids", "get", "crm:"], ["expected a record such as `crm:101`", "`crm:`"]),
+        (vec!["trash", "approve", "some"], ["expected a number or `all`", "'some'"]),
+        (vec!["pause", "--application", "wms"], ["no application `wms`", "crm, erp"]),
+        (vec!["ids", "get"], ["required", "<RECORD>"]),
+        (vec![], ["Usage: pairline", "Commands:"]),
+    ] {
+        let said = stage.cli(&args);
+        said.fails_with(64, &parts);
+        assert_eq!(said.stdout, "", "{args:?}");
+    }
+    let help = stage.cli(&["--help"]);
+    assert!(help.code == 0 && help.stdout.contains("Usage: pairline") && help.stderr.is_empty(), "{help:?}");
+}
+
+#[test]
+fn a_failure_with_json_is_json_on_stderr_and_nothing_on_stdout() {
+    let stage = Stage::new();
+
+    for (args, code) in [(vec!["--json", "explain", "nonsense"], 64), (vec!["--json", "status"], 65)] {
+        let said = stage.cli(&args);
+        assert_eq!((said.code, said.stdout.as_str()), (code, ""), "{said:?}");
+        let error: Value = serde_json::from_str(&said.stderr).unwrap();
+        assert_eq!(error["exit_code"], code);
+        assert!(error["error"].is_string());
+    }
+}
+
+#[test]
+fn a_log_filter_that_is_none_is_told_and_does_not_stop_anything() {
+    let stage = Stage::new();
+    stage.set("PAIRLINE_LOG", "pairline=loud");
+
+    let said = stage.cli(&["check"]);
+
+    assert_eq!(said.code, 0);
+    assert!(
+        said.stderr.contains("warning: expected PAIRLINE_LOG") && said.stderr.contains("pairline=loud"),
+        "{said:?}"
+    );
+}
+
+/// Every command beside a runner at work: each leaves stdout to its result.
+#[test]
+fn every_command_works_beside_a_runner_and_its_json_is_one_document() {
+    let stage = Stage::new();
+    let runner = stage.run(&["--poll-ms", "500"]);
+    let contact = stage.crm.person_creates(json!({ "email": "ada@example.org", "firstname": "Ada" })).unwrap();
+    stage.agrees_on(1);
+    let record = format!("crm:{contact}");
+    let customer = there(stage.erp.snapshot()).into_keys().next().unwrap();
+    let broken = stage.erp_webhook(br#"{"event_id":"e1","type":"customer.vanished","customer_id":"WHS-000001"}"#);
+    assert_eq!(broken.status, 202, "{broken:?}");
+
+    // The command, its exit code, what is in its text, and where something is in its document.
+    let table: [(&[&str], i32, &str, &str); 22] = [
+        (&["status"], 1, "trash      1", "/pairs/active"),
+        (&["ids", "list"], 0, "⇄", "/pairs/0/records/1"),
+        (&["ids", "list", "--limit", "1"], 0, "more: pairline ids list --after", "/pairs/0/created_at"),
+        (&["ids", "get", &record], 0, &customer, "/inverse_written/crm"),
+        (&["ids", "history", &record], 0, "inverse id in `erp_id`", "/operations/0/request/method"),
+        (&["explain", &record], 0, "owned by crm", "/story/0/at"),
+        (&["explain", "crm:999"], 1, "nothing is known of crm:999", "/record"),
+        (&["explain", "cmr:101"], 1, "did you mean `crm`?", "/record"),
+        (&["trash", "list"], 1, "next: pairline trash show", "/trash/0/reason"),
+        (&["trash", "show", "1"], 0, "customer.vanished", "/body"),
+        (&["pause"], 0, "next: pairline resume", "/paused/0"),
+        (&["resume"], 0, "next: pairline status", "/resumed/0"),
+        (&["creates", "hold", "--reason", "a test"], 0, "next: pairline creates allow --yes", "/reason"),
+        (&["creates", "allow", "--yes"], 0, "next: pairline status", "/creates"),
+        (&["graph"], 0, "crm-to-erp", "/topologies/1"),
+        (&["graph", "erp-to-crm", "--format", "text"], 0, "echo-filter", "/topologies/0"),
+        (&["graph", "--format", "mermaid"], 0, "flowchart", "/topologies/0"),
+        (&["graph", "--format", "dot"], 0, "digraph", "/topologies/0"),
+        (&["check"], 0, "0 errors, 0 warnings", "/errors"),
+        (&["test", "--filter", "emptied"], 0, "1 passed, 0 failed", "/passed"),
+        (&["version"], 0, "pairline ", "/version"),
+        (&["trash", "reject", "1"], 0, "1 rejected", ""),
+    ];
+    for (args, code, text, pointer) in table {
+        if !pointer.is_empty() {
+            let said = stage.cli(&[&["--json"], args].concat());
+            assert!(said.code == code && said.stderr.is_empty(), "{args:?}: {said:?}");
+            let document = said.json();
+            assert!(
+                document.pointer(pointer).is_some_and(|found| !found.is_null()),
+                "{args:?}: no {pointer} in {document:#}"
+            );
+        }
+        let said = stage.cli(args);
+        assert_eq!(said.code, code, "{args:?}: {said:?}");
+        assert!(said.stdout.contains(text), "{args:?}: expected `{text}`, found {said:?}");
+        assert!(said.stderr.is_empty(), "{args:?}: {said:?}");
+    }
+    for (args, parts) in [
+        (["ids", "get", "crm:999"], ["crm:999 has no counterpart", ""]),
+        (["ids", "get", "epr:1"], ["no application `epr`", "did you mean `erp`?"]),
+        (["trash", "show", "7"], ["no item 7 is in the trash", ""]),
+        (["trash", "approve", "7"], ["number 7", ""]),
+        (["trash", "reject", "1"], ["number 1", ""]),
+    ] {
+        stage.cli(&args).fails_with(1, &parts);
+    }
+    // The runner never noticed.
+    stage.crm.person_edits(&contact, json!({ "email": "ada@example.com" })).unwrap();
+    stage.agrees_on(1);
+    runner.stop();
+}
+
+#[test]
+fn a_pause_takes_deliveries_and_writes_nothing_and_a_resume_writes_only_the_newest_state() {
+    let stage = Stage::new();
+    let runner = stage.run(&["--poll-ms", "500"]);
+    let contact = stage.crm.person_creates(json!({ "email": "ada@example.org", "firstname": "Ada" })).unwrap();
+    stage.agrees_on(1);
+    let edit = |email: &str| {
+        stage.crm.person_edits(&contact, json!({ "email": email })).unwrap();
+        until("the edit is acknowledged", || (stage.crm.pending_deliveries() == 0).then_some(()));
+    };
+
+    assert_eq!(stage.cli(&["pause", "--application", "crm", "--reason", "an audit"]).code, 0);
+    // The runner looks a few times a second whether it is to pause. Once a record waits for as long as no poll and no
+    // settling explains, it has looked; until then an edit may still get through.
+    let mut edits = 0;
+    until("the pause is noticed", || {
+        edits += 1;
+        edit(&format!("ada-{edits}@example.org"));
+        let began = std::time::Instant::now();
+        while began.elapsed().as_millis() < 700 {
+            if stage.agreement().is_ok() {
+                return None;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        Some(())
+    });
+    let (writes, acknowledged) = (stage.writes(), stage.crm.deliveries().acknowledged);
+    for edit_again in 0..20 {
+        edit(&format!("ada-again-{edit_again}@example.org"));
+    }
+
+    assert_eq!(stage.writes(), writes, "something was written while paused");
+    assert_eq!(stage.crm.deliveries().acknowledged, acknowledged + 20);
+    assert_eq!(stage.crm.deliveries().failed_attempts, 0);
+    let status = stage.cli(&["status"]);
+    assert!(status.stdout.contains("paused     crm: an audit"), "{status:?}");
+    // It survives a restart.
+    runner.stop();
+    let runner = stage.run(&["--poll-ms", "500"]);
+    edit("ada-newest@example.org");
+    assert_eq!(stage.writes(), writes, "something was written while paused");
+
+    assert_eq!(stage.cli(&["resume"]).code, 0);
+    stage.agrees_on(1);
+    let customer = there(stage.erp.snapshot()).into_values().next().unwrap();
+    assert_eq!(customer["email"], "ada-newest@example.org");
+    assert_eq!(stage.writes(), writes + 1, "only the newest state is written");
+    runner.stop();
+}

@@ -1,0 +1,12 @@
+//! Bad input gets a clear error and loses nothing: the real program, as a stranger meets it.
+
+mod answers;
+mod commands;
+mod configuration;
+mod disk;
+mod first_run;
+mod http;
+mod secrets;
+mod stage;
+mod start;
+mod webhooks;

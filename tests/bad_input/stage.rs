@@ -1,0 +1,421 @@
+//! A stage: the two reference systems in this process, the real program in another, and the secrets nobody may see.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
+
+use pairline_fakes::{Crm, CrmConfig, Erp, ErpConfig, Faults, crm_signature, erp_signature};
+use pairline_runner::application::choose_cryptography;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::runtime::{Builder, EnterGuard, Runtime};
+
+use super::http::{Answer, call};
+
+/// What nobody may see: the tokens and secrets given by environment.
+pub(super) const CANARIES: [(&str, &str); 4] = [
+    ("CRM_TOKEN", "canary-crm-token-6b1f"),
+    ("ERP_TOKEN", "canary-erp-token-90c2"),
+    ("CRM_CLIENT_SECRET", "canary-crm-secret-d47e"),
+    ("ERP_WEBHOOK_SECRET", "canary-erp-secret-31aa"),
+];
+
+/// The systems of all tests live here; the tests themselves wait on threads of their own.
+static RUNTIME: LazyLock<Runtime> =
+    LazyLock::new(|| Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap());
+
+/// Everything that is waited for must have happened by then.
+pub(super) const SOON: Duration = Duration::from_secs(30);
+/// The contract's own limit.
+pub(super) const STOPS_WITHIN: Duration = Duration::from_secs(3);
+/// Below the ports that the machine gives to callers, and below those of the judge.
+const PORTS: std::ops::Range<u16> = 15_000..18_000;
+
+/// Two systems, a data folder, and how the program is started on them.
+pub(super) struct Stage {
+    pub(super) crm: Crm,
+    pub(super) erp: Erp,
+    pub(super) port: u16,
+    folder: TempDir,
+    env: RefCell<BTreeMap<String, String>>,
+    /// Whoever acts as a person in front of the systems does so inside of it.
+    _inside: EnterGuard<'static>,
+}
+
+/// What a command said.
+#[derive(Debug)]
+pub(super) struct Said {
+    pub(super) code: i32,
+    pub(super) stdout: String,
+    pub(super) stderr: String,
+}
+
+impl Said {
+    fn of(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).expect("what a program says is UTF-8");
+        let said =
+            Self { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) };
+        keeps_secrets("a command", &format!("{}{}", said.stdout, said.stderr));
+        said
+    }
+
+    /// Asserts the exit code and that each of these is in what was said on stderr.
+    pub(super) fn fails_with(&self, code: i32, parts: &[&str]) {
+        assert_eq!(self.code, code, "{self:?}");
+        for part in parts {
+            assert!(self.stderr.contains(part), "expected `{part}` on stderr, found {self:?}");
+        }
+        assert!(!self.stderr.contains("panicked"), "{self:?}");
+    }
+
+    /// Asserts that stdout is one JSON document and nothing else.
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("expected JSON, found {error}: {self:?}"))
+    }
+}
+
+/// Asserts that a text holds no canary.
+pub(super) fn keeps_secrets(what: &str, text: &str) {
+    for (name, secret) in CANARIES {
+        assert!(!text.contains(secret), "the value of {name} is in {what}:\n{text}");
+    }
+}
+
+/// Waits until something is there, and says what was missing if it never is.
+pub(super) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(began.elapsed() < SOON, "waited {SOON:?} in vain: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+impl Stage {
+    pub(super) fn new() -> Self {
+        Self::with_faults(Faults::default())
+    }
+
+    pub(super) fn with_faults(faults: Faults) -> Self {
+        choose_cryptography();
+        let port = free_port();
+        let url = |system: &str| format!("http://127.0.0.1:{port}/webhooks/{system}");
+        let secret = |name| CANARIES.iter().find(|(known, _)| *known == name).expect("a canary").1.to_owned();
+        let crm_config = CrmConfig {
+            token: secret("CRM_TOKEN"),
+            client_secret: secret("CRM_CLIENT_SECRET"),
+            webhook_url: Some(url("crm")),
+            faults: faults.clone(),
+            ..CrmConfig::default()
+        };
+        let erp_config = ErpConfig {
+            token: secret("ERP_TOKEN"),
+            webhook_secret: secret("ERP_WEBHOOK_SECRET"),
+            webhook_url: Some(url("erp")),
+            faults,
+            ..ErpConfig::default()
+        };
+        let crm = RUNTIME.block_on(Crm::start(crm_config)).unwrap();
+        let erp = RUNTIME.block_on(Erp::start(erp_config)).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let data_dir = folder.path().join("data").to_string_lossy().into_owned();
+        let mut env: BTreeMap<String, String> = CANARIES.map(|(name, value)| (name.into(), value.into())).into();
+        env.extend(
+            [
+                ("PORT", port.to_string()),
+                ("DATA_DIR", data_dir),
+                ("CRM_BASE_URL", crm.base_url()),
+                ("ERP_BASE_URL", erp.base_url()),
+                ("CRM_APP_ID", "4242".to_owned()),
+                ("CRM_WEBHOOK_URL", url("crm")),
+                ("ERP_WEBHOOK_URL", url("erp")),
+            ]
+            .map(|(name, value)| (name.to_owned(), value)),
+        );
+        Self { crm, erp, port, folder, env: RefCell::new(env), _inside: RUNTIME.enter() }
+    }
+
+    /// Sets a variable of the program's environment; an empty one is taken away.
+    pub(super) fn set(&self, name: &str, value: impl Into<String>) {
+        let value = value.into();
+        if value.is_empty() {
+            self.env.borrow_mut().remove(name);
+        } else {
+            self.env.borrow_mut().insert(name.to_owned(), value);
+        }
+    }
+
+    /// A path in the test's folder.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(super) fn database(&self) -> PathBuf {
+        self.path("data").join("pairline.db")
+    }
+
+    fn prepared(&self, mut command: Command) -> Command {
+        command.env_clear().envs(self.env.borrow().iter()).current_dir(self.folder.path()).stdin(Stdio::null());
+        for name in ["PATH", "TMPDIR", "RUST_BACKTRACE", "LLVM_PROFILE_FILE"] {
+            command.envs(std::env::var_os(name).map(|value| (name, value)));
+        }
+        command
+    }
+
+    /// Runs a command of the program to its end.
+    pub(super) fn cli(&self, args: &[&str]) -> Said {
+        let mut command = self.prepared(Command::new(env!("CARGO_BIN_EXE_pairline")));
+        Said::of(command.args(args).output().unwrap())
+    }
+
+    /// Runs a command of the program that must succeed, with `--json`.
+    pub(super) fn asked(&self, args: &[&str]) -> Value {
+        let said = self.cli(&[&["--json"], args].concat());
+        assert!(said.code <= 1 && said.stderr.is_empty(), "{args:?}: {said:?}");
+        said.json()
+    }
+
+    /// Starts `pairline run` and waits until it is ready.
+    pub(super) fn run(&self, args: &[&str]) -> Runner {
+        let command = Command::new(env!("CARGO_BIN_EXE_pairline"));
+        self.run_as(command, args)
+    }
+
+    /// The same, under a command that ends in executing its last argument.
+    pub(super) fn run_as(&self, command: Command, args: &[&str]) -> Runner {
+        let mut runner = self.start(command, args);
+        until("the program opens its port", || {
+            if let Some(status) = runner.child.try_wait().unwrap() {
+                panic!("the program ended with {status} instead of opening its port:\n{}", runner.log());
+            }
+            TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).ok()
+        });
+        runner
+    }
+
+    /// Starts `pairline run` and does not wait.
+    pub(super) fn start(&self, command: Command, args: &[&str]) -> Runner {
+        let log = self.path(&format!("run-{}.log", NEXT.fetch_add(1, Ordering::Relaxed)));
+        let mut command = self.prepared(command);
+        command.arg("run").args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // A reader of its own: a limit on the size of the program's files must not be one on its log.
+        let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let file = File::create(&log).unwrap();
+        let readers = [Box::new(out) as Box<dyn std::io::Read + Send>, Box::new(err)].map(|mut from| {
+            let mut to = file.try_clone().unwrap();
+            std::thread::spawn(move || std::io::copy(&mut from, &mut to).map(drop))
+        });
+        Runner { child, log, port: self.port, readers: Some(readers) }
+    }
+
+    /// Runs `pairline run` where it must not come up, and waits for its end.
+    pub(super) fn refused(&self, args: &[&str]) -> Said {
+        let mut runner = self.start(Command::new(env!("CARGO_BIN_EXE_pairline")), args);
+        let code = until("the program ends by itself", || runner.child.try_wait().unwrap()).code();
+        runner.read_to_the_end();
+        Said { code: code.unwrap_or(-1), stdout: String::new(), stderr: runner.log() }
+    }
+
+    /// A GET of the program.
+    pub(super) fn get(&self, path: &str) -> Answer {
+        call(self.port, "GET", path, &[], b"")
+    }
+
+    /// The events of one delivery, signed as the CRM signs, at a time beside now.
+    pub(super) fn crm_webhook(&self, body: &[u8], beside_now_ms: i64) -> Answer {
+        let secret = CrmSigner { secret: CANARIES[2].1, beside_now_ms };
+        secret.post(self.port, body)
+    }
+
+    /// An event, signed as the ERP signs.
+    pub(super) fn erp_webhook(&self, body: &[u8]) -> Answer {
+        let signature = erp_signature(CANARIES[3].1, body);
+        call(self.port, "POST", "/webhooks/erp", &[("x-signature", &signature)], body)
+    }
+
+    /// Whether both systems hold the same people, linked both ways; what is missing otherwise.
+    pub(super) fn agreement(&self) -> Result<usize, String> {
+        let (contacts, customers) = (there(self.crm.snapshot()), there(self.erp.snapshot()));
+        if contacts.len() != customers.len() {
+            return Err(format!("{} contacts and {} customers", contacts.len(), customers.len()));
+        }
+        for (id, contact) in &contacts {
+            let erp_id = contact["erp_id"].as_str().unwrap_or_default();
+            let Some(customer) = customers.get(erp_id) else {
+                return Err(format!("contact {id} has the counterpart `{erp_id}`"));
+            };
+            if customer["custom_fields"]["crm_id"] != json!(id) {
+                return Err(format!("contact {id} and customer {erp_id} are not linked both ways: {customer}"));
+            }
+            let text = |record: &Value, field: &str| record[field].as_str().unwrap_or_default().to_owned();
+            for field in ["email", "phone", "billing_email", "vat_id"] {
+                if text(contact, field) != text(customer, field) {
+                    return Err(format!("`{field}` differs: {contact} and {customer}"));
+                }
+            }
+        }
+        Ok(contacts.len())
+    }
+
+    /// Waits until both systems hold the same people, so many of them.
+    pub(super) fn agrees_on(&self, people: usize) {
+        let began = Instant::now();
+        loop {
+            let missing = match self.agreement() {
+                Ok(found) if found == people => return,
+                Ok(found) => format!("{found} people, linked"),
+                Err(missing) => missing,
+            };
+            assert!(began.elapsed() < SOON, "waited {SOON:?} for {people} people on both sides: {missing}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Calls that were meant to write, to either system.
+    pub(super) fn writes(&self) -> u64 {
+        self.crm.calls().writes() + self.erp.calls().writes()
+    }
+}
+
+impl Drop for Stage {
+    /// Nothing the program keeps holds a secret: neither its database nor what it shows of it.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        for name in ["pairline.db", "pairline.db-wal"] {
+            let bytes = fs::read(self.path("data").join(name)).unwrap_or_default();
+            keeps_secrets(name, &String::from_utf8_lossy(&bytes));
+        }
+        if self.database().is_file() {
+            // `cli` looks at what it says itself.
+            self.cli(&["trash", "list"]);
+            self.cli(&["--json", "trash", "list", "--limit", "1000"]);
+        }
+    }
+}
+
+/// Signs as the CRM does.
+pub(super) struct CrmSigner<'a> {
+    pub(super) secret: &'a str,
+    pub(super) beside_now_ms: i64,
+}
+
+impl CrmSigner<'_> {
+    pub(super) fn post(&self, port: u16, body: &[u8]) -> Answer {
+        let url = format!("http://127.0.0.1:{port}/webhooks/crm");
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        let at = (i64::try_from(now.as_millis()).unwrap() + self.beside_now_ms).to_string();
+        let signature = crm_signature(self.secret, &url, body, &at);
+        let headers = [("x-hubspot-signature-v3", signature.as_str()), ("x-hubspot-request-timestamp", &at)];
+        call(port, "POST", "/webhooks/crm", &headers, body)
+    }
+}
+
+/// The program at work; killed when dropped, and its log and metrics looked through for secrets.
+pub(super) struct Runner {
+    pub(super) child: Child,
+    log: PathBuf,
+    port: u16,
+    readers: Option<[std::thread::JoinHandle<std::io::Result<()>>; 2]>,
+}
+
+impl Runner {
+    pub(super) fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Waits for a line of the log that holds this.
+    pub(super) fn says(&self, part: &str) {
+        until(&format!("the log says `{part}`"), || self.log().contains(part).then_some(()));
+    }
+
+    /// SIGTERM, and how it ended and after how long.
+    pub(super) fn terminate(&mut self) -> (Option<i32>, Duration) {
+        let began = Instant::now();
+        self.looked_through();
+        assert!(Command::new("kill").arg(self.child.id().to_string()).status().unwrap().success());
+        let status = until("the program stops", || self.child.try_wait().unwrap());
+        self.read_to_the_end();
+        (status.code(), began.elapsed())
+    }
+
+    /// Stops it as a supervisor does, which must go well.
+    pub(super) fn stop(mut self) {
+        let (code, took) = self.terminate();
+        assert_eq!(code, Some(0), "{}", self.log());
+        assert!(took < STOPS_WITHIN, "stopped after {took:?}\n{}", self.log());
+    }
+
+    fn read_to_the_end(&mut self) {
+        for reader in self.readers.take().into_iter().flatten() {
+            reader.join().unwrap().unwrap();
+        }
+    }
+
+    fn looked_through(&self) {
+        keeps_secrets("the log", &self.log());
+        if TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok() {
+            keeps_secrets("the metrics", &call(self.port, "GET", "/metrics", &[], b"").body);
+        }
+    }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        let ended = self.child.try_wait().ok().flatten().is_some();
+        if !ended && !std::thread::panicking() {
+            self.looked_through();
+        }
+        // It may have ended by itself.
+        drop(self.child.kill());
+        drop(self.child.wait());
+        if std::thread::panicking() {
+            eprintln!("the program's log:\n{}", self.log());
+        } else {
+            keeps_secrets("the log", &self.log());
+        }
+    }
+}
+
+/// Records that are not gone, by id.
+pub(super) fn there(records: Vec<pairline_fakes::RecordView>) -> BTreeMap<String, Value> {
+    let there = records.into_iter().filter(|record| !record.gone);
+    there.map(|record| (record.id, Value::Object(record.fields))).collect()
+}
+
+static NEXT: AtomicU16 = AtomicU16::new(0);
+
+/// A port nobody listens on.
+pub(super) fn free_port() -> u16 {
+    let spread = u16::try_from(std::process::id() % 100).unwrap() * 30;
+    loop {
+        let port = PORTS.start + (spread + NEXT.fetch_add(1, Ordering::Relaxed)) % (PORTS.end - PORTS.start);
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// Copies a folder.
+pub(super) fn copied(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let inside = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copied(&path, &inside);
+        } else {
+            fs::copy(&path, &inside).unwrap();
+        }
+    }
+}
