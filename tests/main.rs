@@ -1,4 +1,5 @@
 //! The tests of the composed program.
+#![expect(clippy::unwrap_used, reason = "all of this is a test, helpers included")]
 
 mod bad_input;
 mod e2e;

@@ -218,7 +218,7 @@ impl Search {
                     lost.pending.push(Pending { facts: None, ..pending.clone() });
                     self.enqueue(lost);
                 }
-                self.explore(&rest, pending, &mut vec![]);
+                self.explore(&rest, pending, &[]);
             }
             assert!(self.seen.len() + self.steps_seen.len() < 20_000_000, "the search does not end");
         }
@@ -232,16 +232,16 @@ impl Search {
     }
 
     /// Runs one hint with every sequence of decisions that begins like this.
-    fn explore(&mut self, world: &World, pending: &Pending, decisions: &mut Vec<Decision>) {
+    fn explore(&mut self, world: &World, pending: &Pending, decisions: &[Decision]) {
         let (end, gates) = self.run(world, pending, decisions);
         self.enqueue(end);
         let made = decisions.len();
         for (position, alternatives) in gates.into_iter().enumerate().skip(made) {
             for alternative in alternatives {
-                let mut next = decisions.clone();
+                let mut next = decisions.to_vec();
                 next.resize(position, Decision::GoOn);
                 next.push(alternative);
-                self.explore(world, pending, &mut next);
+                self.explore(world, pending, &next);
             }
         }
     }

@@ -2,12 +2,11 @@
 //! at what each command prints, at the log, the metrics, the trash and the database. This one tempts it.
 
 use std::fs;
-use std::process::Command;
 
 use serde_json::json;
 
 use super::http::{GoBetween, Lie};
-use super::stage::{CANARIES, CrmSigner, Stage, keeps_secrets, until};
+use super::stage::{CANARIES, CrmSigner, Stage, keeps_secrets, pairline, until};
 
 #[test]
 fn a_system_that_sends_back_all_it_was_sent_does_not_bring_a_token_into_the_log_or_the_trash() {
@@ -53,7 +52,7 @@ fn a_start_that_fails_tells_no_secret() {
     stage.set("CRM_BASE_URL", stage.crm.base_url());
     // A password in an address that nobody answers at.
     stage.set("ERP_BASE_URL", format!("http://user:{}@127.0.0.1:9", CANARIES[1].1));
-    let runner = stage.start(Command::new(env!("CARGO_BIN_EXE_pairline")), &[]);
+    let runner = stage.start(pairline(), &[]);
     runner.says("the first start has to look at both systems and waits");
     drop(runner);
     stage.set("ERP_BASE_URL", stage.erp.base_url());

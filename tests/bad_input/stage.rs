@@ -99,6 +99,11 @@ pub(super) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// The program.
+pub(super) fn pairline() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_pairline"))
+}
+
 impl Stage {
     pub(super) fn new() -> Self {
         Self::with_faults(Faults::default())
@@ -172,7 +177,7 @@ impl Stage {
 
     /// Runs a command of the program to its end.
     pub(super) fn cli(&self, args: &[&str]) -> Said {
-        let mut command = self.prepared(Command::new(env!("CARGO_BIN_EXE_pairline")));
+        let mut command = self.prepared(pairline());
         Said::of(command.args(args).output().unwrap())
     }
 
@@ -185,11 +190,24 @@ impl Stage {
 
     /// Starts `pairline run` and waits until it is ready.
     pub(super) fn run(&self, args: &[&str]) -> Runner {
-        let command = Command::new(env!("CARGO_BIN_EXE_pairline"));
-        self.run_as(command, args)
+        self.run_as(pairline(), args)
     }
 
-    /// The same, under a command that ends in executing its last argument.
+    /// The same, and from then on only webhooks bring news: the poll that every start begins with is over.
+    pub(super) fn run_on_webhooks_only(&self, command: Command) -> Runner {
+        // The first start looks at both systems once more, for the first-run guard.
+        let looks = if self.database().exists() { 1 } else { 2 };
+        let reads = || [self.crm.calls().reads(), self.erp.calls().reads()];
+        let before = reads();
+        let runner = self.run_as(command, &["--poll-ms", "600000"]);
+        until("the first poll is over", || {
+            let looked = reads().into_iter().zip(before).all(|(now, before)| now >= before + looks);
+            looked.then_some(())
+        });
+        runner
+    }
+
+    /// The same as [`run`](Self::run), under a command that ends in executing its last argument.
     pub(super) fn run_as(&self, command: Command, args: &[&str]) -> Runner {
         let mut runner = self.start(command, args);
         until("the program opens its port", || {
@@ -219,7 +237,7 @@ impl Stage {
 
     /// Runs `pairline run` where it must not come up, and waits for its end.
     pub(super) fn refused(&self, args: &[&str]) -> Said {
-        let mut runner = self.start(Command::new(env!("CARGO_BIN_EXE_pairline")), args);
+        let mut runner = self.start(pairline(), args);
         let code = until("the program ends by itself", || runner.child.try_wait().unwrap()).code();
         runner.read_to_the_end();
         Said { code: code.unwrap_or(-1), stdout: String::new(), stderr: runner.log() }

@@ -3,11 +3,10 @@
 use std::fs::{self, OpenOptions};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::FileExt;
-use std::process::Command;
 
 use serde_json::json;
 
-use super::stage::{STOPS_WITHIN, Stage, until};
+use super::stage::{STOPS_WITHIN, Stage, pairline, until};
 
 /// Where SQLite keeps `user_version` and `application_id` in the first page.
 const USER_VERSION: u64 = 60;
@@ -157,7 +156,7 @@ fn a_supervisors_stop_is_quick_and_clean_also_while_the_systems_do_not_answer() 
 fn a_start_that_waits_for_a_system_can_be_stopped() {
     let stage = Stage::new();
     stage.set("CRM_BASE_URL", "http://127.0.0.1:9");
-    let mut runner = stage.start(Command::new(env!("CARGO_BIN_EXE_pairline")), &[]);
+    let mut runner = stage.start(pairline(), &[]);
     runner.says("the first start has to look at both systems and waits");
     assert!(
         TcpStream::connect((Ipv4Addr::LOCALHOST, stage.port)).is_err(),

@@ -6,10 +6,8 @@ use pairline_fakes::Faults;
 use serde_json::{Value, json};
 
 use super::http::{Answer, call, call_announcing, spoken};
-use super::stage::{CrmSigner, Stage, until};
+use super::stage::{CrmSigner, Stage, pairline, until};
 
-/// A poll so rare that only webhooks bring news.
-const WEBHOOKS_ONLY: [&str; 2] = ["--poll-ms", "600000"];
 /// Neither system announces anything by itself.
 fn silent() -> Faults {
     Faults { delivery_dropped_rate: 1.0, ..Faults::default() }
@@ -41,7 +39,7 @@ fn refused(name: &str, answer: &Answer, status: u16, part: &str) {
 #[test]
 fn a_bad_delivery_is_refused_in_words_and_a_good_one_still_works() {
     let stage = Stage::with_faults(silent());
-    let runner = stage.run(&WEBHOOKS_ONLY);
+    let runner = stage.run_on_webhooks_only(pairline());
     let contact = stage.crm.person_creates(json!({ "email": "ada@example.org", "firstname": "Ada" })).unwrap();
     let good = json!([change(1, contact.parse::<u64>().unwrap())]).to_string().into_bytes();
     let crm = |body: &[u8]| stage.crm_webhook(body, 0);
@@ -90,7 +88,7 @@ fn a_bad_delivery_is_refused_in_words_and_a_good_one_still_works() {
 fn a_delivery_that_is_too_large_is_refused_before_it_is_read_whole() {
     const MOST: usize = 1 << 20;
     let stage = Stage::new();
-    let runner = stage.run(&WEBHOOKS_ONLY);
+    let runner = stage.run_on_webhooks_only(pairline());
     let signed = [("x-signature", "sha256=00")];
 
     // It says how long it is: refused by that alone. Nothing of the body is ever sent.
@@ -113,7 +111,7 @@ fn a_delivery_that_is_too_large_is_refused_before_it_is_read_whole() {
 #[test]
 fn an_event_that_cannot_be_read_goes_to_the_trash_and_the_others_proceed() {
     let stage = Stage::with_faults(silent());
-    let runner = stage.run(&WEBHOOKS_ONLY);
+    let runner = stage.run_on_webhooks_only(pairline());
     let person = |name: &str| {
         let email = format!("{name}@example.org");
         stage.crm.person_creates(json!({ "email": email, "firstname": name })).unwrap().parse::<u64>().unwrap()
@@ -148,7 +146,7 @@ fn an_event_that_cannot_be_read_goes_to_the_trash_and_the_others_proceed() {
 #[test]
 fn an_id_beyond_what_a_float_holds_is_taken_exactly_or_not_at_all() {
     let stage = Stage::with_faults(silent());
-    let runner = stage.run(&WEBHOOKS_ONLY);
+    let runner = stage.run_on_webhooks_only(pairline());
     // 2^53 + 1 is the first whole number a float cannot hold; it would become the neighbour.
     let (exact, neighbour) = (9_007_199_254_740_993_u64, 9_007_199_254_740_992_u64);
     // Too large for any whole number of the machine: it could only be rounded.

@@ -126,9 +126,7 @@ impl Courier {
         stop: CancellationToken,
         tasks: TaskTracker,
     ) -> std::io::Result<Self> {
-        // A proxy from the environment has no business between two programs on one machine.
-        let client = reqwest::Client::builder()
-            .no_proxy()
+        let client = crate::loopback_client()
             .tcp_nodelay(true)
             .redirect(reqwest::redirect::Policy::none())
             .build()

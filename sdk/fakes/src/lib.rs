@@ -40,6 +40,7 @@
 
 mod activity;
 mod audit;
+mod client;
 mod conduct;
 mod control;
 mod crm;
@@ -60,6 +61,7 @@ mod signature;
 mod stamp;
 
 pub use audit::{CallCount, Calls};
+pub use client::loopback_client;
 pub use conduct::BODY_MAX_BYTES;
 pub use control::PeopleAction;
 pub use crm::{Crm, CrmConfig, UniqueRules};

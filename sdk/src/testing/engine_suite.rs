@@ -9,6 +9,7 @@
 //! No test waits for something not to happen. Where a hint must not come, another one is sent after it, and comes first.
 
 #![expect(missing_docs, reason = "the name of a test is its sentence")]
+#![expect(clippy::unwrap_used, reason = "these are tests, in a library for the sake of those who run them")]
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::{Future, poll_fn};

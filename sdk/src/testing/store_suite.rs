@@ -7,6 +7,7 @@
 //! ```
 
 #![expect(missing_docs, reason = "the name of a test is its sentence")]
+#![expect(clippy::unwrap_used, reason = "these are tests, in a library for the sake of those who run them")]
 
 use std::future::Future;
 use std::sync::Arc;

@@ -1,8 +1,10 @@
 //! What one edit costs in CPU time: a webhook, a look, an update begun and settled, and the echo of it.
 //!
-//! `cargo bench -p pairline-store --bench edit -- [edits]`. Prints microseconds of CPU (user and system) per edit for
+//! `cargo bench -p pairline-store --bench edit -- [edits [at once]]`. Prints microseconds of CPU (user and system) per edit for
 //! records that change one at a time and for many that change at once. Criterion measures how long something takes;
 //! this measures how much of the machine it uses, which is what a small server runs out of.
+
+#![expect(clippy::unwrap_used, reason = "a benchmark that fails is to stop")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -137,7 +139,9 @@ fn cpu() -> Duration {
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
-    let edits: u64 = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(4000);
+    // Cargo adds `--bench`.
+    let mut numbers = std::env::args().skip(1).filter_map(|text| text.parse().ok());
+    let edits: u64 = numbers.next().unwrap_or(4000);
     let folder = tempfile::tempdir().unwrap();
     let options = Options::new(Arc::new(MachineClock), Arc::new(TestRandom::default()));
     let database = Database::open(folder.path(), options).await.unwrap();
@@ -153,7 +157,8 @@ async fn main() {
         async move { engine.run(sync, 16).await }
     });
     let crm = System::new("crm");
-    for at_once in std::env::var("PH").map(|v| vec![v.parse().unwrap()]).unwrap_or(vec![1, 8, 64]) {
+    let ways = numbers.next().map_or(vec![1, 8, 64], |way| vec![way]);
+    for at_once in ways {
         let name = format!("{at_once} at a time");
         let count = edits.min(500 * at_once);
         let began = (Instant::now(), cpu());

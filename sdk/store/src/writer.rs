@@ -347,24 +347,7 @@ impl Task {
     }
 
     async fn attempt(&mut self, group: &mut Group, now: Timestamp) -> Result<Vec<Taken>, Failure> {
-        let n: usize = std::env::var("SPIN").ok().and_then(|v| v.parse().ok()).unwrap_or(0);
-        let outcome = {
-            let mut all = std::pin::pin!(self.run_all(group, now));
-            std::future::poll_fn(|cx| {
-                let mut i = 0;
-                loop {
-                    if let std::task::Poll::Ready(v) = all.as_mut().poll(cx) {
-                        return std::task::Poll::Ready(v);
-                    }
-                    if i >= n {
-                        return std::task::Poll::Pending;
-                    }
-                    i += 1;
-                    std::thread::yield_now();
-                }
-            })
-            .await
-        };
+        let outcome = self.run_all(group, now).await;
         if outcome.is_err() {
             // An error here says that there is no transaction any more, which is what we want.
             drop(sqlx::query("ROLLBACK").execute(&mut self.connection).await);

@@ -60,7 +60,7 @@ pub async fn bare_receiver() -> Result<(), BareError> {
 pub(crate) async fn serve(env: impl Fn(&str) -> Option<String>) -> Result<(), BareError> {
     let env = |name: &str| env(name).ok_or_else(|| BareError(format!("expected {name} in the environment")));
     let port: u16 = env("PORT")?.parse().map_err(|_| BareError("expected a number in PORT".to_owned()))?;
-    let http = reqwest::Client::builder().no_proxy().tcp_nodelay(true).build();
+    let http = crate::loopback_client().tcp_nodelay(true).build();
     let bare = Bare {
         http: http.map_err(|error| BareError(error.to_string()))?,
         crm_contacts: format!("{}/crm/v3/objects/contacts", env("CRM_BASE_URL")?),

@@ -36,7 +36,7 @@ impl Answer {
 
 impl Caller {
     fn of(base_url: String, token: &str) -> Self {
-        let http = reqwest::Client::builder().no_proxy().build();
+        let http = pairline_fakes::loopback_client().build();
         Self { http: http.expect("a client without TLS always builds"), base_url, token: token.to_owned() }
     }
 

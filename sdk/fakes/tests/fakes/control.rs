@@ -77,12 +77,22 @@ async fn there_is_no_control_unless_asked_for() {
 
 #[tokio::test]
 async fn the_program_runs_both_by_environment_alone_and_stops_when_told() {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_pairline-fakes"))
+    struct Ended(std::process::Child);
+    impl Drop for Ended {
+        fn drop(&mut self) {
+            // A test that fails must not leave a program behind; one that has ended cannot be killed.
+            self.0.kill().ok();
+            self.0.wait().ok();
+        }
+    }
+    let program = Command::new(env!("CARGO_BIN_EXE_pairline-fakes"))
         .envs([("CRM_PORT", "0"), ("ERP_PORT", "0")])
         .envs([("CRM_TOKEN", "t1"), ("FAKES_UNIQUE", "email")])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
+    let mut ended = Ended(program);
+    let program = &mut ended.0;
     let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
     let mut base_url = |of: &str| {
         let line = lines.next().unwrap().unwrap();
@@ -90,7 +100,7 @@ async fn the_program_runs_both_by_environment_alone_and_stops_when_told() {
     };
     let (crm_url, erp_url) = (base_url("crm "), base_url("erp "));
 
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let http = pairline_fakes::loopback_client().build().unwrap();
     let url = format!("{crm_url}{CONTACTS}");
     let create = || {
         let request = http.post(&url).bearer_auth("t1");

@@ -49,7 +49,7 @@ async fn a_hung_call_is_applied_once_and_answered_504_after_a_while() {
 #[tokio::test]
 async fn a_write_is_finished_when_its_caller_died() {
     let (crm, mut caller) = crm_with(Faults { latency_from_ms: 400, latency_to_ms: 400, ..Faults::default() }).await;
-    let impatient = reqwest::Client::builder().no_proxy().timeout(Duration::from_millis(50));
+    let impatient = pairline_fakes::loopback_client().timeout(Duration::from_millis(50));
     caller.http = impatient.build().unwrap();
 
     for _ in 0..5 {

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use output::{Exit, Output};
 
@@ -176,6 +176,11 @@ impl Context {
 pub fn main(composition: Composition) -> std::process::ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
+        // Clap takes a variable such as DATA_DIR for something that was typed, and then shows no help.
+        Err(error) if error.kind() == ErrorKind::MissingSubcommand && std::env::args_os().len() == 1 => {
+            eprint!("{}", Cli::command().render_help());
+            return std::process::ExitCode::from(64);
+        }
         Err(error) => {
             let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
             // The help that clap prints when nothing was typed is not an answer to a question.

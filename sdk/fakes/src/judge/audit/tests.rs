@@ -23,7 +23,7 @@ impl Play {
     async fn well_begun() -> Self {
         let crm = Crm::start(CrmConfig::default()).await.unwrap();
         let erp = Erp::start(ErpConfig::default()).await.unwrap();
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let http = crate::loopback_client().build().unwrap();
         let mut play = Self { cast: Cast::new(crm, erp, 3), http };
         for home in Side::BOTH {
             let person = play.cast.create(home, 1).unwrap();

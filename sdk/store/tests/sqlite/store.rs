@@ -1,13 +1,12 @@
 //! The suite every store must pass, on SQLite.
 
-mod common;
-
 use std::sync::Arc;
 
-use common::{Bench, block_on};
 use pairline_sdk::PairStore;
 use pairline_sdk::testing::TestClock;
 use pairline_sdk::testing::store_suite::StoreUnderTest;
+
+use crate::bench::{Bench, block_on};
 
 impl StoreUnderTest for Bench {
     fn store(&self) -> Arc<dyn PairStore> {

@@ -1,13 +1,12 @@
 //! The suite every engine must pass, on SQLite.
 
-mod common;
-
 use std::sync::Arc;
 
-use common::{Bench, block_on};
 use pairline_sdk::testing::TestClock;
 use pairline_sdk::testing::engine_suite::EngineUnderTest;
 use pairline_sdk::{Engine, PairStore};
+
+use crate::bench::{Bench, block_on};
 
 impl EngineUnderTest for Bench {
     fn engine(&self) -> Arc<dyn Engine> {

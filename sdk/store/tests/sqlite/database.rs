@@ -1,10 +1,7 @@
 //! What is true of the file itself: its owner, its version, and a second process beside the owner.
 
-mod common;
-
 use std::time::{Duration, Instant};
 
-use common::{Bench, block_on};
 use pairline_sdk::{
     Arrival, Control, Creates, Delivery, Disposition, EngineError, Hint, ListQuery, Listed, RecordId, System,
     Unreadable, Worker,
@@ -12,6 +9,8 @@ use pairline_sdk::{
 use pairline_store::{Database, OpenError};
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::mpsc;
+
+use crate::bench::{Bench, block_on};
 
 /// Gives everything it gets to the test and finishes it.
 struct Show(mpsc::UnboundedSender<Hint>);

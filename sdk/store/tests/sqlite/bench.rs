@@ -16,7 +16,6 @@ pub(crate) struct Bench {
     folder: TempDir,
 }
 
-#[allow(dead_code, reason = "each test binary uses some of it")]
 impl Bench {
     /// An empty database.
     pub(crate) async fn make() -> Self {
