@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::stage::{Stage, there, until};
+use super::stage::{STOPS_WITHIN, Stage, pairline, there, until};
 
 #[test]
 fn a_mistyped_command_is_answered_with_the_one_that_was_meant() {
@@ -175,4 +175,20 @@ fn a_pause_takes_deliveries_and_writes_nothing_and_a_resume_writes_only_the_newe
     assert_eq!(customer["email"], "ada-newest@example.org");
     assert_eq!(stage.writes(), writes + 1, "only the newest state is written");
     runner.stop();
+}
+
+#[test]
+fn the_demo_can_be_watched_by_a_program() {
+    let stage = Stage::new();
+    let folder = stage.path("demo").display().to_string();
+    let mut dev = stage.launch(pairline(), &["--json", "dev", "--db", &folder]);
+    until("the demo shows a picture", || (dev.log().lines().count() >= 2).then_some(()));
+
+    let (code, took) = dev.terminate();
+
+    assert!(code == Some(0) && took < STOPS_WITHIN, "{code:?} after {took:?}");
+    let log = dev.log();
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[0]["address"], format!("127.0.0.1:{}", stage.port));
+    assert_eq!(lines[1]["pairs"], 0);
 }

@@ -15,7 +15,7 @@ fn a_system_that_sends_back_all_it_was_sent_does_not_bring_a_token_into_the_log_
     stage.set("PAIRLINE_LOG", "trace");
     let erp = GoBetween::of(stage.erp.address());
     stage.set("ERP_BASE_URL", erp.base_url());
-    let runner = stage.run(&["--poll-ms", "200"]);
+    let runner = stage.run_on_webhooks_only(pairline());
     erp.tells(Lie::TellsAll);
 
     let contact = stage.crm.person_creates(json!({ "email": "ada@example.org", "firstname": "Ada" })).unwrap();
@@ -39,6 +39,13 @@ fn a_system_that_sends_back_all_it_was_sent_does_not_bring_a_token_into_the_log_
     assert!(shown.stdout.contains("422"), "{shown:?}");
     keeps_secrets("the metrics", &stage.get("/metrics").body);
     keeps_secrets("the readiness", &stage.get("/readyz").body);
+    // And once the system is itself again, the item is delivered as the record is now.
+    erp.tells(Lie::Truth);
+    stage.crm.set_webhook_url("http://127.0.0.1:9/");
+    stage.crm.person_edits(&contact, json!({ "email": "ada@example.com" })).unwrap();
+    assert_eq!(stage.cli(&["trash", "approve", "1"]).code, 0);
+    stage.agrees_on(1);
+    assert_eq!(stage.cli(&["trash", "list"]).stdout, "the trash is empty\n");
     runner.stop();
 }
 

@@ -221,9 +221,14 @@ impl Stage {
 
     /// Starts `pairline run` and does not wait.
     pub(super) fn start(&self, command: Command, args: &[&str]) -> Runner {
+        self.launch(command, &[&["run"], args].concat())
+    }
+
+    /// Starts the program with these arguments and does not wait.
+    pub(super) fn launch(&self, command: Command, args: &[&str]) -> Runner {
         let log = self.path(&format!("run-{}.log", NEXT.fetch_add(1, Ordering::Relaxed)));
         let mut command = self.prepared(command);
-        command.arg("run").args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         // A reader of its own: a limit on the size of the program's files must not be one on its log.
         let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());

@@ -4,7 +4,6 @@
 //! which takes some seconds each.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that fails is to stop")]
-#![expect(missing_docs, reason = "criterion writes a public function")]
 
 use std::hint::black_box;
 use std::io::Write;

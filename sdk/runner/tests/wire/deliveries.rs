@@ -371,8 +371,8 @@ async fn more_deliveries_at_once_than_there_is_room_for_are_asked_to_come_back()
 
     assert_eq!(answered.status, 503);
     assert!(answered.head.contains("retry-after: 1"), "{}", answered.head);
+    senders.iter().for_each(|_| house.inbox.go());
     for sender in senders {
-        house.inbox.go();
         assert_eq!(sender.await.unwrap(), 202);
     }
 }
