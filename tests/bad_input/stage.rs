@@ -11,7 +11,6 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use pairline_fakes::{Crm, CrmConfig, Erp, ErpConfig, Faults, crm_signature, erp_signature};
-use pairline_runner::application::choose_cryptography;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, EnterGuard, Runtime};
@@ -110,7 +109,6 @@ impl Stage {
     }
 
     pub(super) fn with_faults(faults: Faults) -> Self {
-        choose_cryptography();
         let port = free_port();
         let url = |system: &str| format!("http://127.0.0.1:{port}/webhooks/{system}");
         let secret = |name| CANARIES.iter().find(|(known, _)| *known == name).expect("a canary").1.to_owned();

@@ -19,4 +19,4 @@ pub use environment::Environment;
 pub use http::HttpApplication;
 pub use limiter::Limiter;
 pub use played::{Exchange, PlayedTransport};
-pub use transport::{Answer, Call, ReqwestTransport, Transport, TransportError, choose_cryptography};
+pub use transport::{Answer, Call, ReqwestTransport, Transport, TransportError};

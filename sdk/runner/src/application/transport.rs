@@ -84,7 +84,10 @@ impl ReqwestTransport {
     }
 
     fn builder(certificates: bool) -> reqwest::ClientBuilder {
-        choose_cryptography();
+        if rustls::crypto::CryptoProvider::get_default().is_none() {
+            // Somebody else may have been faster; theirs is as good.
+            drop(rustls::crypto::ring::default_provider().install_default());
+        }
         let builder = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
@@ -140,14 +143,6 @@ impl Transport for ReqwestTransport {
         }
         let body = if whole.is_empty() { first } else { whole.into() };
         Ok(Answer { status, headers, body })
-    }
-}
-
-/// Chooses the process's cryptography, if nobody has: whatever shares the HTTP client's crate cannot make one without.
-pub fn choose_cryptography() {
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // Somebody else may have been faster; theirs is as good.
-        drop(rustls::crypto::ring::default_provider().install_default());
     }
 }
 

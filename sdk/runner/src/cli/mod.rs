@@ -18,7 +18,6 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use output::{Exit, Output};
 
-use crate::application::choose_cryptography;
 use crate::check::CheckFormat;
 use crate::composition::{Composition, DatabaseSettings, Stores};
 use crate::machine::{SystemClock, SystemRandom};
@@ -192,8 +191,6 @@ pub fn main(composition: Composition) -> std::process::ExitCode {
     };
     let output = Output::new(cli.global.json, cli.global.color == Color::Always, cli.global.color == Color::Never);
     log(&cli.global, matches!(cli.command, Command::Dev(_) | Command::Test { .. }));
-    // Before anything of the composition makes an HTTP client of its own, as the fakes of `dev` do.
-    choose_cryptography();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return output.fail(&Exit::new(71, format!("cannot start threads: {error}"))),
