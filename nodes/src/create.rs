@@ -120,17 +120,15 @@ impl CreateNode {
             Outcome::Committed { .. } => Err(NodeError::wait("the create was settled otherwise", BUSY_WAIT)),
             Outcome::Duplicate { id } => self.duplicate(dto, source, id).await,
             Outcome::Gone => Err(NodeError::stop(format!("{target} does not know the place to create {source} in"))),
-            Outcome::Failed { reason } => Err(NodeError::stop(format!("{target}: {reason}"))),
-            Outcome::NotSent { reason, after } => {
-                Err(NodeError::wait(format!("{target}: {reason}"), after.unwrap_or(NOT_SENT_WAIT)))
-            }
+            Outcome::Failed { reason } => Err(NodeError::stop(reason)),
+            Outcome::NotSent { reason, after } => Err(NodeError::wait(reason, after.unwrap_or(NOT_SENT_WAIT))),
             Outcome::Unknown { reason } => {
                 let after = match self.recovery(&settled.operation) {
                     Recovery::SendAgain => None,
                     Recovery::LookUp(wait) => Some(wait),
                     Recovery::Ask => Some(Duration::ZERO),
                 };
-                let reason = format!("{target}: {reason}; nobody knows whether the record was made");
+                let reason = format!("{reason}; nobody knows whether the record was made");
                 Err(NodeError::Repeat { reason, after, counted: true })
             }
         }

@@ -75,17 +75,15 @@ pub(crate) async fn write(ports: &Ports, write: PairWrite<'_>) -> Result<Written
     match outcome {
         Outcome::Committed { .. } => Ok(Written::Done),
         Outcome::Gone => Ok(Written::Gone(record)),
-        Outcome::Failed { reason } => Err(NodeError::stop(format!("{}: {reason}", update.target))),
+        Outcome::Failed { reason } => Err(NodeError::stop(reason)),
         Outcome::Duplicate { .. } => {
             Err(NodeError::stop(format!("{} says that {record} would be a duplicate", update.target)))
         }
-        Outcome::NotSent { reason, after } => {
-            Err(NodeError::wait(format!("{}: {reason}", update.target), after.unwrap_or(NOT_SENT_WAIT)))
-        }
+        Outcome::NotSent { reason, after } => Err(NodeError::wait(reason, after.unwrap_or(NOT_SENT_WAIT))),
         Outcome::Unknown { reason } => {
             debug_assert_ne!(settled.operation.state, OperationState::Pending);
             let wait = settled.operation.quiet_at().since(ports.clock.now());
-            let reason = format!("{}: {reason}; nobody knows whether the write was applied", update.target);
+            let reason = format!("{reason}; nobody knows whether the write was applied");
             Err(NodeError::Repeat { reason, after: Some(wait), counted: true })
         }
     }

@@ -226,6 +226,11 @@ impl PairStore for MemoryStore {
             }
             return Ok(if pair.is_active() { Adopted::Paired(Box::new(pair)) } else { Adopted::Inactive });
         }
+        if let Some(pair) = state.pair_of(&record, &adoption.names.system) {
+            let records = vec![record, pair.other(&adoption.system).record.clone(), adoption.names.clone()];
+            let detail = "the first record names the last and is paired with the second".to_owned();
+            return Ok(Adopted::Copy(state.open_case(CaseKind::Copy, records, detail, now)));
+        }
         let reservation = state.reservation(&adoption.names, &adoption.system);
         if let Some(reservation) = reservation.filter(|r| r.operation.state != OperationState::Failed) {
             let id = reservation.operation.id.clone();
@@ -465,15 +470,15 @@ impl PairStore for MemoryStore {
         self.stage.pass(Step::Store("reactivate")).await;
         let now = self.clock.now();
         let mut state = self.state();
+        for ((source, _), reservation) in &mut state.reservations {
+            if source == record {
+                reservation.2 = false;
+            }
+        }
         let Some(mut pair) = state.any_pair_of(record) else { return Ok(None) };
         if matches!(&pair.state, PairState::Inactive { gone, .. } if *gone == record.system) {
             pair.state = PairState::Active;
             pair.touched(now);
-            for ((source, _), reservation) in &mut state.reservations {
-                if source == record {
-                    reservation.2 = false;
-                }
-            }
             pair = state.save(pair);
         }
         Ok(Some(pair))
@@ -577,7 +582,9 @@ impl PairStore for MemoryStore {
         let mut state = self.state();
         let newest: Vec<OperationId> =
             state.pairs.values().flat_map(|pair| pair.sides.iter().filter_map(|side| side.newest.clone())).collect();
-        let reserved: Vec<OperationId> = state.reservations.values().map(|reservation| reservation.1.clone()).collect();
+        let unmapped = |id: &OperationId| state.operations.get(id).is_some_and(|create| create.pair.is_none());
+        let reserved: Vec<OperationId> =
+            state.reservations.values().map(|reservation| reservation.1.clone()).filter(unmapped).collect();
         let old: Vec<OperationId> = state
             .operations
             .values()
