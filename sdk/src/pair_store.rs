@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    EventFacts, FieldWrite, Fields, Intent, InverseWrite, NodeError, Operation, OperationId, OperationState, Outcome,
-    Pair, PairId, Provenance, Record, RecordId, Request, Reservation, Revision, System, Timestamp,
+    EventFacts, FieldWrite, Fields, Intent, InverseWrite, NodeError, Operation, OperationId, OperationKind,
+    OperationState, Outcome, Pair, PairId, Provenance, Record, RecordId, Request, Reservation, Revision, System,
+    Timestamp,
 };
 
 /// The store did not answer, or found something it cannot read.
@@ -58,6 +59,36 @@ pub struct Create {
     pub provenance: Provenance,
 }
 
+impl Create {
+    /// The ledger's row of this create, as a store commits it.
+    pub fn operation(&self, id: OperationId, incarnation: u32, now: Timestamp, start: i64) -> Operation {
+        Operation {
+            id,
+            kind: OperationKind::Create,
+            state: OperationState::Pending,
+            pair: None,
+            contract: self.contract.clone(),
+            source: self.source.clone(),
+            target: self.target.clone(),
+            target_id: None,
+            request: self.request.clone(),
+            key: Some(Reservation::key(&self.source, &self.target, incarnation)),
+            writes: self.writes.clone(),
+            inverse: self.inverse.clone(),
+            answered: None,
+            first_sent_at: now,
+            sent_at: now,
+            ended_at: None,
+            deadline: self.deadline,
+            request_life: self.request_life,
+            attempts: 1,
+            start,
+            reason: None,
+            provenance: self.provenance.clone(),
+        }
+    }
+}
+
 /// The answer to a reservation.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reserve {
@@ -94,6 +125,36 @@ pub struct Update {
     pub request_life: Duration,
     /// Where it comes from.
     pub provenance: Provenance,
+}
+
+impl Update {
+    /// The ledger's row of this update of a pair, as a store commits it.
+    pub fn operation(&self, id: OperationId, pair: &Pair, now: Timestamp, start: i64) -> Operation {
+        Operation {
+            id,
+            kind: OperationKind::Update,
+            state: OperationState::Pending,
+            pair: Some(pair.id),
+            contract: pair.contract.clone(),
+            source: pair.other(&self.target).record.clone(),
+            target: self.target.clone(),
+            target_id: Some(pair.side(&self.target).record.id.clone()),
+            request: self.request.clone(),
+            key: None,
+            writes: self.writes.clone(),
+            inverse: self.inverse.clone(),
+            answered: None,
+            first_sent_at: now,
+            sent_at: now,
+            ended_at: None,
+            deadline: self.deadline,
+            request_life: self.request_life,
+            attempts: 1,
+            start,
+            reason: None,
+            provenance: self.provenance.clone(),
+        }
+    }
 }
 
 /// The answer to the begin of an update.

@@ -274,30 +274,7 @@ impl PairStore for MemoryStore {
         }
         let key = (create.source.clone(), create.target.clone());
         let incarnation = state.reservations.get(&key).map_or(1, |reservation| reservation.0 + 1);
-        let operation = Operation {
-            id: state.next_operation(),
-            kind: OperationKind::Create,
-            state: OperationState::Pending,
-            pair: None,
-            contract: create.contract.clone(),
-            source: create.source.clone(),
-            target: create.target.clone(),
-            target_id: None,
-            request: create.request.clone(),
-            key: Some(Reservation::key(&create.source, &create.target, incarnation)),
-            writes: create.writes.clone(),
-            inverse: create.inverse.clone(),
-            answered: None,
-            first_sent_at: now,
-            sent_at: now,
-            ended_at: None,
-            deadline: create.deadline,
-            request_life: create.request_life,
-            attempts: 1,
-            start: state.start,
-            reason: None,
-            provenance: create.provenance.clone(),
-        };
+        let operation = create.operation(state.next_operation(), incarnation, now, state.start);
         state.reservations.insert(key, (incarnation, operation.id.clone(), false));
         state.operations.insert(operation.id.clone(), operation.clone());
         Ok(Reserve::Won(Intent::recorded(operation)))
@@ -318,32 +295,7 @@ impl PairStore for MemoryStore {
             return Ok(Begin::Stale);
         }
         state.supersede(update.supersedes.as_ref(), now);
-        let source = pair.other(&update.target).record.clone();
-        let target = pair.side(&update.target).record.clone();
-        let operation = Operation {
-            id: state.next_operation(),
-            kind: OperationKind::Update,
-            state: OperationState::Pending,
-            pair: Some(pair.id),
-            contract: pair.contract.clone(),
-            source,
-            target: update.target.clone(),
-            target_id: Some(target.id),
-            request: update.request.clone(),
-            key: None,
-            writes: update.writes.clone(),
-            inverse: update.inverse.clone(),
-            answered: None,
-            first_sent_at: now,
-            sent_at: now,
-            ended_at: None,
-            deadline: update.deadline,
-            request_life: update.request_life,
-            attempts: 1,
-            start: state.start,
-            reason: None,
-            provenance: update.provenance.clone(),
-        };
+        let operation = update.operation(state.next_operation(), &pair, now, state.start);
         pair.rebased(&update.rebase, now);
         pair.side_mut(&update.target).newest = Some(operation.id.clone());
         state.notes.extend(update.notes.iter().map(|note| (pair.id, now, note.clone())));

@@ -2,7 +2,7 @@
 //! was read.
 
 use async_trait::async_trait;
-use pairline_sdk::{Begin, Intent, Operation, OperationKind, OperationState, Rebase, Revision, Update};
+use pairline_sdk::{Begin, Intent, Rebase, Revision, Update};
 
 use crate::failure::Failure;
 use crate::work::{Needs, Work};
@@ -35,30 +35,7 @@ impl Command for BeginUpdate {
         if pair.revision != *revision || !pair.is_active() {
             return Ok(Begin::Stale);
         }
-        let operation = Operation {
-            id: work.next_operation(),
-            kind: OperationKind::Update,
-            state: OperationState::Pending,
-            pair: Some(pair.id),
-            contract: pair.contract.clone(),
-            source: pair.other(&update.target).record.clone(),
-            target: update.target.clone(),
-            target_id: Some(pair.side(&update.target).record.id.clone()),
-            request: update.request.clone(),
-            key: None,
-            writes: update.writes.clone(),
-            inverse: update.inverse.clone(),
-            answered: None,
-            first_sent_at: work.now,
-            sent_at: work.now,
-            ended_at: None,
-            deadline: update.deadline,
-            request_life: update.request_life,
-            attempts: 1,
-            start: work.start,
-            reason: None,
-            provenance: update.provenance.clone(),
-        };
+        let operation = update.operation(work.next_operation(), &pair, work.now, work.start);
         pair.rebased(&update.rebase, work.now);
         pair.side_mut(&update.target).newest = Some(operation.id.clone());
         work.begin_update(&operation, &pair).await?;

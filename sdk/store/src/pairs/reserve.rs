@@ -1,7 +1,7 @@
 //! A create is reserved and its intent committed together, before anything leaves the machine.
 
 use async_trait::async_trait;
-use pairline_sdk::{Create, Creates, Intent, Look, Operation, OperationKind, OperationState, Reservation, Reserve};
+use pairline_sdk::{Create, Creates, Intent, Look, Reserve};
 
 use crate::failure::Failure;
 use crate::row;
@@ -32,30 +32,7 @@ impl Command for ReserveCreate {
             Creates::Held(reason) => return Ok(Reserve::Held(reason)),
         }
         let incarnation = before + 1;
-        let operation = Operation {
-            id: work.next_operation(),
-            kind: OperationKind::Create,
-            state: OperationState::Pending,
-            pair: None,
-            contract: create.contract.clone(),
-            source: create.source.clone(),
-            target: create.target.clone(),
-            target_id: None,
-            request: create.request.clone(),
-            key: Some(Reservation::key(&create.source, &create.target, incarnation)),
-            writes: create.writes.clone(),
-            inverse: create.inverse.clone(),
-            answered: None,
-            first_sent_at: work.now,
-            sent_at: work.now,
-            ended_at: None,
-            deadline: create.deadline,
-            request_life: create.request_life,
-            attempts: 1,
-            start: work.start,
-            reason: None,
-            provenance: create.provenance.clone(),
-        };
+        let operation = create.operation(work.next_operation(), incarnation, work.now, work.start);
         work.insert_operation(&operation).await?;
         sqlx::query(
             "INSERT INTO reservation VALUES ($1, $2, $3, $4, $5, 0) \
