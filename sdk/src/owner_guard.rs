@@ -74,3 +74,66 @@ impl Application for OwnerGuard {
         self.inner.send(intent).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::{MemoryApplication, TestClock, contact_contract, run_now};
+    use crate::{
+        Clock, FieldWrite, Fields, OperationId, Pair, PairId, Provenance, RecordId, System, Timestamp, Update,
+        WriteReason,
+    };
+
+    /// What the guard lets through of an update of the ERP's record that writes this field.
+    fn sent(field: &str) -> Outcome {
+        let clock: Arc<dyn Clock> = Arc::new(TestClock::default());
+        let erp = Arc::new(MemoryApplication::erp(Arc::clone(&clock)));
+        let customer = erp.person_creates(&json!({ "vat_id": "V" }));
+        let records = [RecordId::new(&System::new("crm"), "1"), customer.clone()];
+        let pair = Pair::found(PairId(1), "contact", records, "test", Timestamp::default());
+        let value: Fields = [(field.to_owned(), json!("new"))].into_iter().collect();
+        let update = Update {
+            pair: pair.id,
+            target: customer.system.clone(),
+            request: Request { method: "PATCH".into(), path: String::new(), body: json!(value).to_string() },
+            writes: vec![FieldWrite {
+                field: field.to_owned(),
+                seen_source: Fields::new(),
+                seen_target: None,
+                value,
+                reason: WriteReason::OwnerEdit,
+            }],
+            inverse: None,
+            rebase: vec![],
+            supersedes: None,
+            notes: vec![],
+            deadline: erp.profile().deadline,
+            request_life: erp.profile().request_life,
+            provenance: Provenance::default(),
+        };
+        let operation = update.operation(OperationId("op".into()), &pair, clock.now(), 1);
+        let inner = Arc::clone(&erp) as Arc<dyn Application>;
+        let outcome = run_now(OwnerGuard::new(inner, Arc::new(contact_contract())).send(&Intent::recorded(operation)));
+        let untouched = erp.saved().writes == 0;
+        assert_eq!(untouched, matches!(outcome, Outcome::Failed { .. }), "what is refused has not been sent");
+        outcome
+    }
+
+    #[test]
+    fn a_field_is_never_written_on_the_system_that_owns_it() {
+        assert!(matches!(sent("vat_id"), Outcome::Failed { reason } if reason.contains("erp owns `vat_id`")));
+    }
+
+    #[test]
+    fn a_field_the_contract_does_not_know_is_never_written() {
+        assert!(matches!(sent("colour"), Outcome::Failed { .. }));
+    }
+
+    #[test]
+    fn what_the_other_side_owns_or_both_share_goes_through() {
+        assert!(matches!(sent("email"), Outcome::Committed { .. }));
+        assert!(matches!(sent("phone"), Outcome::Committed { .. }));
+    }
+}
