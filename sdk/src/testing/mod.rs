@@ -1,5 +1,5 @@
-//! For tests: in-memory ports, applications the test plays, the node tester, and the suites every store and every
-//! engine must pass.
+//! For tests: a store, applications and time in memory, the node tester, and the suites every store and every engine
+//! must pass.
 
 mod contact;
 pub mod engine_suite;
