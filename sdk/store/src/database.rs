@@ -7,6 +7,7 @@ use pairline_sdk::{Engine, PairStore};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, SqliteConnection};
 
+use crate::cache::Cache;
 use crate::engine::Lanes;
 use crate::lock::OwnerLock;
 use crate::reads::Reads;
@@ -98,8 +99,10 @@ impl Database {
             .max_lifetime(None)
             .connect_with(settings(&path, &options).read_only(true))
             .await?;
-        let reads = Reads::new(readers);
-        let writer = Writer::start(connection, lock, &options, start, lanes)?;
+        // An operator's command is short, and cannot see in time what the owner changes.
+        let cache = Cache::new(if owner { options.memory } else { 0 });
+        let reads = Reads::new(readers, cache.clone());
+        let writer = Writer::start(connection, lock, &options, start, lanes, cache)?;
         Ok(Self {
             pairs: Arc::new(SqlitePairs::new(writer.clone(), reads.clone())),
             engine: Arc::new(SqliteEngine::new(writer.clone(), reads.clone(), &options)),

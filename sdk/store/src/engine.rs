@@ -18,9 +18,9 @@ use pairline_sdk::{
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-pub(crate) use self::finish::{finish, hint_delete};
-pub(crate) use self::lanes::{Lanes, Question, ready_select};
-pub(crate) use self::take::{hint_upsert, inbox_insert, keys, take};
+pub(crate) use self::finish::finish;
+pub(crate) use self::lanes::Lanes;
+pub(crate) use self::take::{keys, take};
 use crate::Options;
 use crate::reads::Reads;
 use crate::writer::Writer;

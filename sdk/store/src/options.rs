@@ -26,6 +26,8 @@ pub struct Options {
     pub readers: u32,
     /// Memory each connection may keep pages of the database in, in KiB. Default: 8192.
     pub cache_kib: u32,
+    /// Memory for pairs and operations of late, which are then not read again, in bytes. Default: 16 777 216.
+    pub memory: u64,
     /// A write waits this long for another process to finish its own. Default: 5 seconds.
     pub busy: Duration,
     /// How often to look whether another process (an operator's command) has changed something. Real time, whatever
@@ -47,6 +49,7 @@ impl Options {
             queue: 1024,
             readers: 3,
             cache_kib: 8192,
+            memory: 16 * 1024 * 1024,
             busy: Duration::from_secs(5),
             watch: Duration::from_millis(250),
             unreadable_bytes: 64 * 1024,

@@ -110,7 +110,7 @@ impl PairStore for SqlitePairs {
     }
 
     async fn creates(&self) -> Result<Creates, StoreError> {
-        Ok(reserve::creates_of(self.reads.creates().await?)?)
+        Ok(reserve::creates_of(self.reads.creates().await?.as_deref())?)
     }
 
     async fn set_creates(&self, creates: &Creates) -> Result<(), StoreError> {

@@ -1,5 +1,7 @@
 //! Reads, on connections of their own: they wait for no write, and see everything that was answered as durable.
 
+use std::sync::Arc;
+
 use pairline_sdk::{
     Case, EventFacts, History, Look, Note, Operation, OperationId, OperationKind, OperationState, Pair, PairId,
     RecordId, StoreCounts, System, Timestamp,
@@ -7,13 +9,18 @@ use pairline_sdk::{
 use sqlx::SqlitePool;
 use sqlx::sqlite::SqliteRow;
 
+use crate::cache::Cache;
 use crate::failure::Failure;
-use crate::row::{PAIR_COLUMNS, Reader, json, limit, note_kind, operation_columns, pair_columns, reservation_columns};
-use crate::work::{Standing, standing_columns, standing_joins};
+use crate::known::pair_with_open;
+use crate::row::{Reader, json, limit, note_kind, operation_columns, pair_columns, reservation_columns};
+use crate::standing::{Standing, standing_columns, standing_joins};
 
-/// Connections to read with.
+/// Connections to read with, and what need not be read.
 #[derive(Clone)]
-pub(crate) struct Reads(SqlitePool);
+pub(crate) struct Reads {
+    pool: SqlitePool,
+    cache: Cache,
+}
 
 const LOOK: &str = concat!("SELECT ", standing_columns!(), " FROM (SELECT 1)", standing_joins!("$1", "$2", "$3"));
 
@@ -67,31 +74,35 @@ const RESERVATION_OF: &str = concat!(
 );
 
 impl Reads {
-    pub(crate) fn new(pool: SqlitePool) -> Self {
-        Self(pool)
+    pub(crate) fn new(pool: SqlitePool, cache: Cache) -> Self {
+        Self { pool, cache }
     }
 
     pub(crate) fn pool(&self) -> &SqlitePool {
-        &self.0
+        &self.pool
     }
 
     pub(crate) async fn close(&self) {
-        self.0.close().await;
+        self.pool.close().await;
     }
 
     pub(crate) async fn look(&self, record: &RecordId, target: &System) -> Result<Look, Failure> {
+        let first = self.cache.first_pair(record);
+        if let Some(pair) = first.filter(|pair| pair.other(&record.system).record.system == *target) {
+            return Ok(Standing { pair: Some(Arc::unwrap_or_clone(pair)), reservation: None }.look());
+        }
         let row = sqlx::query(LOOK)
             .bind(record.system.as_str())
             .bind(record.id.as_str())
             .bind(target.as_str())
-            .fetch_one(&self.0)
+            .fetch_one(&self.pool)
             .await?;
         Ok(Standing::read(&row, 0)?.look())
     }
 
     pub(crate) async fn look_many(&self, records: &[RecordId], target: &System) -> Result<Vec<Look>, Failure> {
         let keys: Vec<[&str; 2]> = records.iter().map(|record| [record.system.as_str(), &record.id]).collect();
-        let rows = sqlx::query(LOOK_MANY).bind(json(&keys)?).bind(target.as_str()).fetch_all(&self.0).await?;
+        let rows = sqlx::query(LOOK_MANY).bind(json(&keys)?).bind(target.as_str()).fetch_all(&self.pool).await?;
         rows.iter().map(|row| Ok(Standing::read(row, 0)?.look())).collect()
     }
 
@@ -101,7 +112,7 @@ impl Reads {
         record: &RecordId,
         facts: &EventFacts,
     ) -> Result<(Look, Option<Operation>), Failure> {
-        if let Some(pair) = self.pairs_of(record).await?.into_iter().next() {
+        if let Some(pair) = self.first_pair(record).await? {
             let pair = Some(pair);
             return Ok((Standing { pair, reservation: None }.look(), None));
         }
@@ -112,26 +123,41 @@ impl Reads {
         Ok((Look::Missing, create.filter(|create| create.kind == OperationKind::Create && create.pair.is_none())))
     }
 
+    async fn first_pair(&self, record: &RecordId) -> Result<Option<Pair>, Failure> {
+        if let Some(pair) = self.cache.first_pair(record) {
+            return Ok(Some(Arc::unwrap_or_clone(pair)));
+        }
+        let before = self.cache.moment();
+        let pair = self.pairs_of(record).await?.into_iter().next();
+        if let Some(pair) = &pair {
+            self.cache.was_read(before, record, pair);
+        }
+        Ok(pair)
+    }
+
     async fn operation(&self, id: &OperationId) -> Result<Option<Operation>, Failure> {
-        let row = sqlx::query(OPERATION).bind(id.0.as_str()).fetch_optional(&self.0).await?;
+        if let Some(operation) = self.cache.operation(id) {
+            return Ok(Some(Arc::unwrap_or_clone(operation)));
+        }
+        let row = sqlx::query(OPERATION).bind(id.0.as_str()).fetch_optional(&self.pool).await?;
         row.map(|row| Reader::at(&row, 0).operation()).transpose()
     }
 
     async fn pairs_of(&self, record: &RecordId) -> Result<Vec<Pair>, Failure> {
         let query = sqlx::query(PAIRS_OF).bind(record.system.as_str()).bind(record.id.as_str());
-        query.fetch_all(&self.0).await?.iter().map(pair_with_open).collect()
+        query.fetch_all(&self.pool).await?.iter().map(|row| pair_with_open(row, 0)).collect()
     }
 
     pub(crate) async fn pairs(&self, after: Option<PairId>, most: usize) -> Result<Vec<Pair>, Failure> {
         let query = sqlx::query(PAIRS_AFTER).bind(after.map_or(i64::MIN, |after| after.0)).bind(limit(most));
-        query.fetch_all(&self.0).await?.iter().map(pair_with_open).collect()
+        query.fetch_all(&self.pool).await?.iter().map(|row| pair_with_open(row, 0)).collect()
     }
 
     pub(crate) async fn cases(&self, most: usize) -> Result<Vec<Case>, Failure> {
         let query = sqlx::query(
             "SELECT id, kind, records, detail, opened_at FROM cases WHERE closed_at IS NULL ORDER BY id LIMIT $1",
         );
-        query.bind(limit(most)).fetch_all(&self.0).await?.iter().map(|row| Reader::at(row, 0).case()).collect()
+        query.bind(limit(most)).fetch_all(&self.pool).await?.iter().map(|row| Reader::at(row, 0).case()).collect()
     }
 
     pub(crate) async fn history(&self, record: &RecordId) -> Result<History, Failure> {
@@ -139,7 +165,7 @@ impl Reads {
         let reservation = sqlx::query(RESERVATION_OF)
             .bind(record.system.as_str())
             .bind(record.id.as_str())
-            .fetch_optional(&self.0)
+            .fetch_optional(&self.pool)
             .await?
             .map(|row| Reader::at(&row, 0).reservation())
             .transpose()?;
@@ -151,18 +177,18 @@ impl Reads {
             .bind(other.map(|other| other.system.as_str()))
             .bind(other.map(|other| other.id.as_str()))
             .bind(number)
-            .fetch_all(&self.0)
+            .fetch_all(&self.pool)
             .await?;
         let notes = sqlx::query("SELECT at, kind, field, system, lost, kept FROM note WHERE pair = $1 ORDER BY id")
             .bind(number)
-            .fetch_all(&self.0)
+            .fetch_all(&self.pool)
             .await?;
         let cases = sqlx::query(
             "SELECT id, kind, records, detail, opened_at FROM cases \
              WHERE EXISTS (SELECT 1 FROM json_each(records) WHERE value = $1) ORDER BY id",
         )
         .bind(record.to_string())
-        .fetch_all(&self.0)
+        .fetch_all(&self.pool)
         .await?;
         Ok(History {
             pair,
@@ -185,7 +211,7 @@ impl Reads {
              FROM reservation r JOIN operation o ON o.id = r.operation WHERE r.closed = 0 AND o.state <> $1",
         )
         .bind(OperationState::Failed.name())
-        .fetch_one(&self.0)
+        .fetch_one(&self.pool)
         .await?;
         let mut columns = Reader::at(&row, 0);
         Ok(StoreCounts {
@@ -200,7 +226,7 @@ impl Reads {
     }
 
     pub(crate) async fn creates(&self) -> Result<Option<String>, Failure> {
-        Ok(sqlx::query_scalar("SELECT value FROM meta WHERE key = 'creates'").fetch_optional(&self.0).await?)
+        Ok(sqlx::query_scalar("SELECT value FROM meta WHERE key = 'creates'").fetch_optional(&self.pool).await?)
     }
 
     /// Operations that ended before an instant and may go, from a place in the order of their ends.
@@ -221,18 +247,9 @@ impl Reads {
         .bind(after.0)
         .bind(after.1)
         .bind(limit(most))
-        .fetch_all(&self.0)
+        .fetch_all(&self.pool)
         .await?)
     }
-}
-
-fn pair_with_open(row: &SqliteRow) -> Result<Pair, Failure> {
-    let mut pair = Reader::at(row, 0).pair()?;
-    let mut open = Reader::at(row, PAIR_COLUMNS);
-    if !open.is_absent()? {
-        pair.open = Some(open.operation()?);
-    }
-    Ok(pair)
 }
 
 fn note(row: &SqliteRow) -> Result<(Timestamp, Note), Failure> {

@@ -4,21 +4,22 @@
 //! a crowd of callers costs one sync, and what anybody is told is durable. The same task hands out hints: it alone
 //! changes what is at work, between two transactions, so no hint can be merged, finished and handed out at once.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use pairline_sdk::{Clock, Delivery, Disposition, Hint, Random, Taken, Timestamp};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Connection, Row, SqliteConnection};
+use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
-use crate::engine::{Lanes, Question, finish, hint_delete, hint_upsert, inbox_insert, keys, ready_select, take};
+use crate::batch::Batch;
+use crate::cache::Cache;
+use crate::engine::{Lanes, finish, keys, take};
 use crate::failure::Failure;
+use crate::known::{Known, Needs};
 use crate::lock::OwnerLock;
-use crate::row::{json, operation_columns, pair_columns};
-use crate::work::{Known, Needs, Work, known_operations, known_pairs};
+use crate::work::Work;
 use crate::{OpenError, Options};
 
 /// A write of its own. It may be run a second time, if the transaction it was in is rolled back.
@@ -31,7 +32,7 @@ pub(crate) trait Command: Send + Sync + 'static {
     const TOUCHES_HINTS: bool = false;
 
     /// What it will read first. It is read for all of a group at once.
-    fn needs(&self, _needs: &mut Needs) {}
+    fn needs(&self, _needs: &mut Needs<'_>) {}
 
     async fn run(&self, work: &mut Work<'_>) -> Result<Self::Answer, Failure>;
 }
@@ -42,7 +43,7 @@ type Reply<T> = oneshot::Sender<Result<T, Failure>>;
 #[async_trait]
 trait Job: Send {
     fn touches_hints(&self) -> bool;
-    fn needs(&self, needs: &mut Needs);
+    fn needs(&self, needs: &mut Needs<'_>);
     async fn run(&mut self, work: &mut Work<'_>) -> Result<(), Failure>;
     fn conclude(self: Box<Self>, committed: Result<(), Failure>);
 }
@@ -59,7 +60,7 @@ impl<C: Command> Job for Asked<C> {
         C::TOUCHES_HINTS
     }
 
-    fn needs(&self, needs: &mut Needs) {
+    fn needs(&self, needs: &mut Needs<'_>) {
         self.command.needs(needs);
     }
 
@@ -103,6 +104,7 @@ impl Writer {
         options: &Options,
         start: i64,
         lanes: Lanes,
+        cache: Cache,
     ) -> Result<Self, OpenError> {
         let io = |error: std::io::Error| OpenError::Database(format!("no thread for its writes: {error}"));
         let (sender, receiver) = mpsc::channel(options.queue.max(1));
@@ -117,6 +119,8 @@ impl Writer {
             start,
             lanes,
             data_version: None,
+            version_in_memory: None,
+            cache,
             gather: options.gather,
             ready: None,
         };
@@ -225,8 +229,11 @@ struct Task {
     random: Arc<dyn Random>,
     start: i64,
     lanes: Lanes,
+    cache: Cache,
     /// Changes when another process commits.
     data_version: Option<i64>,
+    /// The same, when what is in memory was last known to be good.
+    version_in_memory: Option<i64>,
     /// What was ready after the last commit, of at most so many for each system.
     ready: Option<(Vec<SqliteRow>, i64)>,
     gather: std::time::Duration,
@@ -234,36 +241,6 @@ struct Task {
 
 /// Writes that came together before make it likely that more are on their way.
 const CROWD: usize = 4;
-
-/// How a transaction begins, with what is to be read or inserted first. Each statement of a text answers for itself and
-/// may wake this task, so a text has only what it needs.
-///
-/// Not through sqlx's own transactions: when SQLite rolls back by itself (the disk is full), they try to roll back what
-/// is not there any more, and the connection never recovers.
-fn opening(keys: bool, needs: bool) -> &'static str {
-    match (keys, needs) {
-        (true, true) => {
-            concat!("BEGIN IMMEDIATE; ", inbox_insert!(), "; ", known_pairs!(), "; ", known_operations!())
-        }
-        (true, false) => concat!("BEGIN IMMEDIATE; ", inbox_insert!()),
-        (false, true) => concat!("BEGIN IMMEDIATE; ", known_pairs!(), "; ", known_operations!()),
-        (false, false) => "BEGIN IMMEDIATE",
-    }
-}
-
-/// How it ends, and what may be handed out then. If the commit fails, the question is not asked.
-fn closing(hints: bool, done: bool, asked: bool) -> &'static str {
-    match (hints, done, asked) {
-        (true, true, true) => concat!(hint_upsert!(), "; ", hint_delete!(), "; COMMIT; ", ready_select!()),
-        (true, true, false) => concat!(hint_upsert!(), "; ", hint_delete!(), "; COMMIT"),
-        (true, false, true) => concat!(hint_upsert!(), "; COMMIT; ", ready_select!()),
-        (true, false, false) => concat!(hint_upsert!(), "; COMMIT"),
-        (false, true, true) => concat!(hint_delete!(), "; COMMIT; ", ready_select!()),
-        (false, true, false) => concat!(hint_delete!(), "; COMMIT"),
-        (false, false, true) => concat!("COMMIT; ", ready_select!()),
-        (false, false, false) => "COMMIT",
-    }
-}
 
 impl Task {
     async fn run(mut self, mut inbox: mpsc::Receiver<Message>, most: usize, watch: std::time::Duration) {
@@ -349,61 +326,54 @@ impl Task {
     async fn attempt(&mut self, group: &mut Group, now: Timestamp) -> Result<Vec<Taken>, Failure> {
         let outcome = self.run_all(group, now).await;
         if outcome.is_err() {
+            // It may have been committed all the same: the question after it can fail too.
+            self.cache.clear();
             // An error here says that there is no transaction any more, which is what we want.
             drop(sqlx::query("ROLLBACK").execute(&mut self.connection).await);
         }
         outcome
     }
 
-    /// One transaction in few round trips: each of them wakes two threads, which costs more than most statements.
+    /// One transaction in two trips: what is read, and what is written. The commit is in the second one.
+    ///
+    /// Not through sqlx's own transactions: when SQLite rolls back by itself (the disk is full), they try to roll back
+    /// what is not there any more, and the connection never recovers.
     async fn run_all(&mut self, group: &mut Group, now: Timestamp) -> Result<Vec<Taken>, Failure> {
         let deliveries: Vec<&Delivery> = group.takes.iter().map(|(delivery, _)| delivery).collect();
-        let mut needs = Needs::default();
+        let mut needs = Needs::new(&self.cache);
         group.jobs.iter().for_each(|job| job.needs(&mut needs));
-        let keys = keys(&deliveries);
-        let needed = !(needs.pairs.is_empty() && needs.operations.is_empty());
-        let rows = sqlx::query(opening(!keys.is_empty(), needed))
-            .bind(json(&keys)?)
-            .bind(now.as_millis())
-            .bind(json(&needs.pairs)?)
-            .bind(json(&needs.operations)?)
-            .fetch_all(&mut self.connection)
-            .await?;
-        let mut fresh = HashSet::new();
-        let mut known = Known::default();
-        for row in &rows {
-            // Of the three answers, the new keys have two columns.
-            if row.len() == 2 {
-                fresh.insert((row.try_get(0)?, row.try_get(1)?));
-            } else {
-                known.add(row)?;
-            }
+        let mut opening = Batch::default();
+        Known::ask(opening.add("BEGIN IMMEDIATE"), &needs, keys(&deliveries)?)?;
+        let rows = opening.run(&mut self.connection).await?;
+        let mut known = Known::read(&rows, needs)?;
+        if self.version_in_memory.replace(known.data_version) != Some(known.data_version) {
+            // Another process has written: what is in memory may be old.
+            self.cache.clear();
         }
-
-        let random = self.random.as_ref();
-        let mut work = Work { connection: &mut self.connection, random, now, start: self.start, known };
-        let sorted = take(&mut work, &mut self.lanes, &deliveries, fresh).await?;
+        let taken = std::mem::take(&mut known.taken);
+        let mut work = Work::new(&mut self.connection, &self.cache, self.random.as_ref(), now, self.start, known);
+        let sorted = take(&mut work, &mut self.lanes, &deliveries, &taken).await?;
         for job in &mut group.jobs {
             job.run(&mut work).await?;
         }
         let finished: Vec<&Finished> = group.finishes.iter().map(|(finished, _)| finished).collect();
-        let done = finish(&mut work, &mut self.lanes, &finished).await?;
+        let ended = finish(&mut work, &mut self.lanes, &finished).await?;
 
+        let mut closing = Batch::default();
+        let changed = work.end(&mut closing)?;
+        sorted.write(&mut closing, now)?;
+        ended.write(&mut closing)?;
+        closing.add("COMMIT");
+        // What may be handed out then. If the commit fails, the question is not asked.
         let ending: Vec<i64> = finished.iter().map(|finished| finished.hint).collect();
         let question = self.lanes.question_after(group.touches_hints(), &ending, now)?;
-        let asked = question.is_some();
-        let question = question.unwrap_or_else(Question::none);
-        let ready = sqlx::query(closing(!sorted.hints.is_empty(), !done.is_empty(), asked))
-            .bind(json(&sorted.hints)?)
-            .bind(now.as_millis())
-            .bind(json(&done)?)
-            .bind(question.systems)
-            .bind(question.most)
-            .bind(question.not_these)
-            .fetch_all(&mut self.connection)
-            .await?;
+        if let Some(question) = &question {
+            question.ask(&mut closing, now)?;
+        }
+        let ready = closing.run(&mut self.connection).await?;
         // It is committed. What follows is memory.
-        self.ready = asked.then_some((ready, question.most));
+        self.cache.committed(changed);
+        self.ready = question.map(|question| (ready, question.most));
         Ok(sorted.taken)
     }
 
@@ -439,6 +409,7 @@ impl Task {
             Ok(version) if self.data_version == Some(version) => {}
             Ok(version) => {
                 self.data_version = Some(version);
+                self.cache.clear();
                 self.lanes.distrust();
             }
             Err(error) => tracing::warn!(%error, "the database does not say whether it was changed"),

@@ -1,5 +1,8 @@
 -- The id mapping, the ledger, and the embedded engine's inbox, hints and trash.
 --
+-- Many rows are written by one statement. With "OR ROLLBACK", and references that are checked at the commit, SQLite need
+-- not keep a copy of each page it changes for the case that such a statement fails halfway: then all of it goes back.
+--
 -- Times are milliseconds since 1970. JSON is text. Every table is STRICT: a column holds what it says.
 -- `{first,second}_*` are the two sides of a pair: first the record that was there before, then the one made or found.
 
@@ -51,7 +54,7 @@ CREATE TABLE mapping (
     source_id           TEXT NOT NULL,
     target_system       TEXT NOT NULL,
     target_id           TEXT NOT NULL,
-    pair                INTEGER NOT NULL REFERENCES pair (id),
+    pair                INTEGER NOT NULL REFERENCES pair (id) DEFERRABLE INITIALLY DEFERRED,
     created_at          INTEGER NOT NULL,
     created_by_topology TEXT NOT NULL,
     last_seen_at        INTEGER NOT NULL,
@@ -85,13 +88,18 @@ CREATE TRIGGER pair_is_kept BEFORE DELETE ON pair BEGIN
     SELECT RAISE(ABORT, 'a pair is never deleted, only marked inactive');
 END;
 
+-- A decision is made on a pair as it was read. One that was made on an older copy is refused here, whoever made it.
+CREATE TRIGGER pair_moves_on BEFORE UPDATE OF revision ON pair WHEN NEW.revision <= OLD.revision BEGIN
+    SELECT RAISE(ROLLBACK, 'a pair was changed by a decision on an older revision');
+END;
+
 -- The ledger: one row per outbound operation, committed before anything leaves the machine.
 CREATE TABLE operation (
     id                 TEXT NOT NULL PRIMARY KEY, -- time-ordered, so rows and index grow at their end
     kind               TEXT NOT NULL CHECK (kind IN ('create', 'update')),
     state              TEXT NOT NULL
         CHECK (state IN ('pending', 'committed', 'failed', 'unknown', 'not-sent', 'superseded')),
-    pair               INTEGER REFERENCES pair (id), -- null for a create, until it is mapped
+    pair               INTEGER REFERENCES pair (id) DEFERRABLE INITIALLY DEFERRED, -- null for a create, until it is mapped
     contract           TEXT NOT NULL,
     source_system      TEXT NOT NULL,
     source_id          TEXT NOT NULL,
@@ -136,7 +144,7 @@ CREATE TABLE reservation (
     source_id     TEXT NOT NULL,
     target_system TEXT NOT NULL,
     incarnation   INTEGER NOT NULL, -- a refused create frees the reservation for the next one, with a new key
-    operation     TEXT NOT NULL REFERENCES operation (id),
+    operation     TEXT NOT NULL REFERENCES operation (id) DEFERRABLE INITIALLY DEFERRED,
     closed        INTEGER NOT NULL, -- the source record is gone: nothing is created for it
     PRIMARY KEY (source_system, source_id, target_system)
 ) STRICT, WITHOUT ROWID;
@@ -146,7 +154,7 @@ CREATE INDEX reservation_by_operation ON reservation (operation);
 -- Decisions against a person's edit. Rows are kept.
 CREATE TABLE note (
     id     INTEGER NOT NULL PRIMARY KEY,
-    pair   INTEGER NOT NULL REFERENCES pair (id),
+    pair   INTEGER NOT NULL REFERENCES pair (id) DEFERRABLE INITIALLY DEFERRED,
     at     INTEGER NOT NULL,
     kind   TEXT NOT NULL CHECK (kind IN ('violation', 'conflict')),
     field  TEXT NOT NULL,
@@ -176,10 +184,9 @@ CREATE TABLE inbox (
     record_id   TEXT NOT NULL,
     kind        TEXT,
     received_at INTEGER NOT NULL,
-    UNIQUE (application, event_key)
+    -- An event is about one record. With the record first, this also finds a record's events, for its story.
+    UNIQUE (application, record_id, event_key)
 ) STRICT;
--- A record's events, for its story.
-CREATE INDEX inbox_by_record ON inbox (application, record_id);
 
 -- Records to look at, at most one row each. No claim is written here: what is at work is known to the one process that
 -- owns the database, and is handed out again by the next one.

@@ -24,7 +24,7 @@ impl Command for Pause {
                 .bind(system.as_str())
                 .bind(self.reason.as_str())
                 .bind(work.now.as_millis())
-                .execute(&mut *work.connection)
+                .execute(work.connection().await?)
                 .await?;
         }
         Ok(())
@@ -44,7 +44,7 @@ impl Command for Resume {
         for system in &self.systems {
             sqlx::query("DELETE FROM paused WHERE system = $1")
                 .bind(system.as_str())
-                .execute(&mut *work.connection)
+                .execute(work.connection().await?)
                 .await?;
         }
         Ok(())
@@ -62,7 +62,7 @@ impl Command for Approve {
         let found: Option<(String, Option<String>)> =
             sqlx::query_as("SELECT system, record_id FROM trash WHERE id = $1 AND state = 'open'")
                 .bind(self.0.0)
-                .fetch_optional(&mut *work.connection)
+                .fetch_optional(work.connection().await?)
                 .await?;
         let Some((system, id)) = found else { return Ok(Err(no_such(self.0))) };
         let Some(id) = id else {
@@ -95,7 +95,7 @@ async fn decide(work: &mut Work<'_>, item: TrashId, state: &'static str) -> Resu
         .bind(item.0)
         .bind(state)
         .bind(work.now.as_millis())
-        .execute(&mut *work.connection)
+        .execute(work.connection().await?)
         .await?;
     Ok(done.rows_affected() > 0)
 }
@@ -113,7 +113,7 @@ async fn add_hint(work: &mut Work<'_>, record: &RecordId) -> Result<(), Failure>
     .bind(record.id.as_str())
     .bind(work.now.as_millis())
     .bind(time_ordered_id(work.now, work.random))
-    .execute(&mut *work.connection)
+    .execute(work.connection().await?)
     .await?;
     Ok(())
 }
@@ -125,7 +125,7 @@ impl Command for Rewind {
     type Answer = ();
 
     async fn run(&self, work: &mut Work<'_>) -> Result<(), Failure> {
-        sqlx::query("DELETE FROM cursor").execute(&mut *work.connection).await?;
+        sqlx::query("DELETE FROM cursor").execute(work.connection().await?).await?;
         Ok(())
     }
 }
@@ -146,7 +146,7 @@ impl Command for Prune {
         )
         .bind(self.received_before.as_millis())
         .bind(row::limit(self.limit))
-        .execute(&mut *work.connection)
+        .execute(work.connection().await?)
         .await?;
         Ok(done.rows_affected())
     }

@@ -10,6 +10,7 @@ use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 use tokio::sync::mpsc;
 
+use crate::batch::Batch;
 use crate::failure::Failure;
 use crate::row::{Reader, json, limit};
 
@@ -62,35 +63,38 @@ pub(crate) struct Lanes {
 }
 
 /// What is ready, system by system, with the lane of each and the news of the other records of its pair; and when the
-/// next one will be. `$2`: now, `$4`: systems, `$5`: at most so many of each, `$6`: not these. (`$5 + 0`: the planner
-/// looks at a bare parameter of a limit, and prepares the statement anew whenever it is bound.)
-macro_rules! ready_select {
-    () => {
-        "SELECT s.value, (SELECT min(ready_at) FROM hint WHERE system = s.value AND ready_at > $2), \
-             h.id, h.record_id, h.facts, h.received, h.since, h.hops, h.correlation_id, h.revision, \
-             m.pair, o.system, o.record_id, o.received \
-         FROM json_each($4) s \
-         LEFT JOIN hint h ON h.id IN (\
-             SELECT id FROM hint WHERE system = s.value AND ready_at <= $2 \
-             AND id NOT IN (SELECT value FROM json_each($6)) ORDER BY ready_at, id LIMIT $5 + 0) \
-         LEFT JOIN mapping m ON m.source_system = h.system AND m.source_id = h.record_id \
-         LEFT JOIN hint o ON o.system = m.target_system AND o.record_id = m.target_id"
-    };
-}
+/// next one will be. (`? + 0`: the planner looks at a bare parameter of a limit, and prepares the statement anew
+/// whenever it is bound.)
+const READY: &str = "\
+    SELECT s.value, (SELECT min(ready_at) FROM hint WHERE system = s.value AND ready_at > ?), \
+        h.id, h.record_id, h.facts, h.received, h.since, h.hops, h.correlation_id, h.revision, \
+        m.pair, o.system, o.record_id, o.received \
+    FROM json_each(?) s \
+    LEFT JOIN hint h ON h.id IN (\
+        SELECT id FROM hint WHERE system = s.value AND ready_at <= ? \
+        AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY ready_at, id LIMIT ? + 0) \
+    LEFT JOIN mapping m ON m.source_system = h.system AND m.source_id = h.record_id \
+    LEFT JOIN hint o ON o.system = m.target_system AND o.record_id = m.target_id";
 
-pub(crate) use ready_select;
-
-/// A question for what is ready, as the parameters of [`ready_select`].
+/// A question for what is ready.
 pub(crate) struct Question {
-    pub(crate) systems: String,
+    systems: String,
+    not_these: String,
+    /// Of each system at most so many.
     pub(crate) most: i64,
-    pub(crate) not_these: String,
 }
 
 impl Question {
-    /// Asks for nothing.
-    pub(crate) fn none() -> Self {
-        Self { systems: "[]".to_owned(), most: 0, not_these: "[]".to_owned() }
+    /// Adds the statement that asks it.
+    pub(crate) fn ask(&self, batch: &mut Batch, now: Timestamp) -> Result<(), Failure> {
+        batch
+            .add(READY)
+            .bind(now.as_millis())?
+            .bind(self.systems.clone())?
+            .bind(now.as_millis())?
+            .bind(self.not_these.clone())?
+            .bind(self.most)?;
+        Ok(())
     }
 }
 
@@ -137,9 +141,10 @@ impl Lanes {
         self.at_work.get(&hint)
     }
 
-    /// The revision a record's row had when it was handed out, if it is at work.
-    pub(crate) fn revision_at_work(&self, record: &RecordId) -> Option<i64> {
-        Some(self.at_work.get(self.records.get(record)?)?.revision)
+    /// The row of a record that is at work, and its revision when it was handed out.
+    pub(crate) fn in_hand(&self, record: &RecordId) -> Option<(i64, i64)> {
+        let hint = self.records.get(record)?;
+        Some((*hint, self.at_work.get(hint)?.revision))
     }
 
     /// A record that has just been handed out settles first.
@@ -250,15 +255,10 @@ impl Lanes {
         let mut most = limit(self.room() + 2);
         while self.look && self.room() > 0 {
             let not_these: Vec<&i64> = self.at_work.keys().collect();
-            let rows = sqlx::query(concat!(ready_select!()))
-                .bind(None::<i64>)
-                .bind(now.as_millis())
-                .bind(None::<i64>)
-                .bind(self.unpaused()?)
-                .bind(most)
-                .bind(json(&not_these)?)
-                .fetch_all(&mut *connection)
-                .await?;
+            let question = Question { systems: self.unpaused()?, not_these: json(&not_these)?, most };
+            let mut batch = Batch::default();
+            question.ask(&mut batch, now)?;
+            let rows = batch.run(connection).await?;
             self.answered(&rows, most, now)?;
             // Some of these were held up by their lanes.
             most = most.saturating_mul(4);

@@ -19,11 +19,11 @@ impl Command for Deactivate {
         let mut pairs = work.pairs_of(record).await?;
         for pair in pairs.iter_mut().filter(|pair| pair.is_active()) {
             if let Some(open) = pair.open.take() {
-                work.supersede(Some(&open.id)).await?;
+                work.supersede(open).await?;
             }
             pair.state = PairState::Inactive { gone: record.system.clone(), since: work.now };
             pair.touched(work.now);
-            work.save_pair(pair).await?;
+            work.save_pair(pair.clone());
         }
         Ok(pairs.into_iter().next())
     }
@@ -44,7 +44,7 @@ impl Command for Reactivate {
         for pair in pairs.iter_mut().filter(back) {
             pair.state = PairState::Active;
             pair.touched(work.now);
-            work.save_pair(pair).await?;
+            work.save_pair(pair.clone());
         }
         Ok(pairs.into_iter().next())
     }
@@ -55,7 +55,7 @@ async fn close_reservations(work: &mut Work<'_>, source: &RecordId, closed: bool
         .bind(source.system.as_str())
         .bind(source.id.as_str())
         .bind(closed)
-        .execute(&mut *work.connection)
+        .execute(work.connection().await?)
         .await?;
     Ok(())
 }

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use pairline_sdk::{Adopted, Adoption, OperationState, Outcome, Pair, PairId, RecordId};
 
 use crate::failure::Failure;
+use crate::known::Needs;
 use crate::work::Work;
 use crate::writer::Command;
 
@@ -12,6 +13,12 @@ pub(super) struct Adopt(pub(super) Adoption);
 #[async_trait]
 impl Command for Adopt {
     type Answer = Adopted;
+
+    fn needs(&self, needs: &mut Needs<'_>) {
+        let Self(adoption) = self;
+        needs.place(&adoption.names, &adoption.system);
+        needs.place(&RecordId::new(&adoption.system, &adoption.record.id), &adoption.names.system);
+    }
 
     async fn run(&self, work: &mut Work<'_>) -> Result<Adopted, Failure> {
         let Self(adoption) = self;
@@ -55,7 +62,7 @@ impl Command for Adopt {
             return Ok(Adopted::Unverified);
         }
         let pair = Pair::found(PairId(0), &adoption.contract, [names.clone(), record], &adoption.topology, work.now);
-        Ok(paired(work.insert_pair(pair).await?))
+        Ok(paired(work.insert_pair(pair)))
     }
 }
 

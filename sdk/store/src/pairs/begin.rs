@@ -5,7 +5,8 @@ use async_trait::async_trait;
 use pairline_sdk::{Begin, Intent, Rebase, Revision, Update};
 
 use crate::failure::Failure;
-use crate::work::{Needs, Work};
+use crate::known::Needs;
+use crate::work::Work;
 use crate::writer::Command;
 
 pub(super) struct BeginUpdate {
@@ -17,8 +18,8 @@ pub(super) struct BeginUpdate {
 impl Command for BeginUpdate {
     type Answer = Begin;
 
-    fn needs(&self, needs: &mut Needs) {
-        needs.pairs.push(self.update.pair.0);
+    fn needs(&self, needs: &mut Needs<'_>) {
+        needs.pair(self.update.pair);
     }
 
     async fn run(&self, work: &mut Work<'_>) -> Result<Begin, Failure> {
@@ -29,7 +30,7 @@ impl Command for BeginUpdate {
                 return Ok(Begin::Busy(open.id));
             }
             if pair.revision == *revision && pair.is_active() {
-                work.supersede(update.supersedes.as_ref()).await?;
+                work.supersede(open).await?;
             }
         }
         if pair.revision != *revision || !pair.is_active() {
@@ -38,8 +39,9 @@ impl Command for BeginUpdate {
         let operation = update.operation(work.next_operation(), &pair, work.now, work.start);
         pair.rebased(&update.rebase, work.now);
         pair.side_mut(&update.target).newest = Some(operation.id.clone());
-        work.begin_update(&operation, &pair).await?;
-        work.add_notes(pair.id, &update.notes).await?;
+        work.add_notes(pair.id, &update.notes)?;
+        work.save_pair(pair);
+        work.insert_operation(&operation).await?;
         Ok(Begin::Won(Intent::recorded(operation)))
     }
 }
@@ -50,26 +52,29 @@ pub(super) struct TakeAsAgreed(pub(super) Rebase);
 impl Command for TakeAsAgreed {
     type Answer = bool;
 
-    fn needs(&self, needs: &mut Needs) {
-        needs.pairs.push(self.0.pair.0);
+    fn needs(&self, needs: &mut Needs<'_>) {
+        needs.pair(self.0.pair);
     }
 
     async fn run(&self, work: &mut Work<'_>) -> Result<bool, Failure> {
         let Self(rebase) = self;
         let Some(mut pair) = work.pair(rebase.pair).await? else { return Ok(false) };
-        let foreign = pair.open.as_ref().is_some_and(|open| rebase.supersedes.as_ref() != Some(&open.id));
+        let open = pair.open.take();
+        let foreign = open.as_ref().is_some_and(|open| rebase.supersedes.as_ref() != Some(&open.id));
         if pair.revision != rebase.revision || foreign {
             return Ok(false);
         }
-        work.supersede(rebase.supersedes.as_ref()).await?;
+        if let Some(open) = open {
+            work.supersede(open).await?;
+        }
         for system in &rebase.inverse_seen {
             pair.side_mut(system).inverse_written = true;
         }
         // Both sides were read: from here on there is a base to compare with.
         pair.fresh = false;
         pair.rebased(&rebase.changes, work.now);
-        work.save_pair(&pair).await?;
-        work.add_notes(pair.id, &rebase.notes).await?;
+        work.add_notes(pair.id, &rebase.notes)?;
+        work.save_pair(pair);
         Ok(true)
     }
 }

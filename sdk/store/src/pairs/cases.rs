@@ -28,7 +28,7 @@ impl Command for Close {
         let done = sqlx::query("UPDATE cases SET closed_at = $2 WHERE id = $1 AND closed_at IS NULL")
             .bind(self.0.0)
             .bind(work.now.as_millis())
-            .execute(&mut *work.connection)
+            .execute(work.connection().await?)
             .await?;
         Ok(done.rows_affected() > 0)
     }

@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use pairline_sdk::{OperationId, OperationKind, OperationState, Persisted};
 
 use crate::failure::Failure;
-use crate::work::{Needs, Work};
+use crate::known::Needs;
+use crate::work::Work;
 use crate::writer::Command;
 
 pub(super) struct Persist(pub(super) OperationId);
@@ -13,12 +14,16 @@ pub(super) struct Persist(pub(super) OperationId);
 impl Command for Persist {
     type Answer = Persisted;
 
-    fn needs(&self, needs: &mut Needs) {
-        needs.operations.push(self.0.0.clone());
+    fn needs(&self, needs: &mut Needs<'_>) {
+        let Some(create) = needs.operation(&self.0) else { return };
+        needs.place(&create.source, &create.target);
+        if let Some(made) = create.target_record() {
+            needs.place(&made, &create.source.system);
+        }
     }
 
     async fn run(&self, work: &mut Work<'_>) -> Result<Persisted, Failure> {
-        let Some((create, _)) = work.operation(&self.0).await? else { return Ok(Persisted::Nothing) };
+        let Some(create) = work.operation(&self.0).await? else { return Ok(Persisted::Nothing) };
         let (OperationKind::Create, OperationState::Committed, Some(made)) =
             (create.kind, create.state, create.target_record())
         else {

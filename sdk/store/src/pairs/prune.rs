@@ -55,7 +55,7 @@ impl Command for Delete {
              AND NOT EXISTS (SELECT 1 FROM reservation r WHERE r.operation = operation.id)",
         )
         .bind(row::json(&self.0)?)
-        .execute(&mut *work.connection)
+        .execute(work.connection().await?)
         .await?;
         Ok(done.rows_affected())
     }

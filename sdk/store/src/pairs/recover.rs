@@ -27,13 +27,13 @@ impl Command for Recover {
     type Answer = Vec<RecordId>;
 
     async fn run(&self, work: &mut Work<'_>) -> Result<Vec<RecordId>, Failure> {
-        let rows = sqlx::query(ORPHANS).bind(work.start).fetch_all(&mut *work.connection).await?;
+        let rows = sqlx::query(ORPHANS).bind(work.start).fetch_all(work.connection().await?).await?;
         for row in &rows {
             let mut operation = Reader::at(row, 0).operation()?;
             operation.orphan();
             work.save_operation(&operation).await?;
         }
-        let rows = sqlx::query(TO_LOOK_AT).fetch_all(&mut *work.connection).await?;
+        let rows = sqlx::query(TO_LOOK_AT).fetch_all(work.connection().await?).await?;
         rows.iter().map(|row| Reader::at(row, 0).record()).collect()
     }
 }

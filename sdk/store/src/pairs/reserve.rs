@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use pairline_sdk::{Create, Creates, Intent, Look, Reserve};
 
 use crate::failure::Failure;
+use crate::known::Needs;
 use crate::row;
 use crate::work::Work;
 use crate::writer::Command;
@@ -14,6 +15,10 @@ pub(super) struct ReserveCreate(pub(super) Create);
 impl Command for ReserveCreate {
     type Answer = Reserve;
 
+    fn needs(&self, needs: &mut Needs<'_>) {
+        needs.place(&self.0.source, &self.0.target);
+    }
+
     async fn run(&self, work: &mut Work<'_>) -> Result<Reserve, Failure> {
         let Self(create) = self;
         let standing = work.standing(&create.source, &create.target).await?;
@@ -23,10 +28,7 @@ impl Command for ReserveCreate {
             Look::Missing => {}
             taken => return Ok(Reserve::Taken(taken)),
         }
-        let value = sqlx::query_scalar("SELECT value FROM meta WHERE key = 'creates'")
-            .fetch_optional(&mut *work.connection)
-            .await?;
-        match creates_of(value)? {
+        match creates_of(work.creates.as_deref())? {
             Creates::Allowed => {}
             Creates::Undecided => return Ok(Reserve::Held("the first start has not looked at both sides yet".into())),
             Creates::Held(reason) => return Ok(Reserve::Held(reason)),
@@ -34,24 +36,14 @@ impl Command for ReserveCreate {
         let incarnation = before + 1;
         let operation = create.operation(work.next_operation(), incarnation, work.now, work.start);
         work.insert_operation(&operation).await?;
-        sqlx::query(
-            "INSERT INTO reservation VALUES ($1, $2, $3, $4, $5, 0) \
-             ON CONFLICT DO UPDATE SET incarnation = excluded.incarnation, operation = excluded.operation",
-        )
-        .bind(create.source.system.as_str())
-        .bind(create.source.id.as_str())
-        .bind(create.target.as_str())
-        .bind(i64::from(incarnation))
-        .bind(operation.id.0.as_str())
-        .execute(&mut *work.connection)
-        .await?;
+        work.reserve(&operation, incarnation);
         Ok(Reserve::Won(Intent::recorded(operation)))
     }
 }
 
 /// What `meta` says about creates; nothing stands there before the first start has decided.
-pub(super) fn creates_of(value: Option<String>) -> Result<Creates, Failure> {
-    Ok(value.map(|text| serde_json::from_str(&text)).transpose()?.unwrap_or(Creates::Undecided))
+pub(super) fn creates_of(value: Option<&str>) -> Result<Creates, Failure> {
+    Ok(value.map(serde_json::from_str).transpose()?.unwrap_or(Creates::Undecided))
 }
 
 pub(super) struct SetCreates(pub(super) Creates);
@@ -61,10 +53,12 @@ impl Command for SetCreates {
     type Answer = ();
 
     async fn run(&self, work: &mut Work<'_>) -> Result<(), Failure> {
+        let value = row::json(&self.0)?;
         sqlx::query("INSERT INTO meta VALUES ('creates', $1) ON CONFLICT DO UPDATE SET value = excluded.value")
-            .bind(row::json(&self.0)?)
-            .execute(&mut *work.connection)
+            .bind(value.as_str())
+            .execute(work.connection().await?)
             .await?;
+        work.creates = Some(value);
         Ok(())
     }
 }

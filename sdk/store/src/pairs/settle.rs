@@ -6,7 +6,8 @@ use pairline_sdk::{
 };
 
 use crate::failure::Failure;
-use crate::work::{Needs, Work};
+use crate::known::Needs;
+use crate::work::Work;
 use crate::writer::Command;
 
 pub(super) struct Settle {
@@ -18,12 +19,12 @@ pub(super) struct Settle {
 impl Command for Settle {
     type Answer = Result<Settled, StoreError>;
 
-    fn needs(&self, needs: &mut Needs) {
-        needs.operations.push(self.operation.0.clone());
+    fn needs(&self, needs: &mut Needs<'_>) {
+        needs.operation(&self.operation);
     }
 
     async fn run(&self, work: &mut Work<'_>) -> Result<Self::Answer, Failure> {
-        let Some((mut operation, pair)) = work.operation(&self.operation).await? else {
+        let Some(mut operation) = work.operation(&self.operation).await? else {
             return Ok(Err(StoreError(format!("operation {} is not in the ledger", self.operation))));
         };
         if let (Some(known), Outcome::Committed { record }) = (&operation.target_id, &self.outcome)
@@ -36,13 +37,13 @@ impl Command for Settle {
             return Ok(Ok(Settled { operation }));
         }
         if operation.settle(&self.outcome, work.now) {
-            let update = operation.kind == OperationKind::Update && operation.state == OperationState::Committed;
-            match pair {
-                Some(mut pair) if update => {
-                    pair.committed(&operation, work.now);
-                    work.end_update(&operation, &pair).await?;
-                }
-                _ => work.save_operation(&operation).await?,
+            work.save_operation(&operation).await?;
+            if let (OperationKind::Update, OperationState::Committed, Some(pair)) =
+                (operation.kind, operation.state, operation.pair)
+                && let Some(mut pair) = work.pair(pair).await?
+            {
+                pair.committed(&operation, work.now);
+                work.save_pair(pair);
             }
         }
         Ok(Ok(Settled { operation }))
@@ -58,12 +59,16 @@ pub(super) struct SendAgain {
 impl Command for SendAgain {
     type Answer = Resend;
 
-    fn needs(&self, needs: &mut Needs) {
-        needs.operations.push(self.operation.0.clone());
+    fn needs(&self, needs: &mut Needs<'_>) {
+        needs.operation(&self.operation);
     }
 
     async fn run(&self, work: &mut Work<'_>) -> Result<Resend, Failure> {
-        let Some((mut operation, None)) = work.operation(&self.operation).await? else { return Ok(Resend::Moved) };
+        let Some(mut operation) = work.operation(&self.operation).await? else { return Ok(Resend::Moved) };
+        // What has a pair is settled by its pair.
+        if operation.pair.is_some() {
+            return Ok(Resend::Moved);
+        }
         let waits = match operation.state {
             OperationState::Unknown | OperationState::NotSent => true,
             OperationState::Pending => !operation.is_live(work.now, work.start),
