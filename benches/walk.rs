@@ -22,8 +22,8 @@ impl ProcessAction for Touch {
     }
 
     async fn process_action(&self, dto: ProcessDto) -> Result<ProcessDto, NodeError> {
-        let seen: Option<u64> = dto.get("seen")?;
-        Ok(dto.with("seen", &(seen.unwrap_or(0) + 1)))
+        let seen: Option<std::sync::Arc<u64>> = dto.get("seen")?;
+        Ok(dto.with("seen", seen.map_or(0, |seen| *seen) + 1))
     }
 }
 

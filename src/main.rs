@@ -11,6 +11,9 @@ use std::sync::Arc;
 use pairline_runner::composition::Composition;
 use pairline_sdk::Registry;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let mut registry = Registry::new();
     pairline_nodes::register(&mut registry);

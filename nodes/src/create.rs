@@ -56,8 +56,8 @@ impl ProcessAction for CreateNode {
     }
 
     async fn process_action(&self, dto: ProcessDto) -> Result<ProcessDto, NodeError> {
-        let hint: HintPart = dto.need(HINT)?;
-        let record: Record = dto.need(RECORD)?;
+        let hint = dto.need::<HintPart>(HINT)?;
+        let record = dto.need::<Record>(RECORD)?;
         // The life of the request is counted from the intent, so the wait for a limit comes before it.
         self.application.admit().await?;
         let create = self.plan(&hint.record, &record, &dto)?;
@@ -114,7 +114,7 @@ impl CreateNode {
         let settled = self.ports.store.settle(&intent, &outcome).await?;
         let target = &self.settings.application;
         if settled.operation.state == OperationState::Committed {
-            return Ok(dto.with(OPERATION, &settled.operation.id).follow("created"));
+            return Ok(dto.with(OPERATION, settled.operation.id.clone()).follow("created"));
         }
         match outcome {
             Outcome::Committed { .. } => Err(NodeError::wait("the create was settled otherwise", BUSY_WAIT)),
@@ -137,7 +137,7 @@ impl CreateNode {
     /// What an open create needs, by what is known of it and what the target can promise.
     async fn recover(&self, dto: ProcessDto, source: &RecordId, open: Operation) -> Result<ProcessDto, NodeError> {
         match open.state {
-            OperationState::Committed => return Ok(dto.with(OPERATION, &open.id).follow("created")),
+            OperationState::Committed => return Ok(dto.with(OPERATION, open.id.clone()).follow("created")),
             OperationState::NotSent => return self.send_again(dto, source, &open).await,
             OperationState::Pending if self.ports.clock.now() < open.sent_at.plus(open.deadline) => {
                 return Err(NodeError::wait(format!("{} is under way", open.id), BUSY_WAIT));

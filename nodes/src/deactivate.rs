@@ -48,7 +48,7 @@ impl ProcessAction for Deactivate {
     }
 
     async fn process_action(&self, dto: ProcessDto) -> Result<ProcessDto, NodeError> {
-        let gone: RecordId = dto.need(GONE)?;
+        let gone = dto.need::<RecordId>(GONE)?;
         self.store.deactivate(&gone).await?;
         Ok(dto.stop(&format!("{gone} is gone")))
     }
@@ -65,13 +65,13 @@ mod tests {
         let gone = tester.hint("crm", "crm-1", json!({ "kind": "deleted" }));
         let with = json!({ "source": "crm", "target": "erp" });
 
-        let gone = gone.with("gone", &json!({ "system": "crm", "id": "crm-1" }));
+        let gone = gone.with("gone", json!({ "system": "crm", "id": "crm-1" }));
         tester.run("deactivate", with.clone(), gone.clone()).unwrap();
         tester.run("deactivate", with.clone(), gone).unwrap();
 
         let survivor = tester
             .hint("erp", "erp-1", json!({ "kind": "updated" }))
-            .with("record", &json!({ "id": "erp-1", "fields": {} }));
+            .with("record", json!({ "id": "erp-1", "fields": {} }));
         let ended = tester.run("resolve", json!({ "source": "erp", "target": "crm" }), survivor).unwrap();
         assert_eq!(ended.route(), Some("inactive"));
     }

@@ -33,6 +33,7 @@ struct EchoFilter {
 fn describe() -> NodeDescription {
     NodeDescription::new("echo-filter", "Drops our own write coming back, by which write it is.", PlatformKind::Custom)
         .effect(Effect::Reads)
+        .at_the_door()
         .route_or("own", "The event is our own write.", RouteDefault::End)
         .route("foreign", "The event is somebody's edit, or might be.")
         .setting("application", "The application whose events these are.", SettingKind::Application)
@@ -53,7 +54,7 @@ impl ProcessAction for EchoFilter {
     }
 
     async fn process_action(&self, dto: ProcessDto) -> Result<ProcessDto, NodeError> {
-        let hint: HintPart = dto.need(HINT)?;
+        let hint = dto.need::<HintPart>(HINT)?;
         if hint.record.system != self.settings.application {
             let (expected, found) = (&self.settings.application, &hint.record.system);
             return Err(NodeError::stop(format!("expected an event of `{expected}`, found one of `{found}`")));

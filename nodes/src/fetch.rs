@@ -47,11 +47,11 @@ impl ProcessAction for Fetch {
     }
 
     async fn process_action(&self, dto: ProcessDto) -> Result<ProcessDto, NodeError> {
-        let hint: HintPart = dto.need(HINT)?;
+        let hint = dto.need::<HintPart>(HINT)?;
         self.application.admit().await?;
         match self.application.read(&hint.record.id).await? {
-            Some(record) => Ok(dto.with(RECORD, &record).follow("present")),
-            None => Ok(dto.with(GONE, &hint.record).follow("gone")),
+            Some(record) => Ok(dto.with(RECORD, record).follow("present")),
+            None => Ok(dto.with(GONE, hint.record.clone()).follow("gone")),
         }
     }
 }

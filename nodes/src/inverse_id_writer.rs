@@ -55,13 +55,13 @@ impl ProcessAction for InverseIdWriter {
     }
 
     async fn process_action(&self, dto: ProcessDto) -> Result<ProcessDto, NodeError> {
-        let pair: Pair = dto.need(PAIR)?;
+        let pair = dto.need::<Pair>(PAIR)?;
         let system = &self.settings.application;
         let id = pair.other(system).record.id.clone();
         if pair.side(system).inverse_written {
             return Ok(dto.follow("done"));
         }
-        let record: Option<Record> = dto.get(RECORD)?;
+        let record = dto.get::<Record>(RECORD)?;
         let carries = |record: &Record| record.value(&self.settings.field).and_then(Value::as_str) == Some(id.as_str());
         if record.as_ref().is_some_and(|record| record.id == pair.side(system).record.id && carries(record)) {
             let rebase = Rebase {
@@ -88,7 +88,7 @@ impl ProcessAction for InverseIdWriter {
         };
         match write(&self.ports, part).await? {
             Written::Done => Ok(dto.follow("done")),
-            Written::Gone(record) => Ok(dto.with(GONE, &record).follow("gone")),
+            Written::Gone(record) => Ok(dto.with(GONE, record).follow("gone")),
         }
     }
 }

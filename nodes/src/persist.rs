@@ -48,14 +48,14 @@ impl ProcessAction for Persist {
     }
 
     async fn process_action(&self, dto: ProcessDto) -> Result<ProcessDto, NodeError> {
-        let operation: OperationId = dto.need(OPERATION)?;
+        let operation = dto.need::<OperationId>(OPERATION)?;
         match self.store.persist(&operation).await? {
             // A key already taken is an answer: somebody was faster, or this message ran before.
             Persisted::Recorded(pair) | Persisted::Already(pair) => {
                 if !pair.is_active() {
-                    return Ok(dto.with(PAIR, &*pair).stop("the record was deleted while its counterpart was created"));
+                    return Ok(dto.share(PAIR, pair).stop("the record was deleted while its counterpart was created"));
                 }
-                Ok(dto.with(PAIR, &*pair).follow("persisted"))
+                Ok(dto.share(PAIR, pair).follow("persisted"))
             }
             Persisted::Conflict(_) => Ok(dto.follow("conflict")),
             Persisted::Nothing => Err(NodeError::repeat(format!("the outcome of {operation} is not known"))),

@@ -56,9 +56,9 @@ impl ProcessAction for Resolve {
     }
 
     async fn process_action(&self, dto: ProcessDto) -> Result<ProcessDto, NodeError> {
-        let hint: HintPart = dto.need(HINT)?;
+        let hint = dto.need::<HintPart>(HINT)?;
         match self.ports.store.look(&hint.record, &self.settings.target).await? {
-            Look::Found(pair) => Ok(dto.with(PAIR, &*pair).follow("found")),
+            Look::Found(pair) => Ok(dto.share(PAIR, pair).follow("found")),
             Look::Inactive(Some(pair)) => self.back_again(dto, &hint.record, &pair).await,
             Look::Inactive(None) => Ok(dto.follow("inactive")),
             Look::Pending(reservation) if self.under_way(&reservation) => Ok(dto.follow("pending")),
@@ -84,20 +84,20 @@ impl Resolve {
             return Ok(dto.follow("inactive"));
         }
         match self.ports.store.reactivate(record).await? {
-            Some(pair) if pair.is_active() => Ok(dto.with(PAIR, &pair).follow("found")),
+            Some(pair) if pair.is_active() => Ok(dto.with(PAIR, pair).follow("found")),
             _ => Ok(dto.follow("inactive")),
         }
     }
 
     async fn missing(&self, dto: ProcessDto, id: &RecordId) -> Result<ProcessDto, NodeError> {
-        let record: Record = dto.need(RECORD)?;
+        let record = dto.need::<Record>(RECORD)?;
         let Some(named) = self.ports.contract.inverse_of(&id.system, &record) else {
             // Our create bodies carry an inverse id, so a record without one is nobody's outcome: it is new.
             return Ok(dto.follow("missing"));
         };
         let names = RecordId::new(&self.settings.target, named);
         let mut adoption = Adoption {
-            record: record.clone(),
+            record: Arc::unwrap_or_clone(record),
             system: id.system.clone(),
             names,
             contract: self.ports.contract.name().to_owned(),
@@ -113,7 +113,7 @@ impl Resolve {
             adopted = self.ports.store.adopt(&adoption).await?;
         }
         Ok(match adopted {
-            Adopted::Paired(pair) => dto.with(PAIR, &*pair).follow("found"),
+            Adopted::Paired(pair) => dto.share(PAIR, pair).follow("found"),
             Adopted::Copy(_) => dto.follow("conflict"),
             Adopted::Inactive => dto.follow("inactive"),
             Adopted::Unverified => dto.follow("pending"),
@@ -168,7 +168,7 @@ mod tests {
 
     fn resolve(tester: &NodeTester, id: &str, fields: Value) -> ProcessDto {
         let dto =
-            tester.hint("crm", id, json!({ "kind": "updated" })).with("record", &json!({ "id": id, "fields": fields }));
+            tester.hint("crm", id, json!({ "kind": "updated" })).with("record", json!({ "id": id, "fields": fields }));
         tester.run("resolve", json!({ "source": "crm", "target": "erp" }), dto).unwrap()
     }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use pairline_sdk::message::{GONE, HINT, HintPart, PAIR, RECORD};
 use pairline_sdk::{
-    Case, CaseId, CaseKind, Effect, InverseWrite, Look, NodeDescription, NodeError, Operation, Pair, PlatformKind,
-    Ports, ProcessAction, ProcessDto, Rebase, Record, RecordId, Registry, RouteDefault, SettingKind, System, settings,
+    Case, CaseId, CaseKind, Effect, InverseWrite, Look, NodeDescription, NodeError, Operation, Pair, PairSide,
+    PlatformKind, Ports, ProcessAction, ProcessDto, Rebase, Record, RecordId, Registry, RouteDefault, SettingKind,
+    System, settings,
 };
 use serde::Deserialize;
 
@@ -51,9 +52,9 @@ impl ProcessAction for UpdateNode {
     }
 
     async fn process_action(&self, dto: ProcessDto) -> Result<ProcessDto, NodeError> {
-        let hint: HintPart = dto.need(HINT)?;
-        let pair: Pair = dto.need(PAIR)?;
-        let record: Record = dto.need(RECORD)?;
+        let hint = dto.need::<HintPart>(HINT)?;
+        let pair = dto.need::<Pair>(PAIR)?;
+        let record = dto.need::<Record>(RECORD)?;
         let far = &pair.other(&hint.record.system).record;
         if far.system != self.settings.application {
             let (expected, found) = (&self.settings.application, &far.system);
@@ -72,7 +73,7 @@ impl ProcessAction for UpdateNode {
                 let application = self.ports.application(far.system.as_str()).map_err(NodeError::stop)?;
                 application.admit().await?;
                 let Some(far_record) = application.read(&far.id).await? else {
-                    return Ok(dto.with(GONE, far).follow("gone"));
+                    return Ok(dto.with(GONE, far.clone()).follow("gone"));
                 };
                 view.far = Some(far_record);
                 match decide(&self.sight(&view)) {
@@ -84,14 +85,19 @@ impl ProcessAction for UpdateNode {
         self.ask(&pair, &plan).await?;
         match self.carry_out(&view, plan, &dto).await? {
             Written::Done => Ok(dto.follow("done")),
-            Written::Gone(record) => Ok(dto.with(GONE, &record).follow("gone")),
+            Written::Gone(record) => Ok(dto.with(GONE, record).follow("gone")),
         }
     }
 }
 
+/// Whether a record was seen to carry the inverse id for the first time.
+fn is_news_of_inverse(side: &PairSide, due: Option<&InverseWrite>, record: Option<&Record>) -> bool {
+    !side.inverse_written && record.is_some() && due.is_none()
+}
+
 /// What is known of both sides.
 struct View<'a> {
-    pair: &'a Pair,
+    pair: &'a Arc<Pair>,
     near: &'a RecordId,
     record: &'a Record,
     near_received: Receipts,
@@ -149,40 +155,25 @@ impl UpdateNode {
         let (near, far) = (&view.near.system, self.ports.contract.other(&view.near.system));
         let near_inverse = self.inverse_due(view.pair, near, Some(view.record));
         let far_inverse = self.inverse_due(view.pair, far, view.far.as_ref());
-        let supersedes = view.pair.open.as_ref().map(|open| open.id.clone());
-        let seen = |system: &System, due: &Option<InverseWrite>, record: Option<&Record>| {
-            let news = !view.pair.side(system).inverse_written && record.is_some() && due.is_none();
-            news.then(|| system.clone())
-        };
         let inverse_seen: Vec<System> =
-            [seen(near, &near_inverse, Some(view.record)), seen(far, &far_inverse, view.far.as_ref())]
+            [(near, &near_inverse, Some(view.record)), (far, &far_inverse, view.far.as_ref())]
                 .into_iter()
-                .flatten()
+                .filter(|(system, due, record)| is_news_of_inverse(view.pair.side(system), due.as_ref(), *record))
+                .map(|(system, ..)| system.clone())
                 .collect();
         let mut sides = vec![(far, plan.to_far, far_inverse), (near, plan.to_near, near_inverse)];
         sides.retain(|(_, writes, inverse)| !writes.is_empty() || inverse.is_some());
         let first = sides.first().map_or(&[][..], |(_, writes, _)| writes);
         let mut rebase = plan.rebase;
         rebase.extend(stand_ins(&self.sight(view), first, &rebase));
-        let agreed = !rebase.is_empty() || !inverse_seen.is_empty() || view.pair.fresh;
+        let mut supersedes = view.pair.open.as_ref().map(|open| open.id.clone());
+        let mut notes = plan.notes;
         if sides.is_empty() {
-            if agreed || supersedes.is_some() {
-                let rebase = Rebase {
-                    pair: view.pair.id,
-                    revision: view.pair.revision,
-                    changes: rebase,
-                    inverse_seen,
-                    supersedes,
-                    notes: plan.notes,
-                };
-                if !self.ports.store.rebase(&rebase).await? {
-                    return Err(NodeError::wait(format!("the pair of {} has changed", view.near), BUSY_WAIT));
-                }
-            }
-            return Ok(Written::Done);
+            let (id, revision) = (view.pair.id, view.pair.revision);
+            let rebase = Rebase { pair: id, revision, changes: rebase, inverse_seen, supersedes, notes };
+            return self.take_as_agreed(view, rebase).await;
         }
-        let mut pair = view.pair.clone();
-        let (mut supersedes, mut notes) = (supersedes, plan.notes);
+        let mut pair = Arc::clone(view.pair);
         let count = sides.len();
         for (position, (target, writes, inverse)) in sides.into_iter().enumerate() {
             let part = PairWrite {
@@ -205,11 +196,20 @@ impl UpdateNode {
         Ok(Written::Done)
     }
 
+    /// Nothing is to be written: what was seen is what the sides agree on.
+    async fn take_as_agreed(&self, view: &View<'_>, rebase: Rebase) -> Result<Written, NodeError> {
+        let says_nothing = rebase.changes.is_empty() && rebase.inverse_seen.is_empty() && rebase.supersedes.is_none();
+        if (says_nothing && !view.pair.fresh) || self.ports.store.rebase(&rebase).await? {
+            return Ok(Written::Done);
+        }
+        Err(NodeError::wait(format!("the pair of {} has changed", view.near), BUSY_WAIT))
+    }
+
     /// The pair after our own write, to begin the second one from; in other hands by now, it is looked at afresh.
-    async fn own_progress(&self, before: &Pair, near: &RecordId, far: &System) -> Result<Pair, NodeError> {
+    async fn own_progress(&self, before: &Pair, near: &RecordId, far: &System) -> Result<Arc<Pair>, NodeError> {
         match self.ports.store.look(near, far).await? {
             // One revision for the intent, one for the outcome.
-            Look::Found(pair) if pair.revision.0 == before.revision.0 + 2 && pair.open.is_none() => Ok(*pair),
+            Look::Found(pair) if pair.revision.0 == before.revision.0 + 2 && pair.open.is_none() => Ok(pair),
             _ => Err(NodeError::wait(format!("the pair of {near} has changed"), BUSY_WAIT)),
         }
     }

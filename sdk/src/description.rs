@@ -18,6 +18,10 @@ pub struct NodeDescription {
     pub routes: Vec<Route>,
     /// The `with` block it takes.
     pub settings: Vec<Setting>,
+    /// Whether it may be the first to run already at the door, while its event is still being taken: it needs nothing
+    /// but the hint and a look at the store. If it ends the message there, nothing is left to wait for.
+    #[serde(default)]
+    pub at_the_door: bool,
 }
 
 /// What the platform takes a node for: its limiter never throttles a custom node.
@@ -106,7 +110,15 @@ impl NodeDescription {
             effects: Vec::new(),
             routes: Vec::new(),
             settings: Vec::new(),
+            at_the_door: false,
         }
+    }
+
+    /// May run at the door.
+    #[must_use]
+    pub fn at_the_door(mut self) -> Self {
+        self.at_the_door = true;
+        self
     }
 
     /// Adds an effect.

@@ -61,6 +61,21 @@ pub struct Arrival {
     pub event_key: Option<String>,
     /// What the event claims.
     pub facts: Option<EventFacts>,
+    /// Whether a topology has ended at the door, with its first node: the event is taken once like any other, and makes
+    /// no hint.
+    pub settled: bool,
+}
+
+impl Arrival {
+    /// An event of a system.
+    pub fn event(record: RecordId, key: impl Into<String>, facts: EventFacts) -> Self {
+        Self { record, event_key: Some(key.into()), facts: Some(facts), settled: false }
+    }
+
+    /// A hint of our own: look at this record.
+    pub fn look_at(record: RecordId) -> Self {
+        Self { record, event_key: None, facts: None, settled: false }
+    }
 }
 
 /// A delivery on its way in: all of it is durable when the engine has taken it, or none.
@@ -88,7 +103,7 @@ pub struct Unreadable {
 /// What was taken of a delivery.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Taken {
-    /// Arrivals that made or changed a hint.
+    /// Arrivals that were new.
     pub accepted: u64,
     /// Arrivals that were known already.
     pub duplicates: u64,

@@ -3,6 +3,7 @@
 //! Every store shares this logic, so that SQLite and the in-memory store cannot disagree on what an outcome means.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -53,7 +54,7 @@ pub struct Pair {
     /// level check then compares the sides themselves, and blames nobody.
     pub fresh: bool,
     /// The operation under way, or of unknown outcome. There is at most one.
-    pub open: Option<Operation>,
+    pub open: Option<Arc<Operation>>,
     /// When the mapping was written.
     pub created_at: Timestamp,
     /// The topology that wrote it.
@@ -362,12 +363,12 @@ impl Operation {
 ///
 /// Only a store makes one: holding it is the proof that a crash from here on will be found by recovery.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Intent(Box<Operation>);
+pub struct Intent(Arc<Operation>);
 
 impl Intent {
     /// For stores alone, after the commit.
-    pub fn recorded(operation: Operation) -> Self {
-        Self(Box::new(operation))
+    pub fn recorded(operation: impl Into<Arc<Operation>>) -> Self {
+        Self(operation.into())
     }
 
     /// What is to be sent.

@@ -15,7 +15,7 @@
 //!     }
 //!
 //!     async fn process_action(&self, dto: ProcessDto) -> Result<ProcessDto, NodeError> {
-//!         Ok(dto.with("greeting", &"hello"))
+//!         Ok(dto.with("greeting", "hello"))
 //!     }
 //! }
 //!

@@ -45,6 +45,13 @@ pub struct OtherHint {
 }
 
 impl ProcessDto {
+    /// The message a hint would become that comes from this one event.
+    pub fn from_event(record: &RecordId, facts: &EventFacts, topology: &str) -> Self {
+        let (received, others) = (BTreeMap::new(), Vec::new());
+        let part = HintPart { record: record.clone(), facts: Some(facts.clone()), received, others };
+        Self::default().with(HINT, part).with_header(headers::TOPOLOGY_NAME, topology)
+    }
+
     /// The message a hint becomes.
     pub fn from_hint(hint: &Hint, topology: &str) -> Self {
         let others = hint
@@ -58,7 +65,7 @@ impl ProcessDto {
             others: others.collect(),
         };
         Self::default()
-            .with(HINT, &part)
+            .with(HINT, part)
             .with_header(headers::CORRELATION_ID, hint.correlation_id.as_str())
             .with_header(headers::TOPOLOGY_NAME, topology)
     }

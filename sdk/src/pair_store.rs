@@ -1,5 +1,6 @@
 //! Port: the id mapping and the ledger behind one door.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -27,11 +28,11 @@ impl From<StoreError> for NodeError {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Look {
     /// It has a counterpart.
-    Found(Box<Pair>),
+    Found(Arc<Pair>),
     /// Nothing is known of it. The first event for a record finds this; that is what creates its counterpart.
     Missing,
     /// It had one, or was to get one, and a record is gone: nothing is created for it again.
-    Inactive(Option<Box<Pair>>),
+    Inactive(Option<Arc<Pair>>),
     /// Its counterpart is being created, or nobody knows whether it was.
     Pending(Box<Reservation>),
 }
@@ -214,7 +215,7 @@ pub enum NoteKind {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settled {
     /// The operation as it stands now. An outcome known before is kept.
-    pub operation: Operation,
+    pub operation: Arc<Operation>,
 }
 
 /// The answer to a request to send a create once more.
@@ -230,9 +231,9 @@ pub enum Resend {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Persisted {
     /// The pair is written.
-    Recorded(Box<Pair>),
+    Recorded(Arc<Pair>),
     /// It was written before, by somebody else or by an earlier run of this message.
-    Already(Box<Pair>),
+    Already(Arc<Pair>),
     /// The create made a record that is mapped to another one: a case is open.
     Conflict(CaseId),
     /// The create's outcome is not known to have been a record; there is nothing to persist.
@@ -261,7 +262,7 @@ pub struct Adoption {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Adopted {
     /// It is the outcome of an open create, or was verified: the pair is written.
-    Paired(Box<Pair>),
+    Paired(Arc<Pair>),
     /// The named record has another counterpart: this one is a copy. A case is open.
     Copy(CaseId),
     /// The named record is gone for us; this one stays alone.

@@ -33,7 +33,7 @@ trait Part: Send + Sync + std::fmt::Debug {
     fn as_any(&self) -> &dyn Any;
 }
 
-struct Held<T>(T);
+struct Held<T>(Arc<T>);
 
 impl<T> std::fmt::Debug for Held<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -44,7 +44,7 @@ impl<T> std::fmt::Debug for Held<T> {
 
 impl<T: Serialize + Send + Sync + 'static> Part for Held<T> {
     fn to_json(&self) -> Value {
-        serde_json::to_value(&self.0).unwrap_or(Value::Null)
+        serde_json::to_value(&*self.0).unwrap_or(Value::Null)
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -115,21 +115,22 @@ impl ProcessDto {
         }
     }
 
-    /// A part of the body by its top-level key, as a type; nothing when it is not there.
+    /// A part of the body by its top-level key, as a type; nothing when it is not there. It is shared with the message,
+    /// not copied, if it was put there as such a thing.
     ///
     /// # Errors
     ///
     /// [`NodeError::StopAndFail`] when the part is there and is not such a thing.
-    pub fn get<T: DeserializeOwned + Clone + 'static>(&self, key: &str) -> Result<Option<T>, NodeError> {
+    pub fn get<T: DeserializeOwned + 'static>(&self, key: &str) -> Result<Option<Arc<T>>, NodeError> {
         let held = self.parts.iter().rev().find(|(name, _)| name == key);
-        if let Some(part) = held.and_then(|(_, part)| part.as_any().downcast_ref::<T>()) {
-            return Ok(Some(part.clone()));
+        if let Some(part) = held.and_then(|(_, part)| part.as_any().downcast_ref::<Arc<T>>()) {
+            return Ok(Some(Arc::clone(part)));
         }
         let part = held.map(|(_, part)| part.to_json());
         match part.as_ref().or_else(|| self.body.get(key)) {
             None | Some(Value::Null) => Ok(None),
             Some(part) => T::deserialize(part)
-                .map(Some)
+                .map(|part| Some(Arc::new(part)))
                 .map_err(|error| NodeError::stop(format!("cannot read `{key}` of the message: {error}"))),
         }
     }
@@ -139,7 +140,7 @@ impl ProcessDto {
     /// # Errors
     ///
     /// [`NodeError::StopAndFail`] when the part is missing or is not such a thing.
-    pub fn need<T: DeserializeOwned + Clone + 'static>(&self, key: &str) -> Result<T, NodeError> {
+    pub fn need<T: DeserializeOwned + 'static>(&self, key: &str) -> Result<Arc<T>, NodeError> {
         self.get(key)?.ok_or_else(|| {
             NodeError::stop(format!(
                 "expected `{key}` in the message, found nothing: a node before this one puts it there"
@@ -149,11 +150,17 @@ impl ProcessDto {
 
     /// Puts a part into the body under a top-level key; a body that is not an object becomes one.
     #[must_use]
-    pub fn with<T: Serialize + Clone + Send + Sync + 'static>(mut self, key: &str, part: &T) -> Self {
+    pub fn with<T: Serialize + Send + Sync + 'static>(self, key: &str, part: T) -> Self {
+        self.share(key, Arc::new(part))
+    }
+
+    /// The same for a part that others hold too.
+    #[must_use]
+    pub fn share<T: Serialize + Send + Sync + 'static>(mut self, key: &str, part: Arc<T>) -> Self {
         self.raw = None;
         self.whole = OnceLock::new();
         self.parts.retain(|(name, _)| name != key);
-        self.parts.push((key.to_owned(), Arc::new(Held(part.clone()))));
+        self.parts.push((key.to_owned(), Arc::new(Held(part))));
         self
     }
 
@@ -232,7 +239,7 @@ mod tests {
         let text = r#"{ "id" : "1",   "unknown":true }"#;
 
         let untouched = ProcessDto::from_raw(text).unwrap();
-        let changed = untouched.clone().with("seen", &1);
+        let changed = untouched.clone().with("seen", 1);
 
         assert_eq!(untouched.raw(), text);
         assert_eq!(changed.data(), &json!({ "id": "1", "unknown": true, "seen": 1 }));

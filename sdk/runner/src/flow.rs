@@ -85,6 +85,28 @@ pub enum HintEnd {
 }
 
 impl Flow {
+    /// Whether the walk of a message is over with its first node already, which may run at the door.
+    ///
+    /// If not, nothing has happened: the message walks from the start once it is its turn.
+    pub async fn ends_at_the_door(&self, dto: ProcessDto, observer: Option<&dyn WalkObserver>) -> bool {
+        let [Target::Node(first)] = self.start[..] else { return false };
+        let at = &self.nodes[first];
+        if !at.node.describe().at_the_door {
+            return false;
+        }
+        let dto = dto.with_header(headers::NODE_NAME, at.name.as_str());
+        let Ok(dto) = at.node.process_action(dto).await else { return false };
+        let ends = dto.result() == ResultCode::DoNotContinue
+            || dto
+                .route()
+                .and_then(|route| at.routes.get(route))
+                .is_some_and(|targets| targets.iter().all(|target| *target == Target::End));
+        if ends && let Some(observer) = observer {
+            observer.answered(&self.name, &at.name, dto.result());
+        }
+        ends
+    }
+
     /// Walks a message from the start to the end of every branch. Branches run one after another, in the order of the
     /// file; the first that cannot finish ends the walk, which is safe because every node may run twice.
     pub async fn walk(&self, dto: ProcessDto, observer: Option<&dyn WalkObserver>) -> Walk {

@@ -141,7 +141,7 @@ impl Poll {
                     self.settled.insert(record.id.clone(), version.clone());
                 }
             } else if !matches!(look, Look::Pending(_)) {
-                arrivals.push(Arrival { record: id, event_key: None, facts: None });
+                arrivals.push(Arrival::look_at(id));
             }
         }
         Ok(arrivals)

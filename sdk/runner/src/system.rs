@@ -142,7 +142,7 @@ impl RunningSystem {
         let unfinished = stores.pairs.recover().await.map_err(|error| database(&error))?;
         if !unfinished.is_empty() {
             info!(records = unfinished.len(), "taking up what an earlier start left open");
-            let again = |record| Arrival { record, event_key: None, facts: None };
+            let again = |record| Arrival::look_at(record);
             let delivery = Delivery { arrivals: unfinished.into_iter().map(again).collect(), ..Delivery::default() };
             stores.engine.enqueue(delivery).await.map_err(|error| database(&error))?;
         }
@@ -155,13 +155,18 @@ impl RunningSystem {
         }
 
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let engine_run = spawn_engine(Arc::clone(&stores.engine), worker, settings.parallel, stop.clone());
+        let engine_run = spawn_engine(Arc::clone(&stores.engine), worker.clone(), settings.parallel, stop.clone());
         parts.spawn_polls(project, &stores, settings, &stop, &tasks);
         spawn_pruning(&stores, settings, Arc::clone(&parts.clock), &stop, &tasks);
         let gauges = Gauges::new(&stores, &parts.metrics, parts.applications.values().cloned().collect(), &parts.clock);
-        let receiver =
-            Receiver::new(parts.descriptions, Arc::clone(&stores.engine), &parts.metrics, Arc::clone(&parts.clock))
-                .map_err(StartError::Configuration)?;
+        let receiver = Receiver::new(
+            parts.descriptions,
+            Arc::clone(&stores.engine),
+            worker,
+            &parts.metrics,
+            Arc::clone(&parts.clock),
+        )
+        .map_err(StartError::Configuration)?;
         let listener = bind(settings.listen).await?;
         let address =
             listener.local_addr().map_err(|source| StartError::Listen { address: settings.listen, source })?;
@@ -275,7 +280,12 @@ impl Parts {
         Ok(Self { applications, descriptions, metrics, clock, random })
     }
 
-    fn worker(&self, project: &Project, registry: &Registry, stores: &Stores) -> Result<Arc<dyn Worker>, StartError> {
+    fn worker(
+        &self,
+        project: &Project,
+        registry: &Registry,
+        stores: &Stores,
+    ) -> Result<Arc<TopologyWorker>, StartError> {
         let mut flows: BTreeMap<System, Vec<_>> = BTreeMap::new();
         for topology in &project.topologies {
             let contract = project.contracts.get(&topology.contract);

@@ -7,4 +7,4 @@ mod receiver;
 pub mod signature;
 
 pub use listener::{Listener, Measured};
-pub use receiver::Receiver;
+pub use receiver::{Door, Receiver};

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pairline_sdk::{Clock, Disposition, Hint, NodeError, ProcessDto, Random, System, Worker};
+use pairline_sdk::{Clock, Disposition, EventFacts, Hint, NodeError, ProcessDto, Random, RecordId, System, Worker};
 use tracing::{debug, info, warn};
 
 use crate::flow::{Flow, HintEnd, WalkEnd, WalkObserver};
+use crate::webhook::Door;
 
 /// When and how often a record is looked at again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +51,25 @@ pub struct TopologyWorker {
     pub random: Arc<dyn Random>,
     /// Sees every node's result.
     pub observer: Option<Arc<dyn WalkObserver>>,
+}
+
+#[async_trait]
+impl Door for TopologyWorker {
+    /// Whether every topology of the event's system ends with its first node. The lanes are free then for what has to
+    /// be done.
+    async fn settles(&self, record: &RecordId, facts: &EventFacts) -> bool {
+        let Some(flows) = self.flows.get(&record.system) else { return false };
+        for flow in flows {
+            let dto = ProcessDto::from_event(record, facts, &flow.name);
+            if !flow.ends_at_the_door(dto, self.observer.as_deref()).await {
+                return false;
+            }
+        }
+        if let Some(observer) = &self.observer {
+            observer.finished(&record.system, HintEnd::Echo, Duration::ZERO);
+        }
+        true
+    }
 }
 
 #[async_trait]

@@ -58,6 +58,7 @@ macro_rules! engine_suite {
     ($block_on:expr, $make:expr) => {
         $crate::engine_suite!(@tests $block_on, $make;
             an_event_key_is_taken_once
+            what_is_settled_at_the_door_is_taken_once_and_makes_no_hint
             a_key_belongs_to_its_application
             a_delivery_taken_many_times_at_once_is_taken_once
             a_hint_carries_what_its_one_event_claims
@@ -243,7 +244,7 @@ fn updated(field: &str, value: &str) -> EventFacts {
 }
 
 fn arrival(record: &RecordId, key: &str, facts: EventFacts) -> Arrival {
-    Arrival { record: record.clone(), event_key: Some(key.to_owned()), facts: Some(facts) }
+    Arrival::event(record.clone(), key, facts)
 }
 
 fn delivery(arrivals: Vec<Arrival>) -> Delivery {
@@ -286,6 +287,20 @@ async fn events_of(engine: &Arc<dyn Engine>, record: &RecordId) -> Vec<InboxEven
     }
 }
 
+/// Asserts what its name says.
+pub async fn what_is_settled_at_the_door_is_taken_once_and_makes_no_hint(test: impl EngineUnderTest) {
+    let engine = test.engine();
+    let record = contact("1");
+    let settled = || delivery(vec![Arrival { settled: true, ..arrival(&record, "e-1", updated("phone", "1")) }]);
+
+    assert_eq!(engine.enqueue(settled()).await.unwrap(), Taken { accepted: 1, duplicates: 0 });
+    assert_eq!(engine.enqueue(settled()).await.unwrap(), Taken { accepted: 0, duplicates: 1 });
+
+    assert_eq!(waiting_in(&engine).await, []);
+    assert_eq!(events_of(&engine, &record).await.len(), 1, "whoever asks for the record's story sees it");
+}
+
+/// Asserts what its name says.
 pub async fn an_event_key_is_taken_once(test: impl EngineUnderTest) {
     let engine = test.engine();
     let events = || {
@@ -381,7 +396,7 @@ pub async fn a_hint_merged_from_several_events_claims_nothing(test: impl EngineU
 
 pub async fn a_hint_of_our_own_claims_nothing(test: impl EngineUnderTest) {
     let engine = test.engine();
-    let ours = Arrival { record: contact("1"), event_key: None, facts: None };
+    let ours = Arrival::look_at(contact("1"));
     let taken = engine.enqueue(delivery(vec![ours.clone()])).await.unwrap();
     assert_eq!(taken, Taken { accepted: 1, duplicates: 0 });
     assert_eq!(engine.enqueue(delivery(vec![ours])).await.unwrap(), taken, "without a key nothing is a duplicate");
@@ -695,7 +710,7 @@ pub async fn what_cannot_be_delivered_waits_in_the_trash(test: impl EngineUnderT
 /// Lets a record fail.
 async fn fail(test: &impl EngineUnderTest, engine: &Arc<dyn Engine>, desk: &Desk, record: &RecordId, why: &str) {
     test.clock().advance(SETTLE);
-    let ours = Arrival { record: record.clone(), event_key: None, facts: None };
+    let ours = Arrival::look_at(record.clone());
     engine.enqueue(delivery(vec![ours])).await.unwrap();
     let hint = desk.next_is(record).await;
     desk.end(&hint, trash(why));
@@ -903,7 +918,7 @@ pub async fn a_cursor_is_kept_with_what_it_found(test: impl EngineUnderTest) {
     let engine = test.engine();
     assert_eq!(engine.cursor(&crm()).await.unwrap(), Value::Null);
     let page = |cursor: Value| Delivery {
-        arrivals: vec![Arrival { record: contact("1"), event_key: None, facts: None }],
+        arrivals: vec![Arrival::look_at(contact("1"))],
         cursor: Some((crm(), cursor)),
         unreadable: Vec::new(),
     };

@@ -108,7 +108,8 @@ impl MemoryState {
     }
 
     fn with_open(&self, mut pair: Pair) -> Pair {
-        pair.open = self.operations.values().find(|op| op.pair == Some(pair.id) && op.state.is_open()).cloned();
+        pair.open =
+            self.operations.values().find(|op| op.pair == Some(pair.id) && op.state.is_open()).cloned().map(Arc::new);
         pair
     }
 
@@ -125,7 +126,7 @@ impl MemoryState {
 
     fn look(&self, record: &RecordId, target: &System) -> Look {
         if let Some(pair) = self.pair_of(record, target) {
-            return if pair.is_active() { Look::Found(Box::new(pair)) } else { Look::Inactive(Some(Box::new(pair))) };
+            return if pair.is_active() { Look::Found(Arc::new(pair)) } else { Look::Inactive(Some(Arc::new(pair))) };
         }
         match self.reservation(record, target) {
             Some(reservation) if reservation.closed => Look::Inactive(None),
@@ -206,7 +207,7 @@ impl PairStore for MemoryStore {
         self.stage.pass(Step::Store("echo")).await;
         let state = self.state();
         let look = state.any_pair_of(record).map_or(Look::Missing, |pair| {
-            if pair.is_active() { Look::Found(Box::new(pair)) } else { Look::Inactive(Some(Box::new(pair))) }
+            if pair.is_active() { Look::Found(Arc::new(pair)) } else { Look::Inactive(Some(Arc::new(pair))) }
         });
         let create = facts.operation.as_ref().and_then(|id| state.operations.get(id));
         let create = create.filter(|op| op.kind == OperationKind::Create && op.pair.is_none());
@@ -224,7 +225,7 @@ impl PairStore for MemoryStore {
                 let detail = "the first record names a record that is paired with the second".to_owned();
                 return Ok(Adopted::Copy(state.open_case(CaseKind::Copy, records, detail, now)));
             }
-            return Ok(if pair.is_active() { Adopted::Paired(Box::new(pair)) } else { Adopted::Inactive });
+            return Ok(if pair.is_active() { Adopted::Paired(Arc::new(pair)) } else { Adopted::Inactive });
         }
         if let Some(pair) = state.pair_of(&record, &adoption.names.system) {
             let records = vec![record, pair.other(&adoption.system).record.clone(), adoption.names.clone()];
@@ -246,7 +247,7 @@ impl PairStore for MemoryStore {
                 operation.answered = None;
             }
             let pair = state.give_birth(&id, &record.id, now);
-            return Ok(if pair.is_active() { Adopted::Paired(Box::new(pair)) } else { Adopted::Inactive });
+            return Ok(if pair.is_active() { Adopted::Paired(Arc::new(pair)) } else { Adopted::Inactive });
         }
         if reservation_closed(&state, &adoption.names, &adoption.system) {
             return Ok(Adopted::Inactive);
@@ -256,7 +257,7 @@ impl PairStore for MemoryStore {
         }
         let records = [adoption.names.clone(), record];
         let pair = Pair::found(state.next_pair(), &adoption.contract, records, &adoption.topology, now);
-        Ok(Adopted::Paired(Box::new(state.save(pair))))
+        Ok(Adopted::Paired(Arc::new(state.save(pair))))
     }
 
     async fn reserve(&self, create: &Create) -> Result<Reserve, StoreError> {
@@ -321,7 +322,7 @@ impl PairStore for MemoryStore {
                 vec![RecordId::new(target, &record.id), RecordId::new(target, known), operation.source.clone()];
             let detail = "one create has made two records".to_owned();
             state.open_case(CaseKind::Copy, records, detail, now);
-            return Ok(Settled { operation });
+            return Ok(Settled { operation: operation.into() });
         }
         let changed = operation.settle(outcome, now);
         state.operations.insert(id.clone(), operation.clone());
@@ -333,7 +334,7 @@ impl PairStore for MemoryStore {
             pair.committed(&operation, now);
             state.save(pair);
         }
-        Ok(Settled { operation })
+        Ok(Settled { operation: operation.into() })
     }
 
     async fn resend(&self, operation: &OperationId, attempts: u32) -> Result<Resend, StoreError> {
@@ -365,8 +366,8 @@ impl PairStore for MemoryStore {
         let of_source = state.pair_of(&create.source, &create.target);
         let of_target = state.pair_of(&made, &create.source.system);
         match (of_source, of_target) {
-            (None, None) => Ok(Persisted::Recorded(Box::new(state.give_birth(operation, &made.id, now)))),
-            (Some(pair), Some(other)) if pair.id == other.id => Ok(Persisted::Already(Box::new(pair))),
+            (None, None) => Ok(Persisted::Recorded(Arc::new(state.give_birth(operation, &made.id, now)))),
+            (Some(pair), Some(other)) if pair.id == other.id => Ok(Persisted::Already(Arc::new(pair))),
             (one, other) => {
                 let taken = one.or(other).map(|pair| pair.side(&create.target).record.clone());
                 let records = [Some(made), taken, Some(create.source.clone())].into_iter().flatten().collect();

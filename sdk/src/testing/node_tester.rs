@@ -133,7 +133,7 @@ impl NodeTester {
 
     /// A message about an event, as a topology starts with it.
     pub fn hint(&self, system: &str, id: &str, facts: Value) -> ProcessDto {
-        ProcessDto::default().with(HINT, &json!({ "record": { "system": system, "id": id }, "facts": facts }))
+        ProcessDto::default().with(HINT, json!({ "record": { "system": system, "id": id }, "facts": facts }))
     }
 
     /// A message about a record as it stands now: read, and with its pair if it has one.
@@ -142,9 +142,9 @@ impl NodeTester {
         let fields = application.saved().records.get(id).cloned().unwrap_or_default();
         let record = RecordId::new(application.system(), id);
         let target = self.ports.contract.other(application.system());
-        let dto = self.hint(system, id, json!({ "kind": "updated" })).with(RECORD, &Record::new(id, fields));
+        let dto = self.hint(system, id, json!({ "kind": "updated" })).with(RECORD, Record::new(id, fields));
         match run_now(self.store.look(&record, target)) {
-            Ok(Look::Found(pair)) => dto.with(PAIR, &*pair),
+            Ok(Look::Found(pair)) => dto.share(PAIR, pair),
             _ => dto,
         }
     }
@@ -158,7 +158,7 @@ impl NodeTester {
         let fields = fields.as_object().cloned().unwrap_or_default();
         match run_now(self.reserve_and_settle(crm_id, &fields)) {
             Ok(operation) => {
-                self.hint("crm", crm_id, json!({ "kind": "created" })).with(crate::message::OPERATION, &operation)
+                self.hint("crm", crm_id, json!({ "kind": "created" })).with(crate::message::OPERATION, operation)
             }
             Err(error) => panic!("the create of a test does not settle: {error}"),
         }
@@ -191,7 +191,7 @@ impl NodeTester {
         };
         let record = Record::new("erp-1", fields.clone());
         let settled = self.store.settle(&intent, &Outcome::Committed { record }).await?;
-        Ok(settled.operation.id)
+        Ok(settled.operation.id.clone())
     }
 
     /// Runs a node of a kind, with settings, on a message.

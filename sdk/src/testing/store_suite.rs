@@ -232,21 +232,21 @@ impl Story {
     }
 
     async fn settle(&self, intent: &Intent, outcome: Outcome) -> Operation {
-        self.0.settle(intent, &outcome).await.unwrap().operation
+        Arc::unwrap_or_clone(self.0.settle(intent, &outcome).await.unwrap().operation)
     }
 
     async fn pair(&self, id: &str, made: &str) -> Pair {
         let intent = self.reserve(id).await;
         self.settle(&intent, committed(made)).await;
         match self.0.persist(&intent.operation().id).await.unwrap() {
-            Persisted::Recorded(pair) => *pair,
+            Persisted::Recorded(pair) => Pair::clone(&pair),
             other => panic!("expected a new pair, found {other:?}"),
         }
     }
 
     async fn found(&self, id: &str) -> Pair {
         match self.0.look(&contact(id), &erp()).await.unwrap() {
-            Look::Found(pair) => *pair,
+            Look::Found(pair) => Pair::clone(&pair),
             other => panic!("expected a pair of {id}, found {other:?}"),
         }
     }
@@ -562,7 +562,7 @@ pub async fn a_record_that_names_its_own_counterpart_is_paired(test: impl StoreU
     let story = Story::begin(&test).await;
     let pair = story.pair("1", "9").await;
 
-    assert_eq!(story.0.adopt(&adoption("9", "1", false)).await.unwrap(), Adopted::Paired(Box::new(pair)));
+    assert_eq!(story.0.adopt(&adoption("9", "1", false)).await.unwrap(), Adopted::Paired(Arc::new(pair)));
     assert_eq!(story.open_cases().await, Vec::new());
 }
 
@@ -614,7 +614,7 @@ pub async fn of_many_updates_at_once_exactly_one_begins(test: impl StoreUnderTes
         .collect();
     assert_eq!(won.len(), 1);
     let found = story.found("1").await;
-    assert_eq!(found.open.as_ref(), Some(won[0]));
+    assert_eq!(found.open.as_deref(), Some(won[0]));
     assert_eq!(found.side(&erp()).newest.as_ref(), Some(&won[0].id));
     assert_eq!((&won[0].source, won[0].target_record()), (&contact("1"), Some(customer("9"))));
     assert_eq!(story.0.begin(&wanted, found.revision).await.unwrap(), Begin::Busy(won[0].id.clone()));
@@ -694,7 +694,7 @@ pub async fn an_update_of_unknown_outcome_holds_its_pair_until_it_is_superseded(
     redo.supersedes = Some(lost.operation().id.clone());
     let again = story.update(&redo, held.revision).await;
 
-    assert_eq!(story.found("1").await.open.as_ref(), Some(again.operation()));
+    assert_eq!(story.found("1").await.open.as_deref(), Some(again.operation()));
     // Its answer comes after all: what was read since has replaced it.
     assert_eq!(story.settle(&lost, committed("9")).await.state, OperationState::Superseded);
     assert_eq!(story.found("1").await.side(&erp()).base, pair.side(&erp()).base);
@@ -759,8 +759,8 @@ pub async fn a_pair_with_a_record_gone_is_inactive_from_both_sides(test: impl St
 
     assert_eq!(gone.state, PairState::Inactive { gone: erp(), since: test.clock().now() });
     assert_eq!(gone.open, None, "there is nothing left to write to");
-    assert_eq!(story.0.look(&contact("1"), &erp()).await.unwrap(), Look::Inactive(Some(Box::new(gone.clone()))));
-    assert_eq!(story.0.look(&customer("9"), &crm()).await.unwrap(), Look::Inactive(Some(Box::new(gone.clone()))));
+    assert_eq!(story.0.look(&contact("1"), &erp()).await.unwrap(), Look::Inactive(Some(Arc::new(gone.clone()))));
+    assert_eq!(story.0.look(&customer("9"), &crm()).await.unwrap(), Look::Inactive(Some(Arc::new(gone.clone()))));
     assert!(matches!(story.0.reserve(&create("1")).await.unwrap(), Reserve::Taken(Look::Inactive(Some(_)))));
     assert_eq!(story.0.begin(&update(&gone, "Eve"), gone.revision).await.unwrap(), Begin::Stale);
     // Again changes nothing.
@@ -938,7 +938,7 @@ pub async fn many_records_are_looked_up_in_their_order(test: impl StoreUnderTest
     assert_eq!(looks.len(), 4);
     assert!(matches!(&looks[0], Look::Pending(_)));
     assert_eq!(looks[1], Look::Missing);
-    assert_eq!(looks[2], Look::Found(Box::new(pair)));
+    assert_eq!(looks[2], Look::Found(Arc::new(pair)));
     assert_eq!(looks[3], looks[2]);
     assert_eq!(story.0.look_many(&[], &erp()).await.unwrap(), Vec::new());
 }

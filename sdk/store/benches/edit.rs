@@ -102,7 +102,7 @@ impl Worker for Sync {
 }
 
 fn event(record: &RecordId, key: String, facts: EventFacts) -> Delivery {
-    let arrival = Arrival { record: record.clone(), event_key: Some(key), facts: Some(facts) };
+    let arrival = Arrival::event(record.clone(), key, facts);
     Delivery { arrivals: vec![arrival], ..Delivery::default() }
 }
 

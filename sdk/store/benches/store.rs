@@ -77,7 +77,7 @@ fn enqueue(criterion: &mut Criterion) {
                 let deliveries = (0..at_once).map(|_| {
                     let number = next.fetch_add(1, Ordering::Relaxed).to_string();
                     let record = RecordId::new(&crm, number.as_str());
-                    let arrivals = vec![Arrival { record, event_key: Some(number), facts: None }];
+                    let arrivals = vec![Arrival { event_key: Some(number), ..Arrival::look_at(record) }];
                     engine.enqueue(Delivery { arrivals, ..Delivery::default() })
                 });
                 for taken in futures_util::future::join_all(deliveries).await {

@@ -74,12 +74,12 @@ impl Cache {
     }
 
     /// Keeps the first pair of a record as it was read after a moment.
-    pub(crate) fn was_read(&self, after: Moment, record: &RecordId, pair: &Pair) {
+    pub(crate) fn was_read(&self, after: Moment, record: &RecordId, pair: &Arc<Pair>) {
         let mut held = self.held();
         // Else it may be older than what the writer has put in, and than what was dropped again for want of room.
         if Moment(held.commits) == after {
             held.first.insert(record.clone(), pair.id);
-            held.pairs.insert(pair.id, Arc::new(pair.clone()));
+            held.pairs.insert(pair.id, Arc::clone(pair));
         }
     }
 
@@ -115,7 +115,7 @@ struct Bytes;
 impl Weighter<PairId, Arc<Pair>> for Bytes {
     fn weight(&self, _: &PairId, pair: &Arc<Pair>) -> u64 {
         let sides: u64 = pair.sides.iter().map(|side| side.record.id.len() as u64 + of_fields(&side.base)).sum();
-        512 + sides + pair.open.as_ref().map_or(0, of_operation)
+        512 + sides + pair.open.as_deref().map_or(0, of_operation)
     }
 }
 
@@ -172,7 +172,7 @@ mod tests {
         let before = cache.moment();
 
         cache.committed(Changed { pairs: vec![Arc::new(new)], ..Changed::default() });
-        cache.was_read(before, &record, &old);
+        cache.was_read(before, &record, &Arc::new(old));
 
         assert_eq!(cache.pair(PairId(7)).unwrap().revision.0, 2);
     }
@@ -184,7 +184,7 @@ mod tests {
         let before = cache.moment();
 
         cache.committed(Changed::default());
-        cache.was_read(before, &record, &pair(1));
+        cache.was_read(before, &record, &Arc::new(pair(1)));
 
         assert!(cache.first_pair(&record).is_none());
     }

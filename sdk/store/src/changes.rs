@@ -2,9 +2,11 @@
 //! commands they come from.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use pairline_sdk::{Note, Operation, OperationId, Pair, PairId, PairState, RecordId, System, Timestamp};
-use serde::Serialize;
+use serde::ser::SerializeTuple;
+use serde::{Serialize, Serializer};
 
 use crate::batch::Batch;
 use crate::failure::Failure;
@@ -25,41 +27,6 @@ pub(crate) struct Changes {
 /// A source record and the system its counterpart is for: what a mapping and a reservation go by.
 pub(crate) type Key = (RecordId, System);
 
-/// With the triggers of the schema, its two mapping rows.
-const INSERT_PAIRS: &str = "\
-    INSERT OR ROLLBACK INTO pair SELECT value ->> 'id', value ->> 'contract', \
-        value ->> 'first_system', value ->> 'first_id', value ->> 'first_base', value ->> 'first_inverse_written', \
-        value ->> 'first_newest', value ->> 'first_created_by_us', \
-        value ->> 'second_system', value ->> 'second_id', value ->> 'second_base', \
-        value ->> 'second_inverse_written', value ->> 'second_newest', value ->> 'second_created_by_us', \
-        value ->> 'gone', value ->> 'gone_since', value ->> 'revision', value ->> 'fresh', value ->> 'created_at', \
-        value ->> 'created_by', value ->> 'last_seen_at' FROM json_each(?)";
-
-/// What can change in a pair after its birth.
-const UPDATE_PAIRS: &str = "\
-    UPDATE OR ROLLBACK pair SET first_base = value ->> 'first_base', first_inverse_written = value ->> 'first_inverse_written', \
-        first_newest = value ->> 'first_newest', second_base = value ->> 'second_base', \
-        second_inverse_written = value ->> 'second_inverse_written', second_newest = value ->> 'second_newest', \
-        gone = value ->> 'gone', gone_since = value ->> 'gone_since', revision = value ->> 'revision', \
-        fresh = value ->> 'fresh', last_seen_at = value ->> 'last_seen_at' \
-    FROM json_each(?) WHERE pair.id = value ->> 'id'";
-
-const INSERT_OPERATIONS: &str = "\
-    INSERT OR ROLLBACK INTO operation SELECT value ->> 'id', value ->> 'kind', value ->> 'state', value ->> 'pair', \
-        value ->> 'contract', value ->> 'source_system', value ->> 'source_id', value ->> 'target_system', \
-        value ->> 'target_id', value ->> 'method', value ->> 'path', value ->> 'body', value ->> 'idempotency_key', \
-        value ->> 'writes', value ->> 'inverse_field', value ->> 'inverse_id', value ->> 'answered', \
-        value ->> 'first_sent_at', value ->> 'sent_at', value ->> 'ended_at', value ->> 'deadline_ms', \
-        value ->> 'request_life_ms', value ->> 'attempts', value ->> 'start', value ->> 'reason', \
-        value ->> 'correlation_id', value ->> 'topology', value ->> 'node' FROM json_each(?)";
-
-/// What can change in an operation after its intent.
-const UPDATE_OPERATIONS: &str = "\
-    UPDATE OR ROLLBACK operation SET state = value ->> 'state', pair = value ->> 'pair', target_id = value ->> 'target_id', \
-        answered = value ->> 'answered', sent_at = value ->> 'sent_at', ended_at = value ->> 'ended_at', \
-        attempts = value ->> 'attempts', start = value ->> 'start', reason = value ->> 'reason' \
-    FROM json_each(?) WHERE operation.id = value ->> 'id'";
-
 const INSERT_RESERVATIONS: &str = "\
     INSERT OR ROLLBACK INTO reservation SELECT value ->> 'source_system', value ->> 'source_id', value ->> 'target_system', \
         value ->> 'incarnation', value ->> 'operation', 0 FROM json_each(?) WHERE true \
@@ -75,21 +42,21 @@ const INSERT_NOTES: &str = "\
         value ->> 'lost', value ->> 'kept' FROM json_each(?)";
 
 impl Changes {
-    /// Adds the statements that write it. The order is the one the schema's references and its rule of one open
-    /// operation per pair ask for.
+    /// Adds the statements that write it. The order is the one the rule of one open operation per pair asks for.
     pub(crate) fn write<'a>(
         &self,
         batch: &mut Batch,
         pair: impl Fn(PairId) -> Option<&'a Pair>,
         operation: impl Fn(&OperationId) -> Option<&'a Operation>,
     ) -> Result<(), Failure> {
-        let pairs = |ids: &BTreeSet<PairId>| ids.iter().filter_map(|id| pair(*id)).map(PairRow::of).collect();
-        let operations =
-            |ids: &BTreeSet<OperationId>| ids.iter().filter_map(&operation).map(OperationRow::of).collect();
-        add(batch, INSERT_PAIRS, pairs(&self.born))?;
-        add(batch, UPDATE_OPERATIONS, operations(&self.operations))?;
-        add(batch, INSERT_OPERATIONS, operations(&self.intents))?;
-        add(batch, UPDATE_PAIRS, pairs(&self.pairs))?;
+        let born = self.born.iter().filter_map(|id| pair(*id));
+        add(batch, &INSERT_PAIRS, born.map(NewPair::of).collect())?;
+        let ended = self.operations.iter().filter_map(&operation);
+        add(batch, &UPDATE_OPERATIONS, ended.map(OperationChange::of).collect())?;
+        let intents = self.intents.iter().filter_map(&operation);
+        add(batch, &INSERT_OPERATIONS, intents.map(NewOperation::of).collect())?;
+        let pairs = self.pairs.iter().filter_map(|id| pair(*id));
+        add(batch, &UPDATE_PAIRS, pairs.map(PairChange::of).collect())?;
         add(batch, INSERT_RESERVATIONS, self.reserved.iter().map(Ok).collect())?;
         let freed = self.freed.iter().map(|(source, target)| Ok((&source.system, &source.id, target)));
         add(batch, DELETE_RESERVATIONS, freed.collect())?;
@@ -105,39 +72,77 @@ fn add<T: Serialize>(batch: &mut Batch, statement: &'static str, rows: Result<Ve
     Ok(())
 }
 
-/// A row of `pair`. A field has the name of its column.
-#[derive(Serialize)]
-struct PairRow<'a> {
-    id: i64,
-    contract: &'a str,
-    first_system: &'a str,
-    first_id: &'a str,
-    first_base: String,
-    first_inverse_written: bool,
-    first_newest: Option<&'a OperationId>,
-    first_created_by_us: bool,
-    second_system: &'a str,
-    second_id: &'a str,
-    second_base: String,
-    second_inverse_written: bool,
-    second_newest: Option<&'a OperationId>,
-    second_created_by_us: bool,
-    gone: Option<&'a str>,
-    gone_since: Option<i64>,
-    revision: i64,
-    fresh: bool,
-    created_at: i64,
-    created_by: &'a str,
-    last_seen_at: i64,
+/// A row, or a part of one, that goes to the database as a list of its values: each field has the name of its column.
+macro_rules! row {
+    ($(#[$meta:meta])* struct $name:ident<'a> { $($column:ident: $kind:ty,)* }) => {
+        $(#[$meta])*
+        struct $name<'a> { $($column: $kind,)* }
+
+        impl $name<'_> {
+            const COLUMNS: &'static [&'static str] = &[$(stringify!($column)),*];
+        }
+
+        impl Serialize for $name<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let mut values = serializer.serialize_tuple(Self::COLUMNS.len())?;
+                $(values.serialize_element(&self.$column)?;)*
+                values.end()
+            }
+        }
+    };
 }
 
-impl<'a> PairRow<'a> {
+/// Inserts rows given as lists of their columns' values.
+fn insert(table: &str, columns: &[&str]) -> String {
+    let values: Vec<String> = (0..columns.len()).map(|index| format!("value ->> {index}")).collect();
+    let (columns, values) = (columns.join(", "), values.join(", "));
+    format!("INSERT OR ROLLBACK INTO {table} ({columns}) SELECT {values} FROM json_each(?)")
+}
+
+/// Changes rows given as lists of their columns' values, the key first.
+fn update(table: &str, columns: &[&str]) -> String {
+    let [key, columns @ ..] = columns else { return String::new() };
+    let set: Vec<String> = (1..).zip(columns).map(|(index, column)| format!("{column} = value ->> {index}")).collect();
+    let set = set.join(", ");
+    format!("UPDATE OR ROLLBACK {table} SET {set} FROM json_each(?) WHERE {table}.{key} = value ->> 0")
+}
+
+/// With the triggers of the schema, its two mapping rows.
+static INSERT_PAIRS: LazyLock<String> = LazyLock::new(|| insert("pair", NewPair::COLUMNS));
+static UPDATE_PAIRS: LazyLock<String> = LazyLock::new(|| update("pair", PairChange::COLUMNS));
+static INSERT_OPERATIONS: LazyLock<String> = LazyLock::new(|| insert("operation", NewOperation::COLUMNS));
+static UPDATE_OPERATIONS: LazyLock<String> = LazyLock::new(|| update("operation", OperationChange::COLUMNS));
+
+row! {
+    struct NewPair<'a> {
+        id: i64,
+        contract: &'a str,
+        first_system: &'a str,
+        first_id: &'a str,
+        first_base: String,
+        first_inverse_written: bool,
+        first_newest: Option<&'a OperationId>,
+        first_created_by_us: bool,
+        second_system: &'a str,
+        second_id: &'a str,
+        second_base: String,
+        second_inverse_written: bool,
+        second_newest: Option<&'a OperationId>,
+        second_created_by_us: bool,
+        gone: Option<&'a str>,
+        gone_since: Option<i64>,
+        revision: i64,
+        fresh: bool,
+        created_at: i64,
+        created_by: &'a str,
+        last_seen_at: i64,
+    }
+}
+
+impl<'a> NewPair<'a> {
     fn of(pair: &'a Pair) -> Result<Self, Failure> {
         let [first, second] = &pair.sides;
-        let (gone, gone_since) = match &pair.state {
-            PairState::Active => (None, None),
-            PairState::Inactive { gone, since } => (Some(gone.as_str()), Some(since.as_millis())),
-        };
+        let (gone, gone_since) = gone(pair);
         Ok(Self {
             id: pair.id.0,
             contract: &pair.contract,
@@ -164,40 +169,86 @@ impl<'a> PairRow<'a> {
     }
 }
 
-/// A row of `operation`. A field has the name of its column.
-#[derive(Serialize)]
-struct OperationRow<'a> {
-    id: &'a OperationId,
-    kind: &'static str,
-    state: &'static str,
-    pair: Option<PairId>,
-    contract: &'a str,
-    source_system: &'a str,
-    source_id: &'a str,
-    target_system: &'a str,
-    target_id: Option<&'a str>,
-    method: &'a str,
-    path: &'a str,
-    body: &'a str,
-    idempotency_key: Option<&'a str>,
-    writes: String,
-    inverse_field: Option<&'a str>,
-    inverse_id: Option<&'a str>,
-    answered: Option<String>,
-    first_sent_at: i64,
-    sent_at: i64,
-    ended_at: Option<i64>,
-    deadline_ms: i64,
-    request_life_ms: i64,
-    attempts: u32,
-    start: i64,
-    reason: Option<&'a str>,
-    correlation_id: &'a str,
-    topology: &'a str,
-    node: &'a str,
+row! {
+    /// What can change in a pair after its birth.
+    struct PairChange<'a> {
+        id: i64,
+        first_base: String,
+        first_inverse_written: bool,
+        first_newest: Option<&'a OperationId>,
+        second_base: String,
+        second_inverse_written: bool,
+        second_newest: Option<&'a OperationId>,
+        gone: Option<&'a str>,
+        gone_since: Option<i64>,
+        revision: i64,
+        fresh: bool,
+        last_seen_at: i64,
+    }
 }
 
-impl<'a> OperationRow<'a> {
+impl<'a> PairChange<'a> {
+    fn of(pair: &'a Pair) -> Result<Self, Failure> {
+        let [first, second] = &pair.sides;
+        let (gone, gone_since) = gone(pair);
+        Ok(Self {
+            id: pair.id.0,
+            first_base: json(&first.base)?,
+            first_inverse_written: first.inverse_written,
+            first_newest: first.newest.as_ref(),
+            second_base: json(&second.base)?,
+            second_inverse_written: second.inverse_written,
+            second_newest: second.newest.as_ref(),
+            gone,
+            gone_since,
+            revision: pair.revision.0,
+            fresh: pair.fresh,
+            last_seen_at: pair.last_seen_at.as_millis(),
+        })
+    }
+}
+
+fn gone(pair: &Pair) -> (Option<&str>, Option<i64>) {
+    match &pair.state {
+        PairState::Active => (None, None),
+        PairState::Inactive { gone, since } => (Some(gone.as_str()), Some(since.as_millis())),
+    }
+}
+
+row! {
+    struct NewOperation<'a> {
+        id: &'a OperationId,
+        kind: &'static str,
+        state: &'static str,
+        pair: Option<PairId>,
+        contract: &'a str,
+        source_system: &'a str,
+        source_id: &'a str,
+        target_system: &'a str,
+        target_id: Option<&'a str>,
+        method: &'a str,
+        path: &'a str,
+        body: &'a str,
+        idempotency_key: Option<&'a str>,
+        writes: String,
+        inverse_field: Option<&'a str>,
+        inverse_id: Option<&'a str>,
+        answered: Option<String>,
+        first_sent_at: i64,
+        sent_at: i64,
+        ended_at: Option<i64>,
+        deadline_ms: i64,
+        request_life_ms: i64,
+        attempts: u32,
+        start: i64,
+        reason: Option<&'a str>,
+        correlation_id: &'a str,
+        topology: &'a str,
+        node: &'a str,
+    }
+}
+
+impl<'a> NewOperation<'a> {
     fn of(operation: &'a Operation) -> Result<Self, Failure> {
         let inverse = operation.inverse.as_ref();
         Ok(Self {
@@ -229,6 +280,39 @@ impl<'a> OperationRow<'a> {
             correlation_id: &operation.provenance.correlation_id,
             topology: &operation.provenance.topology,
             node: &operation.provenance.node,
+        })
+    }
+}
+
+row! {
+    /// What can change in an operation after its intent.
+    struct OperationChange<'a> {
+        id: &'a OperationId,
+        state: &'static str,
+        pair: Option<PairId>,
+        target_id: Option<&'a str>,
+        answered: Option<String>,
+        sent_at: i64,
+        ended_at: Option<i64>,
+        attempts: u32,
+        start: i64,
+        reason: Option<&'a str>,
+    }
+}
+
+impl<'a> OperationChange<'a> {
+    fn of(operation: &'a Operation) -> Result<Self, Failure> {
+        Ok(Self {
+            id: &operation.id,
+            state: operation.state.name(),
+            pair: operation.pair,
+            target_id: operation.target_id.as_deref(),
+            answered: operation.answered.as_ref().map(json).transpose()?,
+            sent_at: operation.sent_at.as_millis(),
+            ended_at: operation.ended_at.map(Timestamp::as_millis),
+            attempts: operation.attempts,
+            start: operation.start,
+            reason: operation.reason.as_deref(),
         })
     }
 }

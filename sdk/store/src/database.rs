@@ -18,8 +18,8 @@ use crate::{OpenError, Options, SqliteEngine, SqlitePairs, schema};
 const FILE: &str = "pairline.db";
 /// After a checkpoint the write-ahead log is cut to this many bytes.
 const WAL_BYTES: &str = "67108864";
-/// A commit that finds the write-ahead log longer than this many pages (16 MiB) moves it into the database.
-const WAL_PAGES: &str = "4096";
+/// A commit that finds the write-ahead log longer than this many pages (48 MiB) moves it into the database.
+const WAL_PAGES: &str = "12288";
 
 /// A database with its two ports. They share one writer.
 ///
@@ -191,7 +191,7 @@ mod tests {
     async fn crowd(engine: &Arc<dyn Engine>, round: usize) -> usize {
         let told = |id: usize| {
             let record = RecordId::new(&System::new("crm"), format!("{round}-{id}-{}", "x".repeat(2000)));
-            Delivery { arrivals: vec![Arrival { record, event_key: None, facts: None }], ..Delivery::default() }
+            Delivery { arrivals: vec![Arrival::look_at(record)], ..Delivery::default() }
         };
         let taken = futures_util::future::join_all((0..16).map(|id| engine.enqueue(told(id)))).await;
         taken

@@ -19,7 +19,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 pub(crate) use self::finish::finish;
-pub(crate) use self::lanes::Lanes;
+pub(crate) use self::lanes::{Lanes, answer};
 pub(crate) use self::take::{keys, take};
 use crate::Options;
 use crate::reads::Reads;

@@ -174,7 +174,7 @@ pub(crate) fn pair_with_open(row: &SqliteRow, first: usize) -> Result<Pair, Fail
     let mut pair = Reader::at(row, first).pair()?;
     let mut open = Reader::at(row, first + PAIR_COLUMNS);
     if !open.is_absent()? {
-        pair.open = Some(open.operation()?);
+        pair.open = Some(Arc::new(open.operation()?));
     }
     Ok(pair)
 }

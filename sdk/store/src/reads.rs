@@ -87,9 +87,8 @@ impl Reads {
     }
 
     pub(crate) async fn look(&self, record: &RecordId, target: &System) -> Result<Look, Failure> {
-        let first = self.cache.first_pair(record);
-        if let Some(pair) = first.filter(|pair| pair.other(&record.system).record.system == *target) {
-            return Ok(Standing { pair: Some(Arc::unwrap_or_clone(pair)), reservation: None }.look());
+        if let Some(pair) = self.cached(record, target) {
+            return Ok(Standing::of(pair).look());
         }
         let row = sqlx::query(LOOK)
             .bind(record.system.as_str())
@@ -101,9 +100,23 @@ impl Reads {
     }
 
     pub(crate) async fn look_many(&self, records: &[RecordId], target: &System) -> Result<Vec<Look>, Failure> {
-        let keys: Vec<[&str; 2]> = records.iter().map(|record| [record.system.as_str(), &record.id]).collect();
-        let rows = sqlx::query(LOOK_MANY).bind(json(&keys)?).bind(target.as_str()).fetch_all(&self.pool).await?;
-        rows.iter().map(|row| Ok(Standing::read(row, 0)?.look())).collect()
+        let known = |record: &RecordId| self.cached(record, target).map(|pair| Standing::of(pair).look());
+        let mut looks: Vec<Option<Look>> = records.iter().map(known).collect();
+        let missing: Vec<usize> = (0..records.len()).filter(|index| looks[*index].is_none()).collect();
+        if !missing.is_empty() {
+            let key = |index: &usize| [records[*index].system.as_str(), &records[*index].id];
+            let keys: Vec<[&str; 2]> = missing.iter().map(key).collect();
+            let rows = sqlx::query(LOOK_MANY).bind(json(&keys)?).bind(target.as_str()).fetch_all(&self.pool).await?;
+            for (index, row) in missing.into_iter().zip(&rows) {
+                looks[index] = Some(Standing::read(row, 0)?.look());
+            }
+        }
+        Ok(looks.into_iter().map(|look| look.unwrap_or(Look::Missing)).collect())
+    }
+
+    /// A record's pair with a system, if it is in memory.
+    fn cached(&self, record: &RecordId, target: &System) -> Option<Arc<Pair>> {
+        self.cache.first_pair(record).filter(|pair| pair.other(&record.system).record.system == *target)
     }
 
     /// What the echo filter judges by: the record's pair, else the create that an event names.
@@ -113,8 +126,7 @@ impl Reads {
         facts: &EventFacts,
     ) -> Result<(Look, Option<Operation>), Failure> {
         if let Some(pair) = self.first_pair(record).await? {
-            let pair = Some(pair);
-            return Ok((Standing { pair, reservation: None }.look(), None));
+            return Ok((Standing::of(pair).look(), None));
         }
         let create = match &facts.operation {
             Some(id) => self.operation(id).await?,
@@ -123,12 +135,12 @@ impl Reads {
         Ok((Look::Missing, create.filter(|create| create.kind == OperationKind::Create && create.pair.is_none())))
     }
 
-    async fn first_pair(&self, record: &RecordId) -> Result<Option<Pair>, Failure> {
+    async fn first_pair(&self, record: &RecordId) -> Result<Option<Arc<Pair>>, Failure> {
         if let Some(pair) = self.cache.first_pair(record) {
-            return Ok(Some(Arc::unwrap_or_clone(pair)));
+            return Ok(Some(pair));
         }
         let before = self.cache.moment();
-        let pair = self.pairs_of(record).await?.into_iter().next();
+        let pair = self.pairs_of(record).await?.into_iter().next().map(Arc::new);
         if let Some(pair) = &pair {
             self.cache.was_read(before, record, pair);
         }

@@ -1,5 +1,7 @@
 //! What stands in the mapping for a record, read in one row.
 
+use std::sync::Arc;
+
 use pairline_sdk::{Look, OperationState, Pair, Reservation};
 use sqlx::sqlite::SqliteRow;
 
@@ -10,16 +12,21 @@ use crate::row::{PAIR_COLUMNS, RESERVATION_COLUMNS, Reader};
 /// reservation.
 #[derive(Debug, Default)]
 pub(crate) struct Standing {
-    pub(crate) pair: Option<Pair>,
+    pub(crate) pair: Option<Arc<Pair>>,
     pub(crate) reservation: Option<Reservation>,
 }
 
 impl Standing {
+    /// Of a record that has a pair.
+    pub(crate) fn of(pair: Arc<Pair>) -> Self {
+        Self { pair: Some(pair), reservation: None }
+    }
+
     /// What that means to whoever asks.
     pub(crate) fn look(self) -> Look {
         match (self.pair, self.reservation) {
-            (Some(pair), _) if pair.is_active() => Look::Found(Box::new(pair)),
-            (Some(pair), _) => Look::Inactive(Some(Box::new(pair))),
+            (Some(pair), _) if pair.is_active() => Look::Found(pair),
+            (Some(pair), _) => Look::Inactive(Some(pair)),
             (None, Some(reservation)) if reservation.closed => Look::Inactive(None),
             (None, Some(reservation)) if reservation.operation.state != OperationState::Failed => {
                 Look::Pending(Box::new(reservation))
@@ -34,8 +41,8 @@ impl Standing {
         let mut pair = Reader::at(row, first);
         if !pair.is_absent()? {
             let mut pair = pair.pair()?;
-            pair.open = if operation.is_absent()? { None } else { Some(operation.operation()?) };
-            return Ok(Self { pair: Some(pair), reservation: None });
+            pair.open = if operation.is_absent()? { None } else { Some(Arc::new(operation.operation()?)) };
+            return Ok(Self::of(Arc::new(pair)));
         }
         let mut reservation = Reader::at(row, first + PAIR_COLUMNS);
         Ok(Self {

@@ -162,14 +162,15 @@ impl<'t> Work<'t> {
             return Err(Failure(format!("the reservation of {record} names an operation that is not there")));
         };
         let (source, target) = (record.clone(), target.clone());
+        let operation = Arc::unwrap_or_clone(operation);
         let reservation = Some(Reservation { source, target, incarnation, operation, closed });
         Ok(Standing { pair: None, reservation })
     }
 
     /// A pair with its open operation.
-    pub(crate) async fn pair(&mut self, id: PairId) -> Result<Option<Pair>, Failure> {
+    pub(crate) async fn pair(&mut self, id: PairId) -> Result<Option<Arc<Pair>>, Failure> {
         if let Some(pair) = self.pairs.get(&id) {
-            return Ok(Some(Pair::clone(pair)));
+            return Ok(Some(Arc::clone(pair)));
         }
         let pair = match self.cache.pair(id) {
             Some(pair) => pair,
@@ -179,11 +180,11 @@ impl<'t> Work<'t> {
             },
         };
         self.pairs.insert(id, Arc::clone(&pair));
-        Ok(Some(Arc::unwrap_or_clone(pair)))
+        Ok(Some(pair))
     }
 
     /// The pairs of a record, with every other system it has a counterpart in.
-    pub(crate) async fn pairs_of(&mut self, record: &RecordId) -> Result<Vec<Pair>, Failure> {
+    pub(crate) async fn pairs_of(&mut self, record: &RecordId) -> Result<Vec<Arc<Pair>>, Failure> {
         let ids: Vec<i64> =
             sqlx::query_scalar("SELECT pair FROM mapping WHERE source_system = $1 AND source_id = $2 ORDER BY pair")
                 .bind(record.system.as_str())
@@ -197,9 +198,9 @@ impl<'t> Work<'t> {
         Ok(pairs)
     }
 
-    pub(crate) async fn operation(&mut self, id: &OperationId) -> Result<Option<Operation>, Failure> {
+    pub(crate) async fn operation(&mut self, id: &OperationId) -> Result<Option<Arc<Operation>>, Failure> {
         if let Some(operation) = self.operations.get(id) {
-            return Ok(Some(Operation::clone(operation)));
+            return Ok(Some(Arc::clone(operation)));
         }
         let operation = match self.cache.operation(id) {
             Some(operation) => operation,
@@ -210,41 +211,43 @@ impl<'t> Work<'t> {
             }
         };
         self.operations.insert(id.clone(), Arc::clone(&operation));
-        Ok(Some(Arc::unwrap_or_clone(operation)))
+        Ok(Some(operation))
     }
 
     /// Writes an intent.
-    pub(crate) async fn insert_operation(&mut self, operation: &Operation) -> Result<(), Failure> {
+    pub(crate) async fn insert_operation(&mut self, operation: &Arc<Operation>) -> Result<(), Failure> {
         self.changes.intents.insert(operation.id.clone());
         self.keep_operation(operation).await
     }
 
     /// Writes what has changed in an operation.
-    pub(crate) async fn save_operation(&mut self, operation: &Operation) -> Result<(), Failure> {
+    pub(crate) async fn save_operation(&mut self, operation: &Arc<Operation>) -> Result<(), Failure> {
         if !self.changes.intents.contains(&operation.id) {
             self.changes.operations.insert(operation.id.clone());
         }
         self.keep_operation(operation).await
     }
 
-    async fn keep_operation(&mut self, operation: &Operation) -> Result<(), Failure> {
-        self.operations.insert(operation.id.clone(), Arc::new(operation.clone()));
+    async fn keep_operation(&mut self, operation: &Arc<Operation>) -> Result<(), Failure> {
+        self.operations.insert(operation.id.clone(), Arc::clone(operation));
         self.touched.operations.push(operation.id.clone());
         let Some(id) = operation.pair else { return Ok(()) };
         let Some(mut pair) = self.pair(id).await? else { return Ok(()) };
+        let was_open = pair.open.as_ref().is_some_and(|open| open.id == operation.id);
         if operation.state.is_open() {
-            pair.open = Some(operation.clone());
-        } else if pair.open.as_ref().is_some_and(|open| open.id == operation.id) {
-            pair.open = None;
+            Arc::make_mut(&mut pair).open = Some(Arc::clone(operation));
+        } else if was_open {
+            Arc::make_mut(&mut pair).open = None;
         }
         self.keep_pair(pair);
         Ok(())
     }
 
     /// Ends an open operation that what was read has replaced.
-    pub(crate) async fn supersede(&mut self, mut open: Operation) -> Result<(), Failure> {
-        open.state = OperationState::Superseded;
-        open.ended_at = Some(self.now);
+    pub(crate) async fn supersede(&mut self, mut open: Arc<Operation>) -> Result<(), Failure> {
+        let ended = Arc::make_mut(&mut open);
+        ended.state = OperationState::Superseded;
+        ended.ended_at = Some(self.now);
         self.save_operation(&open).await
     }
 
@@ -264,7 +267,7 @@ impl<'t> Work<'t> {
     }
 
     /// Writes a new pair and, by the schema's trigger, its two mapping rows. Answers it with its number.
-    pub(crate) fn insert_pair(&mut self, mut pair: Pair) -> Pair {
+    pub(crate) fn insert_pair(&mut self, mut pair: Pair) -> Arc<Pair> {
         self.last_pair += 1;
         pair.id = PairId(self.last_pair);
         let [first, second] = &pair.sides;
@@ -281,40 +284,43 @@ impl<'t> Work<'t> {
             }
         }
         self.changes.born.insert(pair.id);
-        self.keep_pair(pair.clone());
+        let pair = Arc::new(pair);
+        self.keep_pair(Arc::clone(&pair));
         pair
     }
 
     /// Writes what has changed in a pair. Its open operation is not its own to change.
-    pub(crate) fn save_pair(&mut self, mut pair: Pair) {
+    pub(crate) fn save_pair(&mut self, mut pair: Arc<Pair>) {
         if !self.changes.born.contains(&pair.id) {
             self.changes.pairs.insert(pair.id);
         }
-        if let Some(kept) = self.pairs.get(&pair.id) {
-            pair.open.clone_from(&kept.open);
+        // Gives up what was kept before it is changed, so that it need not be copied.
+        let open = self.pairs.remove(&pair.id).and_then(|kept| kept.open.clone());
+        if pair.open != open {
+            Arc::make_mut(&mut pair).open = open;
         }
         self.keep_pair(pair);
     }
 
-    fn keep_pair(&mut self, pair: Pair) {
+    fn keep_pair(&mut self, pair: Arc<Pair>) {
         self.touched.pairs.push(pair.id);
-        self.pairs.insert(pair.id, Arc::new(pair));
+        self.pairs.insert(pair.id, pair);
     }
 
     /// Writes the pair of a create and the record it has made. If the source record is gone meanwhile, the pair is
     /// born inactive.
     pub(crate) async fn give_birth(
         &mut self,
-        mut create: Operation,
+        mut create: Arc<Operation>,
         made: &str,
         closed: bool,
-    ) -> Result<Pair, Failure> {
+    ) -> Result<Arc<Pair>, Failure> {
         let mut pair = Pair::born(PairId(0), &create, made, self.now);
         if closed {
             pair.state = PairState::Inactive { gone: create.source.system.clone(), since: self.now };
         }
         let pair = self.insert_pair(pair);
-        create.pair = Some(pair.id);
+        Arc::make_mut(&mut create).pair = Some(pair.id);
         self.save_operation(&create).await?;
         Ok(pair)
     }

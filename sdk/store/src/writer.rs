@@ -8,14 +8,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use pairline_sdk::{Clock, Delivery, Disposition, Hint, Random, Taken, Timestamp};
-use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
 use crate::batch::Batch;
 use crate::cache::Cache;
-use crate::engine::{Lanes, finish, keys, take};
+use crate::engine::{Lanes, answer, finish, keys, take};
 use crate::failure::Failure;
 use crate::known::{Known, Needs};
 use crate::lock::OwnerLock;
@@ -235,7 +234,7 @@ struct Task {
     /// The same, when what is in memory was last known to be good.
     version_in_memory: Option<i64>,
     /// What was ready after the last commit, of at most so many for each system.
-    ready: Option<(Vec<SqliteRow>, i64)>,
+    ready: Option<(String, i64)>,
     gather: std::time::Duration,
 }
 
@@ -263,16 +262,11 @@ impl Task {
                 message = inbox.recv() => match message {
                     None => break,
                     Some(message) => {
-                        end = self.sort_in(message, &mut group);
-                        while end.is_none() && group.len() < most && let Ok(message) = inbox.try_recv() {
-                            end = self.sort_in(message, &mut group);
-                        }
-                        let until = crowded.map(|begun| begun + self.gather);
-                        while let Some(until) = until && end.is_none() && group.len() < most {
-                            match tokio::time::timeout_at(until, inbox.recv()).await {
-                                Ok(Some(message)) => end = self.sort_in(message, &mut group),
-                                Ok(None) | Err(_) => break,
-                            }
+                        end = self.sort_in(message, &mut group).or_else(|| self.drain(&mut inbox, &mut group, most));
+                        if let Some(begun) = crowded && end.is_none() && group.len() < most {
+                            // Asleep, instead of waking up for each that comes.
+                            tokio::time::sleep_until(begun + self.gather).await;
+                            end = self.drain(&mut inbox, &mut group, most);
                         }
                     }
                 },
@@ -291,6 +285,23 @@ impl Task {
             self.hand_out().await;
         }
         drop(self.connection.close().await);
+    }
+
+    /// Sorts in what has queued up.
+    fn drain(
+        &mut self,
+        inbox: &mut mpsc::Receiver<Message>,
+        group: &mut Group,
+        most: usize,
+    ) -> Option<oneshot::Sender<()>> {
+        let mut end = None;
+        while end.is_none()
+            && group.len() < most
+            && let Ok(message) = inbox.try_recv()
+        {
+            end = self.sort_in(message, group);
+        }
+        end
     }
 
     fn sort_in(&mut self, message: Message, group: &mut Group) -> Option<oneshot::Sender<()>> {
@@ -373,7 +384,10 @@ impl Task {
         let ready = closing.run(&mut self.connection).await?;
         // It is committed. What follows is memory.
         self.cache.committed(changed);
-        self.ready = question.map(|question| (ready, question.most));
+        self.ready = match question {
+            Some(question) => Some((answer(&ready)?, question.most)),
+            None => None,
+        };
         Ok(sorted.taken)
     }
 
@@ -386,8 +400,8 @@ impl Task {
                 let by_command = group.jobs.iter().any(|job| job.touches_hints());
                 if by_command {
                     self.lanes.distrust();
-                } else if let Some((rows, most)) = self.ready.take() {
-                    if let Err(failure) = self.lanes.answered(&rows, most, now) {
+                } else if let Some((answer, most)) = self.ready.take() {
+                    if let Err(failure) = self.lanes.answered(&answer, most, now) {
                         tracing::warn!(failure = failure.0, "a hint cannot be read");
                         self.lanes.hold_back(now);
                     }

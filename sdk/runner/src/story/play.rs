@@ -218,7 +218,7 @@ impl<'a> Stage<'a> {
         let HintDocument { record, kind, fields, values, ours, operation } = hint;
         let operation = operation.map(OperationId);
         let facts = kind.map(|kind| EventFacts { kind, operation, ours, values, fields });
-        Ok(Arrival { record: RecordId::new(&self.graph.start.application, record), event_key: None, facts })
+        Ok(Arrival { facts, ..Arrival::look_at(RecordId::new(&self.graph.start.application, record)) })
     }
 
     /// Puts a pair into the store that is there before the story begins.

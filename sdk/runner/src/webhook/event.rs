@@ -187,7 +187,7 @@ impl Group {
             }
             key
         });
-        Arrival { record: RecordId::new(system, event.record), event_key, facts: Some(event.facts) }
+        Arrival { event_key, facts: Some(event.facts), ..Arrival::look_at(RecordId::new(system, event.record)) }
     }
 }
 

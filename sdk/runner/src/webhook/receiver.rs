@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use axum::BoxError;
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
@@ -11,7 +12,7 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
-use pairline_sdk::{Clock, Delivery, Engine, System};
+use pairline_sdk::{Clock, Delivery, Engine, EventFacts, RecordId, System};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 use tracing::{debug, warn};
@@ -27,10 +28,18 @@ const DELIVERIES_AT_ONCE: usize = 256;
 /// A delivery must be read by then, however slowly it is sent.
 const READ_WITHIN: Duration = Duration::from_secs(10);
 
+/// Looks at an event before anything waits for it.
+#[async_trait]
+pub trait Door: Send + Sync {
+    /// Whether nothing is left to do for an event.
+    async fn settles(&self, record: &RecordId, facts: &EventFacts) -> bool;
+}
+
 /// Takes deliveries.
 pub struct Receiver {
     senders: BTreeMap<String, Sender>,
     engine: Arc<dyn Engine>,
+    door: Arc<dyn Door>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     room: Semaphore,
@@ -61,6 +70,7 @@ impl Receiver {
     pub fn new(
         descriptions: Vec<Description>,
         engine: Arc<dyn Engine>,
+        door: Arc<dyn Door>,
         metrics: &Arc<Metrics>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, String> {
@@ -85,7 +95,14 @@ impl Receiver {
             };
             senders.insert(name, sender);
         }
-        Ok(Self { senders, engine, clock, metrics: Arc::clone(metrics), room: Semaphore::new(DELIVERIES_AT_ONCE) })
+        Ok(Self {
+            senders,
+            engine,
+            door,
+            clock,
+            metrics: Arc::clone(metrics),
+            room: Semaphore::new(DELIVERIES_AT_ONCE),
+        })
     }
 
     /// Takes a delivery to an application of this name, and answers it.
@@ -130,7 +147,7 @@ impl Receiver {
     }
 
     async fn take(&self, sender: &Sender, events: Vec<Value>) -> Result<Taken, Problem> {
-        let read = sender.event.read(&sender.system, events);
+        let mut read = sender.event.read(&sender.system, events);
         sender.ignored.add(read.ignored);
         if read.delivery == Delivery::default() {
             return Ok(Taken { accepted: 0, duplicates: 0, unreadable: 0 });
@@ -138,6 +155,11 @@ impl Receiver {
         let unreadable = read.delivery.unreadable.len() as u64;
         for part in &read.delivery.unreadable {
             warn!(application = %sender.system, reason = part.reason, "a part of a delivery goes to the trash");
+        }
+        for arrival in &mut read.delivery.arrivals {
+            if let Some(facts) = &arrival.facts {
+                arrival.settled = self.door.settles(&arrival.record, facts).await;
+            }
         }
         // Nothing is acknowledged before this returns.
         match self.engine.enqueue(read.delivery).await {

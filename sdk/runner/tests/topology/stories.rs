@@ -36,7 +36,7 @@ impl ProcessAction for Look {
     }
 
     async fn process_action(&self, dto: ProcessDto) -> Result<ProcessDto, NodeError> {
-        let hint: HintPart = dto.need(HINT)?;
+        let hint = dto.need::<HintPart>(HINT)?;
         let found = self.1.read(&hint.record.id).await?;
         Ok(dto.follow(if found.is_some() { "there" } else { "gone" }))
     }

@@ -10,10 +10,11 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use pairline_runner::application::{Description, Environment};
 use pairline_runner::metrics::Metrics;
-use pairline_runner::webhook::{Listener, Measured, Receiver};
+use pairline_runner::webhook::{Door, Listener, Measured, Receiver};
 use pairline_sdk::testing::TestClock;
 use pairline_sdk::{
-    Clock, Control, Delivery, Engine, EngineError, Health, ListQuery, Listed, System, Taken, Timestamp, Worker,
+    Clock, Control, Delivery, Engine, EngineError, EventFacts, Health, ListQuery, Listed, RecordId, System, Taken,
+    Timestamp, Worker,
 };
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -109,6 +110,13 @@ impl Measured for Inbox {
     }
 }
 
+#[async_trait]
+impl Door for Inbox {
+    async fn settles(&self, _: &RecordId, _: &EventFacts) -> bool {
+        false
+    }
+}
+
 struct House {
     address: SocketAddr,
     inbox: Arc<Inbox>,
@@ -126,7 +134,7 @@ async fn house(inbox: Inbox) -> House {
     ]);
     let descriptions = [CRM, ERP].map(|text| Description::parse("a.yaml", text, &environment).0.unwrap());
     let (inbox, clock, metrics) = (Arc::new(inbox), Arc::new(TestClock::default()), Arc::new(Metrics::default()));
-    let receiver = Receiver::new(descriptions.into(), inbox.clone(), &metrics, clock.clone()).unwrap();
+    let receiver = Receiver::new(descriptions.into(), inbox.clone(), inbox.clone(), &metrics, clock.clone()).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use pairline_sdk::{Hint, RecordId, System, Timestamp};
+use serde::Deserialize;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 use tokio::sync::mpsc;
@@ -63,12 +64,13 @@ pub(crate) struct Lanes {
 }
 
 /// What is ready, system by system, with the lane of each and the news of the other records of its pair; and when the
-/// next one will be. (`? + 0`: the planner looks at a bare parameter of a limit, and prepares the statement anew
-/// whenever it is bound.)
+/// next one will be. One row, a list of [`ReadyRow`]s: each row of an answer wakes whoever asked. (`? + 0`: the planner
+/// looks at a bare parameter of a limit, and prepares the statement anew whenever it is bound.)
 const READY: &str = "\
-    SELECT s.value, (SELECT min(ready_at) FROM hint WHERE system = s.value AND ready_at > ?), \
+    SELECT json_group_array(json_array( \
+        s.value, (SELECT min(ready_at) FROM hint WHERE system = s.value AND ready_at > ?), \
         h.id, h.record_id, h.facts, h.received, h.since, h.hops, h.correlation_id, h.revision, \
-        m.pair, o.system, o.record_id, o.received \
+        m.pair, o.system, o.record_id, o.received)) \
     FROM json_each(?) s \
     LEFT JOIN hint h ON h.id IN (\
         SELECT id FROM hint WHERE system = s.value AND ready_at <= ? \
@@ -76,12 +78,61 @@ const READY: &str = "\
     LEFT JOIN mapping m ON m.source_system = h.system AND m.source_id = h.record_id \
     LEFT JOIN hint o ON o.system = m.target_system AND o.record_id = m.target_id";
 
+/// A system with when its next hint will be ready; one that is ready now; its pair; and what is known of another record
+/// of that.
+#[derive(Deserialize)]
+struct ReadyRow {
+    system: System,
+    next: Option<Timestamp>,
+    id: Option<i64>,
+    record: Option<String>,
+    facts: Option<String>,
+    received: Option<String>,
+    since: Option<Timestamp>,
+    hops: Option<u32>,
+    correlation_id: Option<String>,
+    revision: Option<i64>,
+    pair: Option<i64>,
+    other_system: Option<System>,
+    other_record: Option<String>,
+    other_received: Option<String>,
+}
+
+impl ReadyRow {
+    /// The hint, its revision and its lane, if there is one.
+    fn ready(&self) -> Result<Option<Ready>, Failure> {
+        let (Some(id), Some(record), Some(received), Some(since), Some(correlation_id), Some(revision)) =
+            (self.id, &self.record, &self.received, self.since, &self.correlation_id, self.revision)
+        else {
+            return Ok(None);
+        };
+        let record = RecordId::new(&self.system, record);
+        let hint = Hint {
+            id,
+            record: record.clone(),
+            facts: self.facts.as_deref().map(serde_json::from_str).transpose()?,
+            received: serde_json::from_str(received)?,
+            others: BTreeMap::new(),
+            since,
+            hops: self.hops.unwrap_or(0),
+            correlation_id: correlation_id.clone(),
+        };
+        let lane = self.pair.map_or(Lane::Record(record), Lane::Pair);
+        Ok(Some(Ready { hint, revision, lane }))
+    }
+}
+
 /// A question for what is ready.
 pub(crate) struct Question {
     systems: String,
     not_these: String,
     /// Of each system at most so many.
     pub(crate) most: i64,
+}
+
+/// The answer to a question that was asked last.
+pub(crate) fn answer(rows: &[SqliteRow]) -> Result<String, Failure> {
+    rows.last().map_or_else(|| Ok("[]".to_owned()), |row| Reader::at(row, 0).get())
 }
 
 impl Question {
@@ -259,7 +310,7 @@ impl Lanes {
             let mut batch = Batch::default();
             question.ask(&mut batch, now)?;
             let rows = batch.run(connection).await?;
-            self.answered(&rows, most, now)?;
+            self.answered(&answer(&rows)?, most, now)?;
             // Some of these were held up by their lanes.
             most = most.saturating_mul(4);
         }
@@ -267,10 +318,10 @@ impl Lanes {
     }
 
     /// Takes the answer to a question for at most so many of each system.
-    pub(crate) fn answered(&mut self, rows: &[SqliteRow], most: i64, now: Timestamp) -> Result<(), Failure> {
+    pub(crate) fn answered(&mut self, answer: &str, most: i64, now: Timestamp) -> Result<(), Failure> {
         let settle = self.settle;
         self.settling.retain(|_, out| now < out.plus(settle));
-        let (found, next) = read(rows)?;
+        let (found, next) = read(answer)?;
         self.next_ready = next;
         // Whatever else is ready waits for a lane, and a lane that is freed makes us look again.
         self.look = limit(found.len()) >= most;
@@ -321,30 +372,15 @@ impl Lanes {
 }
 
 /// Ready hints in the order of their arrival, and when the next one becomes ready.
-fn read(rows: &[SqliteRow]) -> Result<(BTreeMap<i64, Ready>, Option<Timestamp>), Failure> {
+fn read(answer: &str) -> Result<(BTreeMap<i64, Ready>, Option<Timestamp>), Failure> {
     let mut found: BTreeMap<i64, Ready> = BTreeMap::new();
     let mut next: Option<Timestamp> = None;
-    for row in rows {
-        let mut columns = Reader::at(row, 0);
-        let system = columns.system()?;
-        next = [next, columns.time_if_any()?].into_iter().flatten().min();
-        let Some(id) = columns.get::<Option<i64>>()? else { continue };
-        let record = RecordId::new(&system, columns.get::<String>()?);
-        let hint = Hint {
-            id,
-            record: record.clone(),
-            facts: columns.json_if_any()?,
-            received: columns.json()?,
-            others: BTreeMap::new(),
-            since: columns.time()?,
-            hops: columns.count()?,
-            correlation_id: columns.get()?,
-        };
-        let revision = columns.get()?;
-        let lane = columns.get::<Option<i64>>()?.map_or(Lane::Record(record), Lane::Pair);
-        let ready = found.entry(id).or_insert(Ready { hint, revision, lane });
-        if !columns.is_absent()? {
-            ready.hint.others.insert(columns.record()?, columns.json()?);
+    for row in serde_json::from_str::<Vec<ReadyRow>>(answer)? {
+        next = [next, row.next].into_iter().flatten().min();
+        let Some(ready) = row.ready()? else { continue };
+        let ready = found.entry(ready.hint.id).or_insert(ready);
+        if let (Some(system), Some(id), Some(received)) = (&row.other_system, row.other_record, row.other_received) {
+            ready.hint.others.insert(RecordId::new(system, id), serde_json::from_str(&received)?);
         }
     }
     Ok((found, next))

@@ -96,6 +96,9 @@ pub(crate) async fn take(
                 sorted.keys.push(json!([arrival.record.system, key, arrival.record.id, kind]));
             }
             count.accepted += 1;
+            if arrival.settled {
+                continue;
+            }
             lanes.knows(&arrival.record.system);
             sorted.in_hand.extend(lanes.in_hand(&arrival.record));
             sorted.news.push(news(work, lanes, arrival)?);

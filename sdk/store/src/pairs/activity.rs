@@ -1,5 +1,7 @@
 //! A record that is gone, and one that is back. No row is ever deleted for it.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use pairline_sdk::{Pair, PairState, RecordId};
 
@@ -18,14 +20,16 @@ impl Command for Deactivate {
         close_reservations(work, record, true).await?;
         let mut pairs = work.pairs_of(record).await?;
         for pair in pairs.iter_mut().filter(|pair| pair.is_active()) {
-            if let Some(open) = pair.open.take() {
+            if let Some(open) = pair.open.clone() {
                 work.supersede(open).await?;
             }
+            let pair = Arc::make_mut(pair);
+            pair.open = None;
             pair.state = PairState::Inactive { gone: record.system.clone(), since: work.now };
             pair.touched(work.now);
-            work.save_pair(pair.clone());
+            work.save_pair(Arc::new(pair.clone()));
         }
-        Ok(pairs.into_iter().next())
+        Ok(pairs.into_iter().next().map(Arc::unwrap_or_clone))
     }
 }
 
@@ -40,13 +44,15 @@ impl Command for Reactivate {
         close_reservations(work, record, false).await?;
         let mut pairs = work.pairs_of(record).await?;
         // The other record may be gone too; then it takes that one to come back.
-        let back = |pair: &&mut Pair| matches!(&pair.state, PairState::Inactive { gone, .. } if *gone == record.system);
+        let back =
+            |pair: &&mut Arc<Pair>| matches!(&pair.state, PairState::Inactive { gone, .. } if *gone == record.system);
         for pair in pairs.iter_mut().filter(back) {
+            let pair = Arc::make_mut(pair);
             pair.state = PairState::Active;
             pair.touched(work.now);
-            work.save_pair(pair.clone());
+            work.save_pair(Arc::new(pair.clone()));
         }
-        Ok(pairs.into_iter().next())
+        Ok(pairs.into_iter().next().map(Arc::unwrap_or_clone))
     }
 }
 

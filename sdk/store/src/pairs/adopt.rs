@@ -1,5 +1,7 @@
 //! A record that carries an inverse id and has no pair: the outcome of a create, a copy, or one of a pair to be found.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use pairline_sdk::{Adopted, Adoption, OperationState, Outcome, Pair, PairId, RecordId};
 
@@ -53,7 +55,7 @@ impl Command for Adopt {
                 // The record may have been edited since it was made: what we sent is what was agreed.
                 create.answered = None;
             }
-            return Ok(paired(work.give_birth(create, &record.id, closed).await?));
+            return Ok(paired(work.give_birth(Arc::new(create), &record.id, closed).await?));
         }
         if closed {
             return Ok(Adopted::Inactive);
@@ -66,8 +68,8 @@ impl Command for Adopt {
     }
 }
 
-fn paired(pair: Pair) -> Adopted {
-    if pair.is_active() { Adopted::Paired(Box::new(pair)) } else { Adopted::Inactive }
+fn paired(pair: Arc<Pair>) -> Adopted {
+    if pair.is_active() { Adopted::Paired(pair) } else { Adopted::Inactive }
 }
 
 async fn copy(work: &mut Work<'_>, records: Vec<RecordId>, detail: &str) -> Result<Adopted, Failure> {

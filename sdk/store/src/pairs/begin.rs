@@ -1,6 +1,8 @@
 //! Decisions about a pair: an update to be sent, or that nothing is to be sent. Both hold only for the revision that
 //! was read.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use pairline_sdk::{Begin, Intent, Rebase, Revision, Update};
 
@@ -25,9 +27,9 @@ impl Command for BeginUpdate {
     async fn run(&self, work: &mut Work<'_>) -> Result<Begin, Failure> {
         let Self { update, revision } = self;
         let Some(mut pair) = work.pair(update.pair).await? else { return Ok(Begin::Stale) };
-        if let Some(open) = pair.open.take() {
+        if let Some(open) = pair.open.clone() {
             if update.supersedes.as_ref() != Some(&open.id) {
-                return Ok(Begin::Busy(open.id));
+                return Ok(Begin::Busy(open.id.clone()));
             }
             if pair.revision == *revision && pair.is_active() {
                 work.supersede(open).await?;
@@ -36,9 +38,10 @@ impl Command for BeginUpdate {
         if pair.revision != *revision || !pair.is_active() {
             return Ok(Begin::Stale);
         }
-        let operation = update.operation(work.next_operation(), &pair, work.now, work.start);
-        pair.rebased(&update.rebase, work.now);
-        pair.side_mut(&update.target).newest = Some(operation.id.clone());
+        let operation = Arc::new(update.operation(work.next_operation(), &pair, work.now, work.start));
+        let changed = Arc::make_mut(&mut pair);
+        changed.rebased(&update.rebase, work.now);
+        changed.side_mut(&update.target).newest = Some(operation.id.clone());
         work.add_notes(pair.id, &update.notes)?;
         work.save_pair(pair);
         work.insert_operation(&operation).await?;
@@ -59,7 +62,7 @@ impl Command for TakeAsAgreed {
     async fn run(&self, work: &mut Work<'_>) -> Result<bool, Failure> {
         let Self(rebase) = self;
         let Some(mut pair) = work.pair(rebase.pair).await? else { return Ok(false) };
-        let open = pair.open.take();
+        let open = pair.open.clone();
         let foreign = open.as_ref().is_some_and(|open| rebase.supersedes.as_ref() != Some(&open.id));
         if pair.revision != rebase.revision || foreign {
             return Ok(false);
@@ -67,12 +70,13 @@ impl Command for TakeAsAgreed {
         if let Some(open) = open {
             work.supersede(open).await?;
         }
+        let changed = Arc::make_mut(&mut pair);
         for system in &rebase.inverse_seen {
-            pair.side_mut(system).inverse_written = true;
+            changed.side_mut(system).inverse_written = true;
         }
         // Both sides were read: from here on there is a base to compare with.
-        pair.fresh = false;
-        pair.rebased(&rebase.changes, work.now);
+        changed.fresh = false;
+        changed.rebased(&rebase.changes, work.now);
         work.add_notes(pair.id, &rebase.notes)?;
         work.save_pair(pair);
         Ok(true)

@@ -34,12 +34,12 @@ impl Command for Persist {
         match (of_source.pair, of_made.pair) {
             (None, None) => {
                 let closed = of_source.reservation.is_some_and(|reservation| reservation.closed);
-                Ok(Persisted::Recorded(Box::new(work.give_birth(create, &made.id, closed).await?)))
+                Ok(Persisted::Recorded(work.give_birth(create, &made.id, closed).await?))
             }
-            (Some(pair), Some(other)) if pair.id == other.id => Ok(Persisted::Already(Box::new(pair))),
+            (Some(pair), Some(other)) if pair.id == other.id => Ok(Persisted::Already(pair)),
             (one, other) => {
                 let taken = one.or(other).map(|pair| pair.side(&create.target).record.clone());
-                let records = [Some(made), taken, Some(create.source)].into_iter().flatten().collect();
+                let records = [Some(made), taken, Some(create.source.clone())].into_iter().flatten().collect();
                 let detail = "a create has made a record and one of the two is paired otherwise";
                 Ok(Persisted::Conflict(work.open_copy_case(records, detail).await?))
             }

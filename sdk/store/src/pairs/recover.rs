@@ -1,5 +1,7 @@
 //! After a start: what an earlier one left open.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use pairline_sdk::RecordId;
 
@@ -31,7 +33,7 @@ impl Command for Recover {
         for row in &rows {
             let mut operation = Reader::at(row, 0).operation()?;
             operation.orphan();
-            work.save_operation(&operation).await?;
+            work.save_operation(&Arc::new(operation)).await?;
         }
         let rows = sqlx::query(TO_LOOK_AT).fetch_all(work.connection().await?).await?;
         rows.iter().map(|row| Reader::at(row, 0).record()).collect()

@@ -1,5 +1,7 @@
 //! A create is reserved and its intent committed together, before anything leaves the machine.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use pairline_sdk::{Create, Creates, Intent, Look, Reserve};
 
@@ -34,7 +36,7 @@ impl Command for ReserveCreate {
             Creates::Held(reason) => return Ok(Reserve::Held(reason)),
         }
         let incarnation = before + 1;
-        let operation = create.operation(work.next_operation(), incarnation, work.now, work.start);
+        let operation = Arc::new(create.operation(work.next_operation(), incarnation, work.now, work.start));
         work.insert_operation(&operation).await?;
         work.reserve(&operation, incarnation);
         Ok(Reserve::Won(Intent::recorded(operation)))

@@ -1,5 +1,7 @@
 //! What became of an operation, and sending one once more.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use pairline_sdk::{
     Intent, OperationId, OperationKind, OperationState, Outcome, RecordId, Resend, Settled, StoreError,
@@ -36,13 +38,13 @@ impl Command for Settle {
             work.open_copy_case(records, "one create has made two records").await?;
             return Ok(Ok(Settled { operation }));
         }
-        if operation.settle(&self.outcome, work.now) {
+        if Arc::make_mut(&mut operation).settle(&self.outcome, work.now) {
             work.save_operation(&operation).await?;
             if let (OperationKind::Update, OperationState::Committed, Some(pair)) =
                 (operation.kind, operation.state, operation.pair)
                 && let Some(mut pair) = work.pair(pair).await?
             {
-                pair.committed(&operation, work.now);
+                Arc::make_mut(&mut pair).committed(&operation, work.now);
                 work.save_pair(pair);
             }
         }
@@ -77,7 +79,7 @@ impl Command for SendAgain {
         if !waits || operation.attempts != self.attempts {
             return Ok(Resend::Moved);
         }
-        operation.resend(work.now, work.start);
+        Arc::make_mut(&mut operation).resend(work.now, work.start);
         work.save_operation(&operation).await?;
         Ok(Resend::Won(Intent::recorded(operation)))
     }

@@ -25,7 +25,7 @@ impl Worker for Show {
 
 fn told(id: &str) -> Delivery {
     let record = RecordId::new(&System::new("crm"), id);
-    Delivery { arrivals: vec![Arrival { record, event_key: None, facts: None }], ..Delivery::default() }
+    Delivery { arrivals: vec![Arrival::look_at(record)], ..Delivery::default() }
 }
 
 async fn raw(bench: &Bench) -> SqliteConnection {
