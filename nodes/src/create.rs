@@ -19,6 +19,9 @@ use serde::Deserialize;
 use crate::converge::explicit;
 use crate::write::{BUSY_WAIT, NOT_SENT_WAIT};
 
+/// How soon after an answer was lost its record is looked for the first time.
+const EARLY_LOOK: Duration = Duration::from_millis(500);
+
 /// The `with:` block of a `create` node.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -125,7 +128,7 @@ impl CreateNode {
             Outcome::Unknown { reason } => {
                 let after = match self.recovery(&settled.operation) {
                     Recovery::SendAgain => None,
-                    Recovery::LookUp(wait) => Some(wait),
+                    Recovery::LookUp(wait) => Some(wait.min(EARLY_LOOK)),
                     Recovery::Ask => Some(Duration::ZERO),
                 };
                 let reason = format!("{reason}; nobody knows whether the record was made");
@@ -146,9 +149,7 @@ impl CreateNode {
         }
         match self.recovery(&open) {
             Recovery::SendAgain => self.send_again(dto, source, &open).await,
-            Recovery::LookUp(wait) if wait > Duration::ZERO => {
-                Err(NodeError::wait(format!("{} may still be applied, or not be found yet", open.id), wait))
-            }
+            Recovery::LookUp(wait) if wait > Duration::ZERO => self.look_early(dto, source, &open, wait).await,
             Recovery::LookUp(_) => self.look_up(dto, source, &open).await,
             Recovery::Ask => self.ask(dto, source, &open).await,
         }
@@ -175,6 +176,28 @@ impl CreateNode {
             Resend::Won(intent) => self.send(dto, source, intent).await,
             Resend::Moved => Err(NodeError::wait(format!("{} is in other hands", open.id), BUSY_WAIT)),
         }
+    }
+
+    /// A request of ours may still land, so not to find a record says nothing; to find one does, and the sooner it is
+    /// paired the less can happen to it meanwhile. A record that a person deletes before anybody has seen it cannot be
+    /// told from one that was never made.
+    async fn look_early(
+        &self,
+        dto: ProcessDto,
+        source: &RecordId,
+        open: &Operation,
+        wait: Duration,
+    ) -> Result<ProcessDto, NodeError> {
+        if let Some(inverse) = &open.inverse
+            && let Ok(mut hits) = self.application.find(&inverse.field, &source.id).await
+            && hits.len() == 1
+            && let Some(record) = hits.pop()
+        {
+            return self.adopt(dto, source, record, false).await;
+        }
+        // Looks become rarer as the answer becomes less likely.
+        let next = self.ports.clock.now().since(open.sent_at).max(EARLY_LOOK).min(wait);
+        Err(NodeError::wait(format!("{} may still be applied, or not be found yet", open.id), next))
     }
 
     /// No request of ours can land any more, and the index shows every one that did.
@@ -265,6 +288,8 @@ enum Recovery {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use pairline_sdk::testing::{Fate, NodeTester, Step};
     use pairline_sdk::{NodeError, ProcessDto, System};
     use serde_json::json;
@@ -329,6 +354,40 @@ mod tests {
         let ended = create(&tester, "erp", &id).unwrap();
 
         assert_eq!(ended.route(), Some("mapped"));
+        assert_eq!(tester.crm.saved().records.len(), 1);
+    }
+
+    #[test]
+    fn without_a_key_a_record_that_was_made_is_paired_as_soon_as_it_is_found() {
+        let tester = NodeTester::new(crate::register);
+        let id = tester.erp.person_creates(&json!({ "name": "Ada King" })).id;
+        tester.fate(Step::Send(System::new("crm")), Fate::LostBack);
+        let Err(NodeError::Repeat { after: Some(wait), .. }) = create(&tester, "erp", &id) else {
+            panic!("expected to be looked at again")
+        };
+
+        tester.pass_seconds(1);
+        let ended = create(&tester, "erp", &id).unwrap();
+
+        assert!(wait <= Duration::from_secs(1), "{wait:?}");
+        assert_eq!(ended.route(), Some("mapped"));
+        assert_eq!(tester.crm.saved().writes, 1);
+    }
+
+    #[test]
+    fn looks_for_a_record_that_may_never_come_become_rarer() {
+        let tester = NodeTester::new(crate::register);
+        let id = tester.erp.person_creates(&json!({ "name": "Ada King" })).id;
+        tester.fate(Step::Send(System::new("crm")), Fate::LostThere);
+        create(&tester, "erp", &id).unwrap_err();
+
+        let mut looks = 0;
+        while let Err(NodeError::Repeat { after: Some(wait), counted: false, .. }) = create(&tester, "erp", &id) {
+            looks += 1;
+            assert!(looks < 10, "expected few looks");
+            tester.pass(wait);
+        }
+
         assert_eq!(tester.crm.saved().records.len(), 1);
     }
 

@@ -217,7 +217,12 @@ impl NodeTester {
 
     /// Lets time pass.
     pub fn pass_seconds(&self, seconds: u64) {
-        self.clock.advance(Duration::from_secs(seconds));
+        self.pass(Duration::from_secs(seconds));
+    }
+
+    /// Lets time pass.
+    pub fn pass(&self, time: Duration) {
+        self.clock.advance(time);
     }
 
     /// Holds creates back, as the first start does when both sides have records that are not linked.
