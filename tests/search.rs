@@ -15,7 +15,8 @@ use std::task::{Context, Poll, Waker};
 use async_trait::async_trait;
 use pairline_sdk::testing::{Director, Fate, MemoryRecords, MemoryState, Stage, Step, contact_contract};
 use pairline_sdk::{
-    Clock, Disposition, EventFacts, Hint, OperationId, OperationKind, PairStore, RecordId, System, Timestamp, Worker,
+    Clock, Disposition, EventFacts, Hint, OperationId, OperationKind, PairStore, Record, RecordId, System, Timestamp,
+    Worker,
 };
 use serde_json::{Value, json};
 
@@ -351,18 +352,10 @@ impl Search {
             for (id, fields) in records {
                 let record = RecordId::new(&system, id);
                 let pair = world.store.pairs.values().find(|pair| pair.side(&system).record == record);
-                let agrees = pair.is_some_and(|pair| {
-                    let inverse = self
-                        .bench
-                        .contract
-                        .inverse_field(&system)
-                        .and_then(|name| fields.get(name))
-                        .and_then(Value::as_str);
-                    self.bench.contract.agrees(&system, &fields, &pair.side(&system).base)
-                        && inverse == Some(pair.other(&system).record.id.as_str())
-                });
+                let read = Record::new(&record.id, fields);
+                let settled = pair.is_some_and(|pair| self.bench.contract.is_settled(&system, &read, pair));
                 let open = world.store.operations.values().any(|operation| operation.state.is_open());
-                if !agrees || open {
+                if !settled || open {
                     push(world, Pending { record, facts: None, ready_at: world.now, hops: 0 });
                 }
             }

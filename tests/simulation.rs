@@ -14,7 +14,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use pairline_sdk::testing::{Director, Fate, Stage, Step, TestRandom, contact_contract, run_now};
 use pairline_sdk::{
-    Clock, Disposition, EventFacts, Hint, OperationState, PairStore, Random, RecordId, System, Timestamp, Worker,
+    Clock, Disposition, EventFacts, Hint, OperationState, PairStore, Random, Record, RecordId, System, Timestamp,
+    Worker,
 };
 use serde_json::{Value, json};
 
@@ -238,10 +239,8 @@ impl Simulation {
                 let record = RecordId::new(system, id);
                 let pair = state.pairs.values().find(|pair| pair.side(system).record == record);
                 let settled = pair.is_some_and(|pair| {
-                    let inverse = self.bench.contract.inverse_field(system).and_then(|name| fields.get(name));
-                    let other = Value::String(pair.other(system).record.id.clone());
-                    let agrees = self.bench.contract.agrees(system, &fields, &pair.side(system).base);
-                    !pair.is_active() || (agrees && inverse == Some(&other))
+                    let record = Record::new(&record.id, fields.clone());
+                    !pair.is_active() || self.bench.contract.is_settled(system, &record, pair)
                 });
                 let named = |name: &str| fields.get(name).and_then(Value::as_str);
                 let orphan = named("erp_id").or(named("custom_fields.crm_id")).is_some() && pair.is_none();

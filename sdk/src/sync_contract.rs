@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::{Number, Value};
 
 use crate::record::is_empty;
-use crate::{Fields, Record, System};
+use crate::{Fields, Pair, Record, System};
 
 /// A sync contract as it is written, before it is checked.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -310,9 +310,14 @@ impl SyncContract {
         part
     }
 
-    /// Whether a record holds, for every field of the contract, what `base` says.
-    pub fn agrees(&self, system: &System, record: &Fields, base: &Fields) -> bool {
-        self.fields.iter().all(|field| field.canonical(self, system, record) == field.canonical(self, system, base))
+    /// Whether a record is as its side of a pair remembers it: for every field of the contract the value that was agreed,
+    /// and the other record's id. What is not so has news, or was never written.
+    pub fn is_settled(&self, system: &System, record: &Record, pair: &Pair) -> bool {
+        let base = &pair.side(system).base;
+        let points_back = self.inverse_field(system).is_none()
+            || self.inverse_of(system, record).as_ref() == Some(&pair.other(system).record.id);
+        let same = |field: &Field| field.canonical(self, system, &record.fields) == field.canonical(self, system, base);
+        points_back && self.fields.iter().all(same)
     }
 
     /// Which field a system's own field name belongs to.
@@ -728,6 +733,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::{PairId, RecordId, Timestamp};
 
     fn contract() -> SyncContract {
         crate::testing::contact_contract()
@@ -752,6 +758,22 @@ mod tests {
             Value::Object(name.render(&contract, &crm, &joined)),
             json!({ "firstname": "Ada", "lastname": "King Lovelace" })
         );
+    }
+
+    #[test]
+    fn a_record_is_settled_when_it_holds_what_was_agreed_and_names_the_other() {
+        let (contract, crm, erp) = (contract(), System::new("crm"), System::new("erp"));
+        let ids = [RecordId::new(&crm, "1"), RecordId::new(&erp, "9")];
+        let mut pair = Pair::found(PairId(1), "contact", ids, "crm-to-erp", Timestamp::from_millis(0));
+        pair.side_mut(&crm).base = fields(json!({ "email": "ada@example.org", "credit_limit": "100" }));
+        let settled = |record: Value| contract.is_settled(&crm, &Record::new("1", fields(record)), &pair);
+
+        let whole = json!({ "email": "ada@example.org", "credit_limit": 100, "erp_id": "9", "shoe_size": "38" });
+
+        assert!(settled(whole), "what the contract does not speak of does not count");
+        assert!(!settled(json!({ "email": "ada@example.org", "credit_limit": "100" })), "it names nobody");
+        assert!(!settled(json!({ "email": "ada@example.org", "credit_limit": "100", "erp_id": "8" })));
+        assert!(!settled(json!({ "email": "new@example.org", "credit_limit": "100", "erp_id": "9" })));
     }
 
     #[test]

@@ -194,3 +194,32 @@ fn the_demo_can_be_watched_by_a_program() {
     assert_eq!(lines[0]["address"], format!("127.0.0.1:{}", stage.port));
     assert_eq!(lines[1]["pairs"], 0);
 }
+
+/// A cloned contact claims its original's counterpart. Nobody but a person can say which of the two is meant.
+#[test]
+fn a_case_is_listed_closed_and_opened_again_while_its_cause_is_there() {
+    let stage = Stage::new();
+    let runner = stage.run(&["--poll-ms", "200"]);
+    stage.crm.person_creates(json!({ "email": "ada@example.org", "firstname": "Ada" })).unwrap();
+    stage.agrees_on(1);
+    let customer = there(stage.erp.snapshot()).into_keys().next().unwrap();
+    let clone = json!({ "email": "ada@example.org", "firstname": "Ada", "erp_id": customer });
+    let clone = stage.crm.person_creates(clone).unwrap();
+    let case = || stage.asked(&["cases", "list"])["cases"][0].clone();
+    let opened = until("a case is open", || (!case().is_null()).then(case));
+    assert_eq!(opened["kind"], "copy", "{opened:#}");
+    let number = opened["id"].to_string();
+    stage.cli(&["cases", "list"]).fails_with(1, &[]);
+
+    let closed = stage.cli(&["cases", "close", &number]);
+
+    assert!(closed.code == 0 && closed.stdout.contains("looked at again"), "{closed:?}");
+    let again = until("it is asked again", || (!case().is_null()).then(case));
+    assert_ne!(again["id"], opened["id"]);
+
+    stage.crm.person_deletes(&clone).unwrap();
+    assert_eq!(stage.cli(&["cases", "close", &again["id"].to_string()]).code, 0);
+    until("nothing needs a person", || (stage.cli(&["status"]).code == 0).then_some(()));
+    stage.cli(&["cases", "close", &number]).fails_with(1, &["no case"]);
+    runner.stop();
+}

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pairline_sdk::{
-    Application, Arrival, Clock, Delivery, Engine, EngineError, Look, Pair, PairState, PairStore, ReadError, Record,
+    Application, Arrival, Clock, Delivery, Engine, EngineError, Look, PairState, PairStore, ReadError, Record,
     RecordId, StoreError, SyncContract,
 };
 use tracing::{debug, warn};
@@ -150,23 +150,11 @@ impl Poll {
     fn is_settled(&self, record: &Record, look: &Look) -> bool {
         let system = &self.application.profile().system;
         match look {
-            Look::Found(pair) => pair.open.is_none() && !pair.fresh && self.agrees(record, pair),
+            Look::Found(pair) => pair.open.is_none() && !pair.fresh && self.contract.is_settled(system, record, pair),
             // The record is listed, so it is there; if it was the one that was gone, it is back.
             Look::Inactive(Some(pair)) => !matches!(&pair.state, PairState::Inactive { gone, .. } if gone == system),
             Look::Inactive(None) => true,
             Look::Missing | Look::Pending(_) => false,
         }
-    }
-
-    fn agrees(&self, record: &Record, pair: &Pair) -> bool {
-        let system = &self.application.profile().system;
-        let inverse = match self.contract.inverse_field(system) {
-            Some(_) => {
-                let other = &pair.other(system).record.id;
-                self.contract.inverse_of(system, record).as_ref() == Some(other)
-            }
-            None => true,
-        };
-        inverse && self.contract.agrees(system, &record.fields, &pair.side(system).base)
     }
 }

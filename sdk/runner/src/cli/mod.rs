@@ -1,5 +1,6 @@
 //! The command line: what an integrator and an operator type.
 
+mod cases;
 mod creates;
 mod dev;
 mod explain;
@@ -128,6 +129,11 @@ enum Command {
         /// Such as `crm:101`.
         record: String,
     },
+    /// What only a person can decide.
+    Cases {
+        #[command(subcommand)]
+        command: cases::CasesCommand,
+    },
     /// Whether counterparts may be created.
     Creates {
         #[command(subcommand)]
@@ -235,6 +241,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Exit> {
         Command::Resume { application } => status::pause(context, application, None).await,
         Command::Status => status::status(context).await,
         Command::Explain { record } => explain::explain(context, &record).await,
+        Command::Cases { command } => cases::cases(context, command).await,
         Command::Creates { command } => creates::creates(context, command).await,
         Command::Version => {
             let version = context.composition.version;

@@ -50,9 +50,9 @@ pub(super) async fn status(context: &Context) -> Result<u8, Exit> {
         for (system, reason) in &health.paused {
             text += &format!("paused     {system}: {reason}\n");
         }
-        for case in &cases {
-            let records: Vec<String> = case.records.iter().map(ToString::to_string).collect();
-            text += &format!("case {:<6}{}: {} ({})\n", case.id.0, case.kind.name(), case.detail, records.join(", "));
+        text += &cases.iter().map(super::cases::line).collect::<String>();
+        if !cases.is_empty() {
+            text += "next: pairline cases list\n";
         }
         if health.trash > 0 {
             text += "next: pairline trash list\n";
