@@ -303,6 +303,11 @@ pub trait Engine: Send + Sync {
     /// How it is doing.
     async fn health(&self) -> Result<Health, EngineError>;
 
+    /// Whether a delivery could be kept now: writes a line of its own, durably.
+    async fn probe(&self) -> Result<(), EngineError> {
+        self.health().await.map(drop)
+    }
+
     /// Deletes event keys taken before an instant, at most `limit`. Answers how many.
     async fn prune(&self, received_before: Timestamp, limit: usize) -> Result<u64, EngineError>;
 }

@@ -68,6 +68,8 @@ fn a_delivery_that_cannot_be_kept_is_sent_back_and_taken_once_there_is_room() {
     assert_eq!(save(&stage, sent + 1, &customer).status, 503, "it stays full");
     // What it is told besides is told as ever, and it does not pretend to be well.
     assert_eq!(stage.get("/livez").status, 200);
+    let ready = stage.get("/readyz");
+    assert!(ready.status == 503 && ready.body.contains("disk"), "{ready:?}");
     runner.says("did not take");
     if sent == 1 {
         // Nothing was taken, so nothing may be written.
@@ -78,6 +80,7 @@ fn a_delivery_that_cannot_be_kept_is_sent_back_and_taken_once_there_is_room() {
     let again =
         until("the delivery is taken", || Some(save(&stage, sent, &customer)).filter(|answer| answer.status == 202));
     assert!(again.body.contains(r#""accepted":1"#), "{again:?}");
+    assert_eq!(stage.get("/readyz").status, 200);
     stage.agrees_on(1);
     writes += 1;
     until("the write is counted", || (stage.writes() >= writes).then_some(()));

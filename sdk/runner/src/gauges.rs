@@ -34,6 +34,10 @@ impl Gauges {
 
 #[async_trait]
 impl Measured for Gauges {
+    async fn ready(&self) -> Result<(), String> {
+        self.engine.probe().await.map_err(|error| error.to_string())
+    }
+
     async fn measure(&self) -> Result<(), String> {
         let health = self.engine.health().await.map_err(|error| error.to_string())?;
         let counts = self.pairs.counts().await.map_err(|error| error.to_string())?;

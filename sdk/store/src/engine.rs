@@ -96,6 +96,10 @@ impl Engine for SqliteEngine {
         Ok(self.reads.health().await?)
     }
 
+    async fn probe(&self) -> Result<(), EngineError> {
+        Ok(self.writer.ask(control::Probe).await?)
+    }
+
     async fn prune(&self, received_before: Timestamp, limit: usize) -> Result<u64, EngineError> {
         Ok(self.writer.ask(control::Prune { received_before, limit }).await?)
     }

@@ -37,11 +37,18 @@ const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(20);
 /// Reads what can be measured into the metrics, when somebody looks.
 #[async_trait]
 pub trait Measured: Send + Sync {
+    /// Whether the program can do its work now, which is to take a delivery and keep it.
+    ///
+    /// # Errors
+    ///
+    /// One line that says why not; `/readyz` passes it on.
+    async fn ready(&self) -> Result<(), String>;
+
     /// Brings the gauges up to date.
     ///
     /// # Errors
     ///
-    /// One line when the program cannot do its work now; `/readyz` then says no.
+    /// One line when some of them cannot be read.
     async fn measure(&self) -> Result<(), String>;
 }
 
@@ -118,7 +125,7 @@ async fn deliver(State(doors): State<Arc<Doors>>, Path(name): Path<String>, requ
 }
 
 async fn readyz(State(doors): State<Arc<Doors>>) -> Response {
-    match doors.measured.measure().await {
+    match doors.measured.ready().await {
         Ok(()) => "ok\n".into_response(),
         Err(reason) => Problem::come_back(&reason).into_response(),
     }

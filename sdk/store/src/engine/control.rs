@@ -130,6 +130,22 @@ impl Command for Rewind {
     }
 }
 
+pub(super) struct Probe;
+
+#[async_trait]
+impl Command for Probe {
+    type Answer = ();
+
+    async fn run(&self, work: &mut Work<'_>) -> Result<(), Failure> {
+        let now = work.now.as_millis().to_string();
+        sqlx::query("INSERT INTO meta VALUES ('probe', $1) ON CONFLICT DO UPDATE SET value = excluded.value")
+            .bind(now)
+            .execute(work.connection().await?)
+            .await?;
+        Ok(())
+    }
+}
+
 pub(super) struct Prune {
     pub(super) received_before: Timestamp,
     pub(super) limit: usize,
