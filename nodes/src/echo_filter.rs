@@ -61,6 +61,9 @@ impl ProcessAction for EchoFilter {
         }
         // Several events in one, a poll, a repeat: nothing is known of who did what, so the record is read.
         let Some(facts) = &hint.facts else { return Ok(dto.follow("foreign")) };
+        if !facts.may_be_ours() {
+            return Ok(dto.follow("foreign"));
+        }
         match self.store.echo(&hint.record, facts).await? {
             Echo::Own => Ok(dto.follow("own")),
             Echo::Foreign => Ok(dto.follow("foreign")),

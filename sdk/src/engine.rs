@@ -52,6 +52,13 @@ pub struct EventFacts {
     pub fields: Vec<String>,
 }
 
+impl EventFacts {
+    /// Whether the event names our own hand in any way. If not, it is somebody's edit, whatever the ledger holds.
+    pub fn may_be_ours(&self) -> bool {
+        self.ours || self.operation.is_some()
+    }
+}
+
 /// Something that has happened, on its way in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Arrival {
@@ -75,6 +82,22 @@ impl Arrival {
     /// A hint of our own: look at this record.
     pub fn look_at(record: RecordId) -> Self {
         Self { record, event_key: None, facts: None, settled: false }
+    }
+
+    /// Of which fields it brings news, as [`Hint::received`] has it: `*` when it does not say.
+    pub fn received(&self, now: Timestamp) -> BTreeMap<&str, Timestamp> {
+        let updated = self.facts.as_ref().filter(|facts| facts.kind == EventKind::Updated);
+        let mut names: BTreeMap<&str, Timestamp> = updated
+            .into_iter()
+            .flat_map(|facts| {
+                let valued = facts.values.iter().flat_map(|values| values.keys());
+                facts.fields.iter().chain(valued).map(|name| (name.as_str(), now))
+            })
+            .collect();
+        if names.is_empty() {
+            names.insert("*", now);
+        }
+        names
     }
 }
 
