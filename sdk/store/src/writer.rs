@@ -118,7 +118,6 @@ impl Writer {
             start,
             lanes,
             data_version: None,
-            version_in_memory: None,
             cache,
             gather: options.gather,
             ready: None,
@@ -231,8 +230,6 @@ struct Task {
     cache: Cache,
     /// Changes when another process commits.
     data_version: Option<i64>,
-    /// The same, when what is in memory was last known to be good.
-    version_in_memory: Option<i64>,
     /// What was ready after the last commit, of at most so many for each system.
     ready: Option<(String, i64)>,
     gather: std::time::Duration,
@@ -243,7 +240,8 @@ const CROWD: usize = 4;
 
 impl Task {
     async fn run(mut self, mut inbox: mpsc::Receiver<Message>, most: usize, watch: std::time::Duration) {
-        let mut watch = tokio::time::interval(watch);
+        self.watch().await;
+        let mut watch = tokio::time::interval_at(tokio::time::Instant::now() + watch, watch);
         watch.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // When the last commit began, if it was one of a crowd.
         let mut crowded: Option<tokio::time::Instant> = None;
@@ -357,10 +355,7 @@ impl Task {
         Known::ask(opening.add("BEGIN IMMEDIATE"), &needs, keys(&deliveries)?)?;
         let rows = opening.run(&mut self.connection).await?;
         let mut known = Known::read(&rows, needs)?;
-        if self.version_in_memory.replace(known.data_version) != Some(known.data_version) {
-            // Another process has written: what is in memory may be old.
-            self.cache.clear();
-        }
+        self.notice(known.data_version);
         let taken = std::mem::take(&mut known.taken);
         let mut work = Work::new(&mut self.connection, &self.cache, self.random.as_ref(), now, self.start, known);
         let sorted = take(&mut work, &mut self.lanes, &deliveries, &taken).await?;
@@ -417,15 +412,18 @@ impl Task {
         group.conclude(outcome);
     }
 
+    /// Forgets what may be old, if another process has written.
+    fn notice(&mut self, version: i64) {
+        if self.data_version.replace(version) != Some(version) {
+            self.cache.clear();
+            self.lanes.distrust();
+        }
+    }
+
     /// Looks whether another process has changed something.
     async fn watch(&mut self) {
         match sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut self.connection).await {
-            Ok(version) if self.data_version == Some(version) => {}
-            Ok(version) => {
-                self.data_version = Some(version);
-                self.cache.clear();
-                self.lanes.distrust();
-            }
+            Ok(version) => self.notice(version),
             Err(error) => tracing::warn!(%error, "the database does not say whether it was changed"),
         }
     }

@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use pairline_sdk::{
-    Arrival, Control, Creates, Delivery, Disposition, EngineError, Hint, ListQuery, Listed, RecordId, System,
-    Unreadable, Worker,
+    Arrival, Control, Creates, Delivery, Disposition, EngineError, Fields, Hint, ListQuery, Listed, Look, PairId,
+    Rebase, RecordId, Revision, System, Unreadable, Worker,
 };
-use pairline_store::{Database, OpenError};
+use pairline_store::{Database, OpenError, Options};
+use serde_json::json;
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::mpsc;
 
@@ -167,18 +168,66 @@ fn an_operators_pause_resume_and_approval_reach_the_runner() {
     });
 }
 
+/// A pair as another process writes it.
+const PAIR: &str = "\
+    INSERT INTO pair VALUES (1, 'contact', 'crm', '1', '{}', 0, NULL, 0, 'erp', '9', '{}', 0, NULL, 0, NULL, NULL, 1, 1, \
+    0, 'me', 0)";
+
+#[test]
+fn what_another_process_has_changed_is_not_decided_from_memory() {
+    block_on(async {
+        let bench = Bench::make().await;
+        // It is the write itself that notices, however seldom anybody else looks.
+        let options = Options { watch: Duration::from_secs(3600), ..bench.options() };
+        let database = Database::open(bench.folder().join("other"), options).await.unwrap();
+        let url = format!("sqlite://{}", database.path().display());
+        let mut shell = SqliteConnection::connect(&url).await.unwrap();
+        sqlx::query(PAIR).execute(&mut shell).await.unwrap();
+        let (pairs, erp) = (database.pairs(), System::new("erp"));
+        let record = RecordId::new(&System::new("crm"), "1");
+        // Whoever asks for an echo has the pair in memory from then on.
+        let ours = json!({ "kind": "updated", "ours": true, "values": { "phone": "1" } });
+        pairs.echo(&record, &serde_json::from_value(ours).unwrap()).await.unwrap();
+        assert!(matches!(pairs.look(&record, &erp).await.unwrap(), Look::Found(pair) if pair.revision == Revision(1)));
+
+        sqlx::query("UPDATE pair SET revision = 2").execute(&mut shell).await.unwrap();
+        let changes = vec![(erp.clone(), Fields::new())];
+        let rebase = |revision| Rebase {
+            pair: PairId(1),
+            revision,
+            changes: changes.clone(),
+            inverse_seen: Vec::new(),
+            supersedes: None,
+            notes: Vec::new(),
+        };
+
+        assert!(!pairs.rebase(&rebase(Revision(1))).await.unwrap(), "a decision on what is in memory");
+        assert!(pairs.rebase(&rebase(Revision(2))).await.unwrap());
+        assert!(matches!(pairs.look(&record, &erp).await.unwrap(), Look::Found(pair) if pair.revision == Revision(3)));
+    });
+}
+
+#[test]
+fn a_pair_never_goes_back_not_even_with_a_database_shell() {
+    block_on(async {
+        let bench = Bench::make().await;
+        let mut shell = raw(&bench).await;
+        sqlx::query(PAIR).execute(&mut shell).await.unwrap();
+
+        for revision in [0, 1] {
+            let back = sqlx::query("UPDATE pair SET revision = $1").bind(revision).execute(&mut shell).await;
+            let refused = back.unwrap_err().to_string();
+            assert!(refused.contains("a decision on an older revision"), "{refused}");
+        }
+    });
+}
+
 #[test]
 fn a_mapping_row_cannot_be_deleted_not_even_with_a_database_shell() {
     block_on(async {
         let bench = Bench::make().await;
         let mut shell = raw(&bench).await;
-        sqlx::query(
-            "INSERT INTO pair VALUES (1, 'contact', 'crm', '1', '{}', 0, NULL, 0, 'erp', '9', '{}', 0, NULL, 0, NULL, \
-             NULL, 1, 1, 0, 'me', 0)",
-        )
-        .execute(&mut shell)
-        .await
-        .unwrap();
+        sqlx::query(PAIR).execute(&mut shell).await.unwrap();
         let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM mapping").fetch_one(&mut shell).await.unwrap();
         assert_eq!(rows, 2, "one for each direction");
 
