@@ -57,7 +57,13 @@ impl ProcessAction for Resolve {
 
     async fn process_action(&self, dto: ProcessDto) -> Result<ProcessDto, NodeError> {
         let hint = dto.need::<HintPart>(HINT)?;
-        match self.ports.store.look(&hint.record, &self.settings.target).await? {
+        let mut look = self.ports.store.look(&hint.record, &self.settings.target).await?;
+        if look == Look::Inactive(None) {
+            // It went before its counterpart was made, and has just been read: it is back.
+            self.ports.store.reactivate(&hint.record).await?;
+            look = self.ports.store.look(&hint.record, &self.settings.target).await?;
+        }
+        match look {
             Look::Found(pair) => Ok(dto.share(PAIR, pair).follow("found")),
             Look::Inactive(Some(pair)) => self.back_again(dto, &hint.record, &pair).await,
             Look::Inactive(None) => Ok(dto.follow("inactive")),
@@ -200,6 +206,20 @@ mod tests {
         let ended = resolve(&tester, &contact.id, json!({ "erp_id": customer.id }));
 
         assert_eq!(ended.route(), Some("found"));
+    }
+
+    #[test]
+    fn a_record_that_went_before_its_create_was_finished_and_came_back_is_taken_up_again() {
+        let tester = NodeTester::new(crate::register);
+        let contact = tester.crm.person_creates(&json!({ "email": "ada@example.org" }));
+        tester.created(&contact.id, json!({ "email": "ada@example.org" }));
+        let gone = tester.hint("crm", &contact.id, json!({ "kind": "deleted" }));
+        let gone = gone.with("gone", json!({ "system": "crm", "id": contact.id }));
+        tester.run("deactivate", json!({ "source": "crm", "target": "erp" }), gone).unwrap();
+
+        let ended = resolve(&tester, &contact.id, json!({ "email": "ada@example.org" }));
+
+        assert_eq!(ended.route(), Some("missing"), "`create` goes on where it was left");
     }
 
     #[test]
