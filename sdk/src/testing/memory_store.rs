@@ -91,6 +91,17 @@ impl MemoryStore {
         self.state().start += 1;
     }
 
+    /// The pairs of a record, each with the record on its other side.
+    pub(super) fn pairs_of(&self, record: &RecordId) -> Vec<(PairId, RecordId)> {
+        let state = self.state();
+        // No name of a system sorts before the empty one.
+        let from = state.mapping.range((record.clone(), System::new(""))..);
+        let mapped = from.take_while(|((mapped, _), _)| mapped == record);
+        mapped
+            .filter_map(|((_, target), pair)| Some((*pair, state.pairs.get(pair)?.side(target).record.clone())))
+            .collect()
+    }
+
     fn state(&self) -> MutexGuard<'_, MemoryState> {
         self.state.lock().expect("no method panics while it holds the state")
     }

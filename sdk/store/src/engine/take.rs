@@ -1,8 +1,8 @@
 //! Deliveries on their way in: event keys into the inbox, hints beside them, in one transaction.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
-use pairline_sdk::{Arrival, Delivery, EventFacts, EventKind, RecordId, Taken, Timestamp, time_ordered_id};
+use pairline_sdk::{Arrival, Delivery, EventKind, RecordId, Taken, Timestamp, time_ordered_id};
 use serde_json::{Value, json};
 
 use super::Lanes;
@@ -114,7 +114,7 @@ fn news(work: &Work<'_>, lanes: &mut Lanes, arrival: &Arrival) -> Result<Value, 
         arrival.record.system,
         arrival.record.id,
         arrival.facts.as_ref().map(row::json).transpose()?,
-        row::json(&received(arrival.facts.as_ref(), work.now))?,
+        row::json(&arrival.received(work.now))?,
         lanes.not_before(&arrival.record, work.now).as_millis(),
         time_ordered_id(work.now, work.random),
         lanes.next_revision(),
@@ -142,22 +142,6 @@ async fn add_beside(work: &mut Work<'_>, delivery: &Delivery) -> Result<(), Fail
         .await?;
     }
     Ok(())
-}
-
-/// Of which fields an event brings news; `*` when it does not say.
-fn received(facts: Option<&EventFacts>, now: Timestamp) -> BTreeMap<&str, Timestamp> {
-    let updated = facts.filter(|facts| facts.kind == EventKind::Updated);
-    let mut names: BTreeMap<&str, Timestamp> = updated
-        .into_iter()
-        .flat_map(|facts| {
-            let valued = facts.values.iter().flat_map(|values| values.keys());
-            facts.fields.iter().chain(valued).map(|name| (name.as_str(), now))
-        })
-        .collect();
-    if names.is_empty() {
-        names.insert("*", now);
-    }
-    names
 }
 
 fn kind_name(kind: EventKind) -> &'static str {

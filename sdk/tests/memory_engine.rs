@@ -1,0 +1,150 @@
+//! The suite every engine must pass, on the engine in memory: what tests and simulations find out must hold on disk.
+#![cfg(feature = "testing")]
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use async_trait::async_trait;
+use pairline_sdk::testing::engine_suite::{EngineUnderTest, SETTLE};
+use pairline_sdk::testing::{MemoryEngine, MemoryInbox, MemoryStore, TestClock, TestRandom, run_now};
+use pairline_sdk::{
+    Arrival, Clock, Control, Delivery, Disposition, Engine, EventFacts, EventKind, Hint, PairStore, RecordId, System,
+    Worker,
+};
+
+struct InMemory {
+    engine: Arc<MemoryEngine>,
+    store: Arc<MemoryStore>,
+    clock: Arc<TestClock>,
+    random: Arc<TestRandom>,
+}
+
+impl InMemory {
+    async fn make() -> Self {
+        let clock = Arc::new(TestClock::default());
+        let store = Arc::new(MemoryStore::new(Arc::clone(&clock) as Arc<dyn Clock>));
+        Self::open(MemoryInbox::default(), store, clock, Arc::default())
+    }
+
+    fn open(inbox: MemoryInbox, store: Arc<MemoryStore>, clock: Arc<TestClock>, random: Arc<TestRandom>) -> Self {
+        let engine = MemoryEngine::restored(inbox, Arc::clone(&store), clock.clone(), random.clone());
+        Self { engine: Arc::new(engine.settling_for(SETTLE)), store, clock, random }
+    }
+}
+
+impl EngineUnderTest for InMemory {
+    fn engine(&self) -> Arc<dyn Engine> {
+        Arc::clone(&self.engine) as Arc<dyn Engine>
+    }
+
+    fn store(&self) -> Arc<dyn PairStore> {
+        Arc::clone(&self.store) as Arc<dyn PairStore>
+    }
+
+    fn clock(&self) -> &TestClock {
+        &self.clock
+    }
+
+    async fn restart(self) -> Self {
+        self.store.restart();
+        Self::open(self.engine.saved(), self.store, self.clock, self.random)
+    }
+}
+
+pairline_sdk::engine_suite!(run_now, InMemory::make());
+
+/// Answers in turn that a hint is done and that it is to be looked at again, and remembers what it was given.
+#[derive(Default)]
+struct Diary(Mutex<Vec<Hint>>);
+
+#[async_trait]
+impl Worker for Diary {
+    async fn work(&self, hint: Hint) -> Disposition {
+        let mut given = self.0.lock().expect("nothing panics while it holds this");
+        let at = hint.since.plus(SETTLE);
+        given.push(hint);
+        if given.len().is_multiple_of(2) {
+            return Disposition::Done;
+        }
+        Disposition::Again { at, reason: "the ERP is paused".to_owned(), counted: true }
+    }
+}
+
+/// Never comes to an end.
+#[derive(Default)]
+struct Stuck(AtomicUsize);
+
+#[async_trait]
+impl Worker for Stuck {
+    async fn work(&self, _: Hint) -> Disposition {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        std::future::pending().await
+    }
+}
+
+fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+    Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
+}
+
+fn event(id: &str, key: &str, field: &str) -> Delivery {
+    let facts = EventFacts {
+        kind: EventKind::Updated,
+        operation: None,
+        ours: false,
+        values: None,
+        fields: vec![field.to_owned()],
+    };
+    let arrival = Arrival::event(RecordId::new(&System::new("crm"), id), key, facts);
+    Delivery { arrivals: vec![arrival], ..Delivery::default() }
+}
+
+#[test]
+fn the_same_calls_in_the_same_order_hand_out_the_same() {
+    let play = || {
+        let test = run_now(InMemory::make());
+        let diary = Arc::new(Diary::default());
+        let mut run = test.engine.run(diary.clone(), 2);
+        for number in 0..40 {
+            let (id, key) = ((number * 7 % 5).to_string(), number.to_string());
+            run_now(test.engine.enqueue(event(&id, &key, "phone"))).unwrap();
+            assert!(poll_once(&mut run).is_pending());
+            test.clock.advance(SETTLE / 3);
+        }
+        run_now(test.engine.control(Control::Stop)).unwrap();
+        run_now(run).unwrap();
+        let given = diary.0.lock().unwrap().clone();
+        (given, test.engine.saved())
+    };
+    let (given, left) = play();
+    assert!(given.len() > 20, "expected many looks, found {}", given.len());
+    assert_eq!(play(), (given, left));
+}
+
+#[test]
+fn news_does_not_hide_what_a_crash_left_unfinished() {
+    for killed in [false, true] {
+        let test = run_now(InMemory::make());
+        run_now(test.engine.enqueue(event("1", "e-1", "phone"))).unwrap();
+        let stuck = Arc::new(Stuck::default());
+        let mut run = test.engine.run(stuck.clone(), 2);
+        assert!(poll_once(&mut run).is_pending());
+        assert_eq!(stuck.0.load(Ordering::SeqCst), 1);
+        run_now(test.engine.enqueue(event("1", "e-2", "email"))).unwrap();
+        // As a crash leaves it, or as a run leaves it that is only dropped.
+        let crashed = test.engine.saved();
+        drop(run);
+        let test = if killed { InMemory::open(crashed, test.store, test.clock, test.random) } else { test };
+
+        test.clock.advance(SETTLE);
+        let diary = Arc::new(Diary::default());
+        let mut run = test.engine.run(diary.clone(), 2);
+        assert!(poll_once(&mut run).is_pending());
+
+        let given = diary.0.lock().unwrap();
+        assert_eq!(given.len(), 1);
+        assert_eq!(given[0].facts, None, "it stands for both events");
+        assert_eq!(given[0].received.keys().collect::<Vec<_>>(), ["email", "phone"]);
+    }
+}
