@@ -2,7 +2,6 @@
 #![cfg(feature = "testing")]
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
@@ -72,18 +71,6 @@ impl Worker for Diary {
     }
 }
 
-/// Never comes to an end.
-#[derive(Default)]
-struct Stuck(AtomicUsize);
-
-#[async_trait]
-impl Worker for Stuck {
-    async fn work(&self, _: Hint) -> Disposition {
-        self.0.fetch_add(1, Ordering::SeqCst);
-        std::future::pending().await
-    }
-}
-
 fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
 }
@@ -120,31 +107,4 @@ fn the_same_calls_in_the_same_order_hand_out_the_same() {
     let (given, left) = play();
     assert!(given.len() > 20, "expected many looks, found {}", given.len());
     assert_eq!(play(), (given, left));
-}
-
-#[test]
-fn news_does_not_hide_what_a_crash_left_unfinished() {
-    for killed in [false, true] {
-        let test = run_now(InMemory::make());
-        run_now(test.engine.enqueue(event("1", "e-1", "phone"))).unwrap();
-        let stuck = Arc::new(Stuck::default());
-        let mut run = test.engine.run(stuck.clone(), 2);
-        assert!(poll_once(&mut run).is_pending());
-        assert_eq!(stuck.0.load(Ordering::SeqCst), 1);
-        run_now(test.engine.enqueue(event("1", "e-2", "email"))).unwrap();
-        // As a crash leaves it, or as a run leaves it that is only dropped.
-        let crashed = test.engine.saved();
-        drop(run);
-        let test = if killed { InMemory::open(crashed, test.store, test.clock, test.random) } else { test };
-
-        test.clock.advance(SETTLE);
-        let diary = Arc::new(Diary::default());
-        let mut run = test.engine.run(diary.clone(), 2);
-        assert!(poll_once(&mut run).is_pending());
-
-        let given = diary.0.lock().unwrap();
-        assert_eq!(given.len(), 1);
-        assert_eq!(given[0].facts, None, "it stands for both events");
-        assert_eq!(given[0].received.keys().collect::<Vec<_>>(), ["email", "phone"]);
-    }
 }

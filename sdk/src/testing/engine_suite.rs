@@ -87,6 +87,8 @@ macro_rules! engine_suite {
             an_engine_runs_again_after_a_stop
             only_one_runs_an_engine
             a_crash_hands_out_again_what_was_not_finished
+            news_does_not_hide_what_a_crash_left_unfinished
+            a_run_that_was_stopped_is_over_only_when_its_workers_are
             a_cursor_is_kept_with_what_it_found
             what_cannot_be_read_is_kept_as_text
             a_long_text_is_cut_between_characters
@@ -287,7 +289,6 @@ async fn events_of(engine: &Arc<dyn Engine>, record: &RecordId) -> Vec<InboxEven
     }
 }
 
-/// Asserts what its name says.
 pub async fn what_is_settled_at_the_door_is_taken_once_and_makes_no_hint(test: impl EngineUnderTest) {
     let engine = test.engine();
     let record = contact("1");
@@ -300,7 +301,6 @@ pub async fn what_is_settled_at_the_door_is_taken_once_and_makes_no_hint(test: i
     assert_eq!(events_of(&engine, &record).await.len(), 1, "whoever asks for the record's story sees it");
 }
 
-/// Asserts what its name says.
 pub async fn an_event_key_is_taken_once(test: impl EngineUnderTest) {
     let engine = test.engine();
     let events = || {
@@ -912,6 +912,60 @@ pub async fn a_crash_hands_out_again_what_was_not_finished(test: impl EngineUnde
         until(&engine, |health| health.waiting == 0).await;
     })
     .await;
+}
+
+pub async fn news_does_not_hide_what_a_crash_left_unfinished(test: impl EngineUnderTest) {
+    let engine = test.engine();
+    let record = contact("1");
+    let news = |field: &str, key: &str| delivery(vec![arrival(&record, key, updated(field, key))]);
+    engine.enqueue(news("phone", "e-1")).await.unwrap();
+    play(&engine, 4, async |desk| {
+        desk.next_is(&record).await;
+        engine.enqueue(news("email", "e-2")).await.unwrap();
+    })
+    .await;
+    let stands_for_both = |hint: &Hint| {
+        assert_eq!(hint.facts, None, "the second event alone would hide the first");
+        assert_eq!(hint.received.keys().collect::<Vec<_>>(), ["email", "phone"]);
+    };
+    // The run died. So does the program.
+    test.clock().advance(SETTLE);
+    play(&engine, 4, async |desk| stands_for_both(&desk.next_is(&record).await)).await;
+    drop(engine);
+    let test = test.restart().await;
+    let engine = test.engine();
+    test.clock().advance(SETTLE);
+    play(&engine, 4, async |desk| {
+        let hint = desk.next_is(&record).await;
+        stands_for_both(&hint);
+        // What comes during the work stands for itself again, once that is done.
+        engine.enqueue(news("name", "e-3")).await.unwrap();
+        desk.done(&hint);
+        test.clock().advance(SETTLE);
+        let last = desk.next_is(&record).await;
+        assert_eq!((last.facts, last.received.len()), (Some(updated("name", "e-3")), 1));
+    })
+    .await;
+}
+
+pub async fn a_run_that_was_stopped_is_over_only_when_its_workers_are(test: impl EngineUnderTest) {
+    let engine = test.engine();
+    tell(&engine, &contact("1"), "e-1").await;
+    let desk = Arc::new(Desk::default());
+    let mut run = engine.run(Arc::clone(&desk) as Arc<dyn Worker>, 4);
+    let busy = async {
+        let hint = desk.next_is(&contact("1")).await;
+        engine.control(Control::Stop).await.unwrap();
+        // Two runs would have one record at work twice.
+        let second = engine.run(Arc::new(Desk::default()), 4).await;
+        assert!(matches!(second, Err(EngineError::Unavailable(_))), "{second:?}");
+        desk.done(&hint);
+    };
+    match select(pin!(busy), &mut run).await {
+        Either::Left(((), _)) => run.await.unwrap(),
+        Either::Right((ended, _)) => panic!("expected that the run waits for its worker, found {ended:?}"),
+    }
+    assert_eq!(waiting_in(&engine).await, []);
 }
 
 pub async fn a_cursor_is_kept_with_what_it_found(test: impl EngineUnderTest) {

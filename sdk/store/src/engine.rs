@@ -19,7 +19,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 pub(crate) use self::finish::finish;
-pub(crate) use self::lanes::{Lanes, answer};
+pub(crate) use self::lanes::{Alive, Lanes, answer};
 pub(crate) use self::take::{keys, take};
 use crate::Options;
 use crate::reads::Reads;
@@ -56,7 +56,7 @@ impl Engine for SqliteEngine {
     }
 
     async fn run(&self, worker: Arc<dyn Worker>, parallel: usize) -> Result<(), EngineError> {
-        let mut hints = self.writer.attach(parallel).await?;
+        let (mut hints, _alive) = self.writer.attach(parallel).await?;
         // Dropped with this future, which ends the workers as a crash would.
         let mut at_work = JoinSet::new();
         loop {

@@ -14,7 +14,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::batch::Batch;
 use crate::cache::Cache;
-use crate::engine::{Lanes, answer, finish, keys, take};
+use crate::engine::{Alive, Lanes, answer, finish, keys, take};
 use crate::failure::Failure;
 use crate::known::{Known, Needs};
 use crate::lock::OwnerLock;
@@ -86,7 +86,7 @@ enum Message {
     Take(Delivery, Reply<Taken>),
     Finish(Finished, Reply<()>),
     Write(Box<dyn Job>),
-    Attach(usize, mpsc::Sender<Hint>, Reply<()>),
+    Attach(usize, mpsc::Sender<Hint>, Reply<Alive>),
     Detach,
     Close(oneshot::Sender<()>),
 }
@@ -146,11 +146,11 @@ impl Writer {
     }
 
     /// Begins to hand out hints, at most `parallel` at once.
-    pub(crate) async fn attach(&self, parallel: usize) -> Result<mpsc::Receiver<Hint>, Failure> {
+    pub(crate) async fn attach(&self, parallel: usize) -> Result<(mpsc::Receiver<Hint>, Alive), Failure> {
         let parallel = parallel.max(1);
         let (sender, receiver) = mpsc::channel(parallel);
-        self.send(|reply| Message::Attach(parallel, sender, reply)).await?;
-        Ok(receiver)
+        let alive = self.send(|reply| Message::Attach(parallel, sender, reply)).await?;
+        Ok((receiver, alive))
     }
 
     /// Hands out no more.

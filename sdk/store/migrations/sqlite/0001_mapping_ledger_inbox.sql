@@ -196,6 +196,7 @@ CREATE TABLE hint (
     record_id      TEXT NOT NULL,
     facts          TEXT,             -- what the one event behind it claims; null when there is not exactly one
     received       TEXT NOT NULL,    -- when news of each field last reached us
+    unfinished     TEXT,             -- the same for what is at work, once news has taken its place in this row
     since          INTEGER NOT NULL, -- when the oldest event behind it reached us
     ready_at       INTEGER NOT NULL, -- not handed out before
     hops           INTEGER NOT NULL,

@@ -16,11 +16,15 @@ const DELETE: &str = "\
     DELETE FROM hint WHERE id IN (SELECT value ->> 0 FROM json_each(?)) \
     AND (id, revision) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))";
 
+/// What came meanwhile stands for itself from now on. `?`: numbers.
+const FINISH: &str = "UPDATE OR ROLLBACK hint SET unfinished = NULL WHERE id IN (SELECT value FROM json_each(?))";
+
 /// If news came meanwhile, the row stands for it and for what was not finished.
 const AGAIN: &str = "\
     UPDATE OR ROLLBACK hint SET facts = NULL, reason = value ->> 'reason', ready_at = max(ready_at, value ->> 'ready_at'), \
         hops = max(hops, value ->> 'hops'), since = min(since, value ->> 'since'), \
         received = iif(revision = value ->> 'given', received, json_patch(value ->> 'received', received)), \
+        unfinished = NULL, \
         revision = value ->> 'revision' \
     FROM json_each(?) WHERE hint.id = value ->> 'hint'";
 
@@ -33,6 +37,8 @@ const TRASH: &str = "\
 #[derive(Default)]
 pub(crate) struct Ended {
     over: Vec<(i64, i64)>,
+    /// Those of them that news has come for.
+    left: Vec<i64>,
     again: Vec<Again>,
 }
 
@@ -59,6 +65,9 @@ impl Ended {
             let over = row::json(&self.over)?;
             batch.add(DELETE).bind(over.clone())?.bind(over)?;
         }
+        if !self.left.is_empty() {
+            batch.add(FINISH).bind(row::json(&self.left)?)?;
+        }
         Ok(())
     }
 }
@@ -69,11 +78,14 @@ pub(crate) async fn finish(work: &mut Work<'_>, lanes: &mut Lanes, finished: &[&
     for Finished { hint, disposition } in finished {
         // Its worker belongs to a run that was given up; the hint is another's now.
         let Some(at_work) = lanes.at_work(*hint) else { continue };
+        if !matches!(disposition, Disposition::Again { .. }) {
+            ended.over.push((*hint, at_work.revision));
+            ended.left.extend(at_work.has_news.then_some(*hint));
+        }
         match disposition {
-            Disposition::Done => ended.over.push((*hint, at_work.revision)),
+            Disposition::Done => {}
             Disposition::Trash { reason, topology, node } => {
                 add_to_trash(work, &at_work.hint.record, topology, node, reason).await?;
-                ended.over.push((*hint, at_work.revision));
             }
             Disposition::Again { at, reason, counted } => {
                 let again = Again {

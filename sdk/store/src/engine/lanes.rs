@@ -3,6 +3,7 @@
 //! Only the writer's task changes it, between two transactions.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use pairline_sdk::{Hint, RecordId, System, Timestamp};
@@ -24,6 +25,8 @@ pub(crate) struct AtWork {
     pub(crate) hint: Hint,
     /// Of its row when it was handed out.
     pub(crate) revision: i64,
+    /// Whether news of its record has come meanwhile.
+    pub(crate) has_news: bool,
     lane: Lane,
     handed_out_at: Timestamp,
 }
@@ -40,6 +43,9 @@ struct Runner {
     hints: mpsc::Sender<Hint>,
 }
 
+/// Is there for as long as a run's workers are.
+pub(crate) type Alive = Arc<()>;
+
 /// What is at work, what is paused, and when to look for more.
 pub(crate) struct Lanes {
     at_work: HashMap<i64, AtWork>,
@@ -49,6 +55,8 @@ pub(crate) struct Lanes {
     settling: HashMap<RecordId, Timestamp>,
     settle: Duration,
     runner: Option<Runner>,
+    /// Of the run before or of this one.
+    alive: Weak<()>,
     /// Systems that have hints.
     systems: BTreeSet<System>,
     paused: HashSet<System>,
@@ -65,11 +73,14 @@ pub(crate) struct Lanes {
 
 /// What is ready, system by system, with the lane of each and the news of the other records of its pair; and when the
 /// next one will be. One row, a list of [`ReadyRow`]s: each row of an answer wakes whoever asked. (`? + 0`: the planner
-/// looks at a bare parameter of a limit, and prepares the statement anew whenever it is bound.)
+/// looks at a bare parameter of a limit, and prepares the statement anew whenever it is bound.) A row with something
+/// unfinished that is not at work was left by a crash: it stands for that, too. (`|| ''`: text, not a part of the list.)
 const READY: &str = "\
     SELECT json_group_array(json_array( \
         s.value, (SELECT min(ready_at) FROM hint WHERE system = s.value AND ready_at > ?), \
-        h.id, h.record_id, h.facts, h.received, h.since, h.hops, h.correlation_id, h.revision, \
+        h.id, h.record_id, iif(h.unfinished IS NULL, h.facts, NULL), \
+        iif(h.unfinished IS NULL, h.received, json_patch(h.unfinished, h.received) || ''), \
+        h.since, h.hops, h.correlation_id, h.revision, \
         m.pair, o.system, o.record_id, o.received)) \
     FROM json_each(?) s \
     LEFT JOIN hint h ON h.id IN (\
@@ -170,6 +181,7 @@ impl Lanes {
             settling: HashMap::new(),
             settle,
             runner: None,
+            alive: Weak::new(),
             systems: BTreeSet::new(),
             paused: HashSet::new(),
             look: true,
@@ -192,10 +204,12 @@ impl Lanes {
         self.at_work.get(&hint)
     }
 
-    /// The row of a record that is at work, and its revision when it was handed out.
-    pub(crate) fn in_hand(&self, record: &RecordId) -> Option<(i64, i64)> {
+    /// News of a record: answers the row that is at work for it, if one is, and its revision when it was handed out.
+    pub(crate) fn news_of(&mut self, record: &RecordId) -> Option<(i64, i64)> {
         let hint = self.records.get(record)?;
-        Some((*hint, self.at_work.get(hint)?.revision))
+        let at_work = self.at_work.get_mut(hint)?;
+        at_work.has_news = true;
+        Some((*hint, at_work.revision))
     }
 
     /// A record that has just been handed out settles first.
@@ -225,17 +239,20 @@ impl Lanes {
         self.look = true;
     }
 
-    pub(crate) fn attach(&mut self, parallel: usize, hints: mpsc::Sender<Hint>) -> Result<(), Failure> {
+    pub(crate) fn attach(&mut self, parallel: usize, hints: mpsc::Sender<Hint>) -> Result<Alive, Failure> {
         if !self.owner {
             return Err(Failure("the database was opened for an operator: hints are handed out by its owner".into()));
         }
-        if self.runner.as_ref().is_some_and(|runner| !runner.hints.is_closed()) {
+        // Also one that was stopped and whose workers are not done: two would have one lane at work twice.
+        if self.alive.strong_count() > 0 {
             return Err(Failure("the engine is running already".to_owned()));
         }
         self.forget();
+        let alive = Alive::default();
+        self.alive = Arc::downgrade(&alive);
         self.runner = Some(Runner { parallel, hints });
         self.look = true;
-        Ok(())
+        Ok(alive)
     }
 
     /// Hands out no more. What is at work may finish.
@@ -351,7 +368,7 @@ impl Lanes {
         self.busy.insert(lane.clone());
         self.records.insert(hint.record.clone(), hint.id);
         self.settling.insert(hint.record.clone(), now);
-        self.at_work.insert(hint.id, AtWork { hint, revision, lane, handed_out_at: now });
+        self.at_work.insert(hint.id, AtWork { hint, revision, has_news: false, lane, handed_out_at: now });
     }
 
     async fn reload(&mut self, connection: &mut SqliteConnection) -> Result<(), Failure> {

@@ -23,13 +23,14 @@ const MARK_IN_HAND: &str = "\
 
 /// A hint that waits takes the news in and stands for several events from then on. It keeps its place: a record with
 /// much news does not wait longer for it, and a repeat is not hurried. The first news of one in hand replaces what is
-/// being done, and stands for itself.
+/// being done, and stands for itself; only a crash looks at `unfinished` again.
 const ADD_NEWS: &str = "\
     INSERT OR ROLLBACK INTO hint (system, record_id, facts, received, since, ready_at, hops, correlation_id, revision) \
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, ?, value ->> 4, 0, value ->> 5, value ->> 6 \
     FROM json_each(?) WHERE true \
     ON CONFLICT (system, record_id) DO UPDATE SET \
         facts = iif(hops < 0, excluded.facts, NULL), \
+        unfinished = iif(hops < 0, json_patch(coalesce(unfinished, '{}'), received), unfinished), \
         received = iif(hops < 0, excluded.received, json_patch(received, excluded.received)), \
         since = iif(hops < 0, excluded.since, since), \
         reason = iif(hops < 0, NULL, reason), \
@@ -100,7 +101,7 @@ pub(crate) async fn take(
                 continue;
             }
             lanes.knows(&arrival.record.system);
-            sorted.in_hand.extend(lanes.in_hand(&arrival.record));
+            sorted.in_hand.extend(lanes.news_of(&arrival.record));
             sorted.news.push(news(work, lanes, arrival)?);
         }
         sorted.taken.push(count);
