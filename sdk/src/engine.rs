@@ -64,7 +64,7 @@ impl EventFacts {
 pub struct Arrival {
     /// The record it is about.
     pub record: RecordId,
-    /// The event's own key within its application; the same key is taken once. None: a hint of our own.
+    /// The event's own key; the same key of the same record is taken once. None: a hint of our own.
     pub event_key: Option<String>,
     /// What the event claims.
     pub facts: Option<EventFacts>,
