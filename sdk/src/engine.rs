@@ -327,9 +327,7 @@ pub trait Engine: Send + Sync {
     async fn health(&self) -> Result<Health, EngineError>;
 
     /// Whether a delivery could be kept now: writes a line of its own, durably.
-    async fn probe(&self) -> Result<(), EngineError> {
-        self.health().await.map(drop)
-    }
+    async fn probe(&self) -> Result<(), EngineError>;
 
     /// Deletes event keys taken before an instant, at most `limit`. Answers how many.
     async fn prune(&self, received_before: Timestamp, limit: usize) -> Result<u64, EngineError>;

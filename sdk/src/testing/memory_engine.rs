@@ -287,6 +287,10 @@ impl Engine for MemoryEngine {
         Ok(self.state().inbox.health())
     }
 
+    async fn probe(&self) -> Result<(), EngineError> {
+        Ok(())
+    }
+
     async fn prune(&self, received_before: Timestamp, limit: usize) -> Result<u64, EngineError> {
         Ok(self.state().inbox.prune(received_before, limit))
     }

@@ -98,6 +98,10 @@ impl Engine for Inbox {
         Ok(Health::default())
     }
 
+    async fn probe(&self) -> Result<(), EngineError> {
+        if *self.full.lock().unwrap() { Err(EngineError::Unavailable("full".to_owned())) } else { Ok(()) }
+    }
+
     async fn prune(&self, _: Timestamp, _: usize) -> Result<u64, EngineError> {
         Ok(0)
     }

@@ -23,11 +23,11 @@ impl Command for Deactivate {
             if let Some(open) = pair.open.clone() {
                 work.supersede(open).await?;
             }
-            let pair = Arc::make_mut(pair);
-            pair.open = None;
-            pair.state = PairState::Inactive { gone: record.system.clone(), since: work.now };
-            pair.touched(work.now);
-            work.save_pair(Arc::new(pair.clone()));
+            let changed = Arc::make_mut(pair);
+            changed.open = None;
+            changed.state = PairState::Inactive { gone: record.system.clone(), since: work.now };
+            changed.touched(work.now);
+            work.save_pair(Arc::clone(pair));
         }
         Ok(pairs.into_iter().next().map(Arc::unwrap_or_clone))
     }
@@ -47,10 +47,10 @@ impl Command for Reactivate {
         let back =
             |pair: &&mut Arc<Pair>| matches!(&pair.state, PairState::Inactive { gone, .. } if *gone == record.system);
         for pair in pairs.iter_mut().filter(back) {
-            let pair = Arc::make_mut(pair);
-            pair.state = PairState::Active;
-            pair.touched(work.now);
-            work.save_pair(Arc::new(pair.clone()));
+            let changed = Arc::make_mut(pair);
+            changed.state = PairState::Active;
+            changed.touched(work.now);
+            work.save_pair(Arc::clone(pair));
         }
         Ok(pairs.into_iter().next().map(Arc::unwrap_or_clone))
     }
