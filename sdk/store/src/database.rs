@@ -4,22 +4,23 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pairline_sdk::{Engine, PairStore};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, SqliteConnection};
+use rusqlite::{Connection, OpenFlags};
+use sqlx::ConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
 use crate::cache::Cache;
 use crate::engine::Lanes;
 use crate::lock::OwnerLock;
 use crate::reads::Reads;
 use crate::writer::Writer;
-use crate::{OpenError, Options, SqliteEngine, SqlitePairs, schema};
+use crate::{OpenError, Options, SqliteEngine, SqlitePairs, schema, sql};
 
 /// The name of the file in a folder.
 const FILE: &str = "pairline.db";
 /// After a checkpoint the write-ahead log is cut to this many bytes.
-const WAL_BYTES: &str = "67108864";
+const WAL_BYTES: i64 = 67_108_864;
 /// A commit that finds the write-ahead log longer than this many pages (48 MiB) moves it into the database.
-const WAL_PAGES: &str = "12288";
+const WAL_PAGES: i64 = 12_288;
 
 /// A database with its two ports. They share one writer.
 ///
@@ -48,14 +49,14 @@ impl Database {
             std::fs::create_dir_all(folder).map_err(|source| OpenError::File { path: folder.to_owned(), source })?;
         }
         let lock = OwnerLock::take(&path)?;
-        let mut connection = connect(&path, &options, true).await?;
-        schema::migrate(&mut connection, &path).await?;
-        let start: i64 = sqlx::query_scalar(
+        let mut connection = connect(&path, &options, true)?;
+        schema::migrate(&mut connection, &path)?;
+        let start = connection.query_row(
             "INSERT INTO meta VALUES ('start', '1') \
              ON CONFLICT DO UPDATE SET value = CAST(value AS INTEGER) + 1 RETURNING CAST(value AS INTEGER)",
-        )
-        .fetch_one(&mut connection)
-        .await?;
+            [],
+            |row| row.get(0),
+        )?;
         Self::assemble(connection, Some(lock), path, options, start).await
     }
 
@@ -72,32 +73,29 @@ impl Database {
         if !path.is_file() {
             return Err(OpenError::Absent { path });
         }
-        let mut connection = connect(&path, &options, false).await?;
-        schema::require(&mut connection, &path).await?;
-        let start: i64 = sqlx::query_scalar("SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'start'")
-            .fetch_one(&mut connection)
-            .await?;
+        let connection = connect(&path, &options, false)?;
+        schema::require(&connection, &path)?;
+        let statement = "SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'start'";
+        let start = connection.query_row(statement, [], |row| row.get(0))?;
         Self::assemble(connection, None, path, options, start).await
     }
 
     async fn assemble(
-        mut connection: SqliteConnection,
+        connection: Connection,
         lock: Option<OwnerLock>,
         path: PathBuf,
         options: Options,
         start: i64,
     ) -> Result<Self, OpenError> {
         let owner = lock.is_some();
-        let lanes = Lanes::load(&mut connection, options.settle, owner)
-            .await
-            .map_err(|failure| OpenError::Database(failure.0))?;
+        let lanes = Lanes::load(&connection, options.settle, owner)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(options.readers.max(1))
             // A connection to a file does not go stale.
             .test_before_acquire(false)
             .idle_timeout(None)
             .max_lifetime(None)
-            .connect_with(settings(&path, &options).read_only(true))
+            .connect_with(reading(&path, &options))
             .await?;
         // An operator's command is short, and cannot see in time what the owner changes.
         let cache = Cache::new(if owner { options.memory } else { 0 });
@@ -148,32 +146,35 @@ fn file_of(path: &Path) -> PathBuf {
     }
 }
 
-fn settings(path: &Path, options: &Options) -> SqliteConnectOptions {
+/// How the connections that read are opened.
+fn reading(path: &Path, options: &Options) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
+        .read_only(true)
         .busy_timeout(options.busy)
-        .foreign_keys(true)
-        // Negative: KiB instead of pages.
-        .pragma("cache_size", format!("-{}", options.cache_kib))
+        .pragma("cache_size", options.cache_size().to_string())
         .disable_statement_logging()
 }
 
-/// A connection that may write, and keeps what it has confirmed.
-async fn connect(path: &Path, options: &Options, create: bool) -> Result<SqliteConnection, OpenError> {
-    let mut connection = settings(path, options)
-        .create_if_missing(create)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .pragma("journal_size_limit", WAL_BYTES)
-        .pragma("wal_autocheckpoint", WAL_PAGES)
-        .connect()
-        .await?;
+/// The connection that writes, and keeps what it has confirmed.
+fn connect(path: &Path, options: &Options, create: bool) -> Result<Connection, OpenError> {
+    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    flags.set(OpenFlags::SQLITE_OPEN_CREATE, create);
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(options.busy)?;
+    connection.set_prepared_statement_cache_capacity(sql::STATEMENTS);
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "cache_size", options.cache_size())?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "journal_size_limit", WAL_BYTES)?;
+    connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
     // A file system can refuse the log, and a build of SQLite can have another default: asked, not assumed.
-    let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut connection).await?;
+    let journal: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
     if journal != "wal" {
         return Err(OpenError::Unsafe { setting: "journal_mode", expected: "wal", found: journal });
     }
-    let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&mut connection).await?;
+    let synchronous: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;
     if synchronous != 2 {
         let found = synchronous.to_string();
         return Err(OpenError::Unsafe { setting: "synchronous", expected: "2 (FULL)", found });
@@ -212,9 +213,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FILE);
         let options = Options::new(Arc::<TestClock>::default(), Arc::<TestRandom>::default());
-        let mut connection = connect(&path, &options, true).await.unwrap();
-        schema::migrate(&mut connection, &path).await.unwrap();
-        sqlx::query("PRAGMA max_page_count = 120").execute(&mut connection).await.unwrap();
+        let mut connection = connect(&path, &options, true).unwrap();
+        schema::migrate(&mut connection, &path).unwrap();
+        connection.pragma_update(None, "max_page_count", 120).unwrap();
         let lock = OwnerLock::take(&path).unwrap();
         let database = Database::assemble(connection, Some(lock), path, options, 1).await.unwrap();
         let engine = database.engine();

@@ -19,8 +19,8 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 pub(crate) use self::finish::finish;
-pub(crate) use self::lanes::{Alive, Lanes, answer};
-pub(crate) use self::take::{keys, take};
+pub(crate) use self::lanes::{Alive, Lanes};
+pub(crate) use self::take::take;
 use crate::Options;
 use crate::reads::Reads;
 use crate::writer::Writer;

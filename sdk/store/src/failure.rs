@@ -83,14 +83,39 @@ impl From<sqlx::Error> for OpenError {
     }
 }
 
+impl From<rusqlite::Error> for OpenError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(error.to_string())
+    }
+}
+
+impl From<Failure> for OpenError {
+    fn from(failure: Failure) -> Self {
+        Self::Database(failure.0)
+    }
+}
+
 /// Why a read or a write did not happen. Nothing of it is half-written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure(pub(crate) String);
 
 impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
-        // Extended result codes keep the primary one in their low byte.
         let code = error.as_database_error().and_then(|error| error.code()).and_then(|code| code.parse::<i32>().ok());
+        Self::of(code, &error)
+    }
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::of(error.sqlite_error().map(|error| error.extended_code), &error)
+    }
+}
+
+impl Failure {
+    /// By a result code of SQLite, if it was that.
+    fn of(code: Option<i32>, error: &dyn std::error::Error) -> Self {
+        // Extended result codes keep the primary one in their low byte.
         Self(match code.map(|code| code & 0xFF) {
             Some(5 | 6) => "another process keeps the database locked".to_owned(),
             Some(13) => "the disk is full".to_owned(),

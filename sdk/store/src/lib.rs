@@ -6,19 +6,18 @@
 //! Start reading at [`Database`]; then `migrations/sqlite`, where every column, constraint and index says why it is
 //! there; then `writer.rs`, through which every write goes.
 
-mod batch;
 mod cache;
-mod changes;
 mod database;
 mod engine;
 mod failure;
-mod known;
 mod lock;
 mod options;
 mod pairs;
 mod reads;
 mod row;
+mod rows;
 mod schema;
+mod sql;
 mod standing;
 mod work;
 mod writer;

@@ -55,4 +55,9 @@ impl Options {
             unreadable_bytes: 64 * 1024,
         }
     }
+
+    /// As SQLite wants it: negative is KiB, positive would be pages.
+    pub(crate) fn cache_size(&self) -> i64 {
+        -i64::from(self.cache_kib)
+    }
 }

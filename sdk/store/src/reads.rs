@@ -11,8 +11,9 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::cache::Cache;
 use crate::failure::Failure;
-use crate::known::pair_with_open;
-use crate::row::{Reader, json, limit, note_kind, operation_columns, pair_columns, reservation_columns};
+use crate::row::{
+    Reader, json, limit, note_kind, operation_columns, pair_columns, pairs_with_open, reservation_columns,
+};
 use crate::standing::{Standing, standing_columns, standing_joins};
 
 /// Connections to read with, and what need not be read.
@@ -33,24 +34,12 @@ const LOOK_MANY: &str = concat!(
 );
 
 /// The pairs of a record, whichever system the other side lives in.
-const PAIRS_OF: &str = concat!(
-    "SELECT ",
-    pair_columns!(),
-    ", ",
-    operation_columns!(),
+const PAIRS_OF: &str = pairs_with_open!(
     " FROM mapping m JOIN pair p ON p.id = m.pair",
-    " LEFT JOIN operation o ON o.pair = p.id AND o.state IN ('pending', 'unknown')",
     " WHERE m.source_system = $1 AND m.source_id = $2 ORDER BY p.id"
 );
 
-const PAIRS_AFTER: &str = concat!(
-    "SELECT ",
-    pair_columns!(),
-    ", ",
-    operation_columns!(),
-    " FROM pair p LEFT JOIN operation o ON o.pair = p.id AND o.state IN ('pending', 'unknown')",
-    " WHERE p.id > $1 ORDER BY p.id LIMIT $2"
-);
+const PAIRS_AFTER: &str = pairs_with_open!(" FROM pair p", " WHERE p.id > $1 ORDER BY p.id LIMIT $2");
 
 const OPERATION: &str = concat!("SELECT ", operation_columns!(), " FROM operation o WHERE o.id = $1");
 
@@ -72,6 +61,9 @@ const RESERVATION_OF: &str = concat!(
     operation_columns!(),
     " FROM reservation r JOIN operation o ON o.id = r.operation WHERE r.source_system = $1 AND r.source_id = $2"
 );
+
+/// Whether counterparts may be created, as it is kept.
+pub(crate) const CREATES: &str = "SELECT value FROM meta WHERE key = 'creates'";
 
 impl Reads {
     pub(crate) fn new(pool: SqlitePool, cache: Cache) -> Self {
@@ -157,12 +149,12 @@ impl Reads {
 
     async fn pairs_of(&self, record: &RecordId) -> Result<Vec<Pair>, Failure> {
         let query = sqlx::query(PAIRS_OF).bind(record.system.as_str()).bind(record.id.as_str());
-        query.fetch_all(&self.pool).await?.iter().map(|row| pair_with_open(row, 0)).collect()
+        query.fetch_all(&self.pool).await?.iter().map(|row| Reader::at(row, 0).pair_with_open()).collect()
     }
 
     pub(crate) async fn pairs(&self, after: Option<PairId>, most: usize) -> Result<Vec<Pair>, Failure> {
         let query = sqlx::query(PAIRS_AFTER).bind(after.map_or(i64::MIN, |after| after.0)).bind(limit(most));
-        query.fetch_all(&self.pool).await?.iter().map(|row| pair_with_open(row, 0)).collect()
+        query.fetch_all(&self.pool).await?.iter().map(|row| Reader::at(row, 0).pair_with_open()).collect()
     }
 
     pub(crate) async fn cases(&self, most: usize) -> Result<Vec<Case>, Failure> {
@@ -238,7 +230,7 @@ impl Reads {
     }
 
     pub(crate) async fn creates(&self) -> Result<Option<String>, Failure> {
-        Ok(sqlx::query_scalar("SELECT value FROM meta WHERE key = 'creates'").fetch_optional(&self.pool).await?)
+        Ok(sqlx::query_scalar(CREATES).fetch_optional(&self.pool).await?)
     }
 
     /// Operations that ended before an instant and may go, from a place in the order of their ends.

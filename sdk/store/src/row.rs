@@ -1,5 +1,6 @@
 //! Rows and what they stand for. The order of the columns below is the order they are read in.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use pairline_sdk::{
@@ -10,7 +11,7 @@ use pairline_sdk::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Decode, Row, Sqlite, Type};
+use sqlx::{Row, ValueRef};
 
 use crate::failure::Failure;
 
@@ -24,6 +25,8 @@ macro_rules! operation_columns {
     };
 }
 
+pub(crate) const OPERATION_COLUMNS: usize = 28;
+
 /// The columns of a pair `p`.
 macro_rules! pair_columns {
     () => {
@@ -35,6 +38,21 @@ macro_rules! pair_columns {
 }
 pub(crate) const PAIR_COLUMNS: usize = 21;
 
+/// Pairs with their open operations, from here on by what the rest of the statement says of `p`.
+macro_rules! pairs_with_open {
+    ($from:literal, $rest:literal) => {
+        concat!(
+            "SELECT ",
+            pair_columns!(),
+            ", ",
+            operation_columns!(),
+            $from,
+            " LEFT JOIN operation o ON o.pair = p.id AND o.state IN ('pending', 'unknown')",
+            $rest
+        )
+    };
+}
+
 /// The columns of a reservation `r`.
 macro_rules! reservation_columns {
     () => {
@@ -43,28 +61,101 @@ macro_rules! reservation_columns {
 }
 pub(crate) const RESERVATION_COLUMNS: usize = 5;
 
-pub(crate) use {operation_columns, pair_columns, reservation_columns};
+pub(crate) use {operation_columns, pair_columns, pairs_with_open, reservation_columns};
+
+/// A row of an answer, of the connection that writes or of one that reads.
+pub(crate) trait Columns {
+    fn is_null(&self, index: usize) -> Result<bool, Failure>;
+    fn integer(&self, index: usize) -> Result<i64, Failure>;
+    fn text(&self, index: usize) -> Result<&str, Failure>;
+}
+
+impl Columns for SqliteRow {
+    fn is_null(&self, index: usize) -> Result<bool, Failure> {
+        Ok(self.try_get_raw(index)?.is_null())
+    }
+
+    fn integer(&self, index: usize) -> Result<i64, Failure> {
+        Ok(self.try_get(index)?)
+    }
+
+    fn text(&self, index: usize) -> Result<&str, Failure> {
+        Ok(self.try_get(index)?)
+    }
+}
+
+impl Columns for rusqlite::Row<'_> {
+    fn is_null(&self, index: usize) -> Result<bool, Failure> {
+        Ok(self.get_ref(index)? == rusqlite::types::ValueRef::Null)
+    }
+
+    fn integer(&self, index: usize) -> Result<i64, Failure> {
+        Ok(self.get_ref(index)?.as_i64().map_err(rusqlite::Error::from)?)
+    }
+
+    fn text(&self, index: usize) -> Result<&str, Failure> {
+        Ok(self.get_ref(index)?.as_str().map_err(rusqlite::Error::from)?)
+    }
+}
+
+/// What a column is read as.
+pub(crate) trait Column<'r>: Sized {
+    fn read(row: &'r impl Columns, index: usize) -> Result<Self, Failure>;
+}
+
+impl<'r> Column<'r> for i64 {
+    fn read(row: &'r impl Columns, index: usize) -> Result<Self, Failure> {
+        row.integer(index)
+    }
+}
+
+impl<'r> Column<'r> for bool {
+    fn read(row: &'r impl Columns, index: usize) -> Result<Self, Failure> {
+        Ok(row.integer(index)? != 0)
+    }
+}
+
+impl<'r> Column<'r> for &'r str {
+    fn read(row: &'r impl Columns, index: usize) -> Result<Self, Failure> {
+        row.text(index)
+    }
+}
+
+impl<'r> Column<'r> for String {
+    fn read(row: &'r impl Columns, index: usize) -> Result<Self, Failure> {
+        Ok(row.text(index)?.to_owned())
+    }
+}
+
+impl<'r, T: Column<'r>> Column<'r> for Option<T> {
+    fn read(row: &'r impl Columns, index: usize) -> Result<Self, Failure> {
+        if row.is_null(index)? { Ok(None) } else { T::read(row, index).map(Some) }
+    }
+}
 
 /// Reads columns one after the other.
-pub(crate) struct Reader<'r> {
-    row: &'r SqliteRow,
+pub(crate) struct Reader<'r, R> {
+    row: &'r R,
     next: usize,
 }
 
-impl<'r> Reader<'r> {
-    pub(crate) fn at(row: &'r SqliteRow, next: usize) -> Self {
+impl<'r, R: Columns> Reader<'r, R> {
+    pub(crate) fn at(row: &'r R, next: usize) -> Self {
         Self { row, next }
     }
 
-    pub(crate) fn get<T: Decode<'r, Sqlite> + Type<Sqlite>>(&mut self) -> Result<T, Failure> {
+    pub(crate) fn get<T: Column<'r>>(&mut self) -> Result<T, Failure> {
         self.next += 1;
-        Ok(self.row.try_get(self.next - 1)?)
+        T::read(self.row, self.next - 1)
     }
 
     /// Whether the next column is null: an outer join found nothing.
     pub(crate) fn is_absent(&self) -> Result<bool, Failure> {
-        use sqlx::ValueRef;
-        Ok(self.row.try_get_raw(self.next)?.is_null())
+        self.row.is_null(self.next)
+    }
+
+    pub(crate) fn skip(&mut self, columns: usize) {
+        self.next += columns;
     }
 
     pub(crate) fn json<T: DeserializeOwned>(&mut self) -> Result<T, Failure> {
@@ -148,6 +239,17 @@ impl<'r> Reader<'r> {
             newest: self.get::<Option<String>>()?.map(OperationId),
             created_by_us: self.get()?,
         })
+    }
+
+    /// A pair and, in the columns that follow, its open operation.
+    pub(crate) fn pair_with_open(&mut self) -> Result<Pair, Failure> {
+        let mut pair = self.pair()?;
+        if self.is_absent()? {
+            self.skip(OPERATION_COLUMNS);
+        } else {
+            pair.open = Some(Arc::new(self.operation()?));
+        }
+        Ok(pair)
     }
 
     /// A pair, without its open operation.

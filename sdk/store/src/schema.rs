@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
+use rusqlite::{Connection, TransactionBehavior};
 
 use crate::OpenError;
 
@@ -15,10 +15,11 @@ pub(crate) const KNOWN: i64 = 1;
 const APPLICATION: i64 = 0x5041_4952;
 
 /// The version of a database; zero for an empty file. Refuses a file that is something else.
-async fn version(connection: &mut SqliteConnection, path: &Path) -> Result<i64, OpenError> {
-    let application: i64 = sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *connection).await?;
-    let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *connection).await?;
-    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema").fetch_one(&mut *connection).await?;
+fn version(connection: &Connection, path: &Path) -> Result<i64, OpenError> {
+    let number = |question| connection.query_row(question, [], |row| row.get::<_, i64>(0));
+    let application = number("PRAGMA application_id")?;
+    let version = number("PRAGMA user_version")?;
+    let tables = number("SELECT count(*) FROM sqlite_schema")?;
     if application == APPLICATION || (application == 0 && version == 0 && tables == 0) {
         Ok(version)
     } else {
@@ -27,25 +28,24 @@ async fn version(connection: &mut SqliteConnection, path: &Path) -> Result<i64, 
 }
 
 /// Brings the schema up to date, each version in a transaction of its own.
-pub(crate) async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
-    let found = version(connection, path).await?;
+pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
+    let found = version(connection, path)?;
     if found > KNOWN {
         return Err(OpenError::Newer { path: path.to_owned(), found, known: KNOWN });
     }
     for (number, text) in (1_i64..).zip(MIGRATIONS).skip_while(|(number, _)| *number <= found) {
-        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-        sqlx::raw_sql(*text).execute(&mut *transaction).await?;
-        // A pragma takes no parameters; these are numbers of our own.
-        let mark = format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {number}");
-        sqlx::raw_sql(AssertSqlSafe(mark)).execute(&mut *transaction).await?;
-        transaction.commit().await?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute_batch(text)?;
+        transaction.pragma_update(None, "application_id", APPLICATION)?;
+        transaction.pragma_update(None, "user_version", number)?;
+        transaction.commit()?;
     }
     Ok(())
 }
 
 /// Asserts that the schema is the one this program knows.
-pub(crate) async fn require(connection: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
-    match version(connection, path).await? {
+pub(crate) fn require(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    match version(connection, path)? {
         KNOWN => Ok(()),
         found if found > KNOWN => Err(OpenError::Newer { path: path.to_owned(), found, known: KNOWN }),
         found => Err(OpenError::Older { path: path.to_owned(), found, known: KNOWN }),

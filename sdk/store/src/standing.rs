@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use pairline_sdk::{Look, OperationState, Pair, Reservation};
-use sqlx::sqlite::SqliteRow;
 
 use crate::failure::Failure;
-use crate::row::{PAIR_COLUMNS, RESERVATION_COLUMNS, Reader};
+use crate::row::{Columns, PAIR_COLUMNS, RESERVATION_COLUMNS, Reader};
 
 /// What stands in the mapping for a record and a target system: its pair with the open operation, else its
 /// reservation.
@@ -36,7 +35,7 @@ impl Standing {
     }
 
     /// Reads what [`standing_columns`] selects, from column `first`.
-    pub(crate) fn read(row: &SqliteRow, first: usize) -> Result<Self, Failure> {
+    pub(crate) fn read(row: &impl Columns, first: usize) -> Result<Self, Failure> {
         let mut operation = Reader::at(row, first + PAIR_COLUMNS + RESERVATION_COLUMNS);
         let mut pair = Reader::at(row, first);
         if !pair.is_absent()? {

@@ -6,23 +6,19 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use pairline_sdk::{Clock, Delivery, Disposition, Hint, Random, Taken, Timestamp};
-use sqlx::{Connection, SqliteConnection};
+use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
-use crate::batch::Batch;
 use crate::cache::Cache;
-use crate::engine::{Alive, Lanes, answer, finish, keys, take};
+use crate::engine::{Alive, Lanes, finish, take};
 use crate::failure::Failure;
-use crate::known::{Known, Needs};
 use crate::lock::OwnerLock;
 use crate::work::Work;
-use crate::{OpenError, Options};
+use crate::{OpenError, Options, sql};
 
 /// A write of its own. It may be run a second time, if the transaction it was in is rolled back.
-#[async_trait]
 pub(crate) trait Command: Send + Sync + 'static {
     /// What it answers after the commit.
     type Answer: Send + 'static;
@@ -30,20 +26,15 @@ pub(crate) trait Command: Send + Sync + 'static {
     /// Whether it changes what may be handed out.
     const TOUCHES_HINTS: bool = false;
 
-    /// What it will read first. It is read for all of a group at once.
-    fn needs(&self, _needs: &mut Needs<'_>) {}
-
-    async fn run(&self, work: &mut Work<'_>) -> Result<Self::Answer, Failure>;
+    fn run(&self, work: &mut Work<'_>) -> Result<Self::Answer, Failure>;
 }
 
 type Reply<T> = oneshot::Sender<Result<T, Failure>>;
 
 /// A command with the one who waits for it, its type forgotten.
-#[async_trait]
 trait Job: Send {
     fn touches_hints(&self) -> bool;
-    fn needs(&self, needs: &mut Needs<'_>);
-    async fn run(&mut self, work: &mut Work<'_>) -> Result<(), Failure>;
+    fn run(&mut self, work: &mut Work<'_>) -> Result<(), Failure>;
     fn conclude(self: Box<Self>, committed: Result<(), Failure>);
 }
 
@@ -53,18 +44,13 @@ struct Asked<C: Command> {
     reply: Reply<C::Answer>,
 }
 
-#[async_trait]
 impl<C: Command> Job for Asked<C> {
     fn touches_hints(&self) -> bool {
         C::TOUCHES_HINTS
     }
 
-    fn needs(&self, needs: &mut Needs<'_>) {
-        self.command.needs(needs);
-    }
-
-    async fn run(&mut self, work: &mut Work<'_>) -> Result<(), Failure> {
-        self.answer = Some(self.command.run(work).await?);
+    fn run(&mut self, work: &mut Work<'_>) -> Result<(), Failure> {
+        self.answer = Some(self.command.run(work)?);
         Ok(())
     }
 
@@ -98,7 +84,7 @@ pub(crate) struct Writer(mpsc::Sender<Message>);
 impl Writer {
     /// Starts the task on a connection. It keeps the owner's lock for as long as it may write.
     pub(crate) fn start(
-        connection: SqliteConnection,
+        connection: Connection,
         lock: Option<OwnerLock>,
         options: &Options,
         start: i64,
@@ -107,8 +93,7 @@ impl Writer {
     ) -> Result<Self, OpenError> {
         let io = |error: std::io::Error| OpenError::Database(format!("no thread for its writes: {error}"));
         let (sender, receiver) = mpsc::channel(options.queue.max(1));
-        // A thread of its own with a small runtime: an answer of SQLite wakes this thread and nobody else. In a pool of
-        // threads every answer sets another one searching for work, which costs more than the statement.
+        // A thread of its own, since it waits for the disk; and a small runtime on it, to wait for what comes first.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(io)?;
         let task = Task {
             connection,
@@ -120,7 +105,6 @@ impl Writer {
             data_version: None,
             cache,
             gather: options.gather,
-            ready: None,
         };
         let (most, watch) = (options.group.max(1), options.watch);
         std::thread::Builder::new()
@@ -221,7 +205,7 @@ impl Group {
 }
 
 struct Task {
-    connection: SqliteConnection,
+    connection: Connection,
     _lock: Option<OwnerLock>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -230,8 +214,6 @@ struct Task {
     cache: Cache,
     /// Changes when another process commits.
     data_version: Option<i64>,
-    /// What was ready after the last commit, of at most so many for each system.
-    ready: Option<(String, i64)>,
     gather: std::time::Duration,
 }
 
@@ -240,7 +222,7 @@ const CROWD: usize = 4;
 
 impl Task {
     async fn run(mut self, mut inbox: mpsc::Receiver<Message>, most: usize, watch: std::time::Duration) {
-        self.watch().await;
+        self.watch();
         let mut watch = tokio::time::interval_at(tokio::time::Instant::now() + watch, watch);
         watch.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // When the last commit began, if it was one of a crowd.
@@ -269,20 +251,19 @@ impl Task {
                     }
                 },
                 () = due => self.lanes.look_again(),
-                _ = watch.tick() => self.watch().await,
+                _ = watch.tick() => self.watch(),
             }
             crowded = (group.len() >= CROWD).then(tokio::time::Instant::now);
-            self.commit(group).await;
+            self.commit(group);
             if let Some(reply) = end {
                 // Nothing is lost by a connection that does not close well: all of it is committed.
-                drop(self.connection.close().await);
+                drop(self.connection.close());
                 drop(self._lock);
                 reply.send(()).ok();
                 return;
             }
-            self.hand_out().await;
+            self.hand_out();
         }
-        drop(self.connection.close().await);
     }
 
     /// Sorts in what has queued up.
@@ -315,75 +296,57 @@ impl Task {
     }
 
     /// Runs a group. If it fails, each of its parts has a transaction of its own: one cannot take the others down.
-    async fn commit(&mut self, mut group: Group) {
+    fn commit(&mut self, mut group: Group) {
         if group.len() == 0 {
             return;
         }
         let now = self.clock.now();
-        match self.attempt(&mut group, now).await {
+        match self.attempt(&mut group, now) {
             Ok(taken) => self.conclude(group, Ok(taken), now),
             Err(failure) if group.len() == 1 => self.conclude(group, Err(failure), now),
             Err(_) => {
                 for mut part in group.split() {
-                    let outcome = self.attempt(&mut part, now).await;
+                    let outcome = self.attempt(&mut part, now);
                     self.conclude(part, outcome, now);
                 }
             }
         }
     }
 
-    async fn attempt(&mut self, group: &mut Group, now: Timestamp) -> Result<Vec<Taken>, Failure> {
-        let outcome = self.run_all(group, now).await;
+    fn attempt(&mut self, group: &mut Group, now: Timestamp) -> Result<Vec<Taken>, Failure> {
+        let outcome = self.run_all(group, now);
         if outcome.is_err() {
-            // It may have been committed all the same: the question after it can fail too.
+            // Whether a commit that failed has happened is not known.
             self.cache.clear();
             // An error here says that there is no transaction any more, which is what we want.
-            drop(sqlx::query("ROLLBACK").execute(&mut self.connection).await);
+            drop(sql::run(&self.connection, "ROLLBACK", []));
         }
         outcome
     }
 
-    /// One transaction in two trips: what is read, and what is written. The commit is in the second one.
+    /// One transaction.
     ///
-    /// Not through sqlx's own transactions: when SQLite rolls back by itself (the disk is full), they try to roll back
-    /// what is not there any more, and the connection never recovers.
-    async fn run_all(&mut self, group: &mut Group, now: Timestamp) -> Result<Vec<Taken>, Failure> {
-        let deliveries: Vec<&Delivery> = group.takes.iter().map(|(delivery, _)| delivery).collect();
-        let mut needs = Needs::new(&self.cache);
-        group.jobs.iter().for_each(|job| job.needs(&mut needs));
-        let mut opening = Batch::default();
-        Known::ask(opening.add("BEGIN IMMEDIATE"), &needs, keys(&deliveries)?)?;
-        let rows = opening.run(&mut self.connection).await?;
-        let mut known = Known::read(&rows, needs)?;
-        self.notice(known.data_version);
-        let taken = std::mem::take(&mut known.taken);
-        let mut work = Work::new(&mut self.connection, &self.cache, self.random.as_ref(), now, self.start, known);
-        let sorted = take(&mut work, &mut self.lanes, &deliveries, &taken).await?;
+    /// Without the library's own guard for one: when SQLite rolls back by itself (the disk is full), there is nothing
+    /// left to roll back, and that is no failure.
+    fn run_all(&mut self, group: &mut Group, now: Timestamp) -> Result<Vec<Taken>, Failure> {
+        sql::run(&self.connection, "BEGIN IMMEDIATE", [])?;
+        let version = data_version(&self.connection)?;
+        self.notice(version);
+        let mut work = Work::new(&self.connection, &self.cache, self.random.as_ref(), now, self.start);
+        let mut taken = Vec::with_capacity(group.takes.len());
+        for (delivery, _) in &group.takes {
+            taken.push(take(&mut work, &mut self.lanes, delivery)?);
+        }
         for job in &mut group.jobs {
-            job.run(&mut work).await?;
+            job.run(&mut work)?;
         }
-        let finished: Vec<&Finished> = group.finishes.iter().map(|(finished, _)| finished).collect();
-        let ended = finish(&mut work, &mut self.lanes, &finished).await?;
-
-        let mut closing = Batch::default();
-        let changed = work.end(&mut closing)?;
-        sorted.write(&mut closing, now)?;
-        ended.write(&mut closing)?;
-        closing.add("COMMIT");
-        // What may be handed out then. If the commit fails, the question is not asked.
-        let ending: Vec<i64> = finished.iter().map(|finished| finished.hint).collect();
-        let question = self.lanes.question_after(group.touches_hints(), &ending, now)?;
-        if let Some(question) = &question {
-            question.ask(&mut closing, now)?;
+        for (finished, _) in &group.finishes {
+            finish(&mut work, &mut self.lanes, finished)?;
         }
-        let ready = closing.run(&mut self.connection).await?;
-        // It is committed. What follows is memory.
+        let changed = work.end();
+        sql::run(&self.connection, "COMMIT", [])?;
         self.cache.committed(changed);
-        self.ready = match question {
-            Some(question) => Some((answer(&ready)?, question.most)),
-            None => None,
-        };
-        Ok(sorted.taken)
+        Ok(taken)
     }
 
     fn conclude(&mut self, group: Group, outcome: Result<Vec<Taken>, Failure>, now: Timestamp) {
@@ -391,19 +354,9 @@ impl Task {
             self.lanes.release(finished.hint);
         }
         match &outcome {
-            Ok(_) => {
-                let by_command = group.jobs.iter().any(|job| job.touches_hints());
-                if by_command {
-                    self.lanes.distrust();
-                } else if let Some((answer, most)) = self.ready.take() {
-                    if let Err(failure) = self.lanes.answered(&answer, most, now) {
-                        tracing::warn!(failure = failure.0, "a hint cannot be read");
-                        self.lanes.hold_back(now);
-                    }
-                } else if group.touches_hints() {
-                    self.lanes.look_again();
-                }
-            }
+            Ok(_) if group.jobs.iter().any(|job| job.touches_hints()) => self.lanes.distrust(),
+            Ok(_) if group.touches_hints() => self.lanes.look_again(),
+            Ok(_) => {}
             Err(failure) => {
                 tracing::warn!(failure = failure.0, "the database did not take a write");
                 self.lanes.hold_back(now);
@@ -421,18 +374,23 @@ impl Task {
     }
 
     /// Looks whether another process has changed something.
-    async fn watch(&mut self) {
-        match sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut self.connection).await {
+    fn watch(&mut self) {
+        match data_version(&self.connection) {
             Ok(version) => self.notice(version),
-            Err(error) => tracing::warn!(%error, "the database does not say whether it was changed"),
+            Err(failure) => tracing::warn!(failure = failure.0, "the database does not say whether it was changed"),
         }
     }
 
-    async fn hand_out(&mut self) {
+    fn hand_out(&mut self) {
         let now = self.clock.now();
-        if let Err(failure) = self.lanes.hand_out(&mut self.connection, now).await {
+        if let Err(failure) = self.lanes.hand_out(&self.connection, now) {
             tracing::warn!(failure = failure.0, "the database does not say what waits");
             self.lanes.hold_back(now);
         }
     }
+}
+
+fn data_version(connection: &Connection) -> Result<i64, Failure> {
+    let version = sql::one(connection, "SELECT data_version FROM pragma_data_version", [], |row| row.get())?;
+    version.ok_or_else(|| Failure("the database has no version".to_owned()))
 }

@@ -7,14 +7,11 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use pairline_sdk::{Hint, RecordId, System, Timestamp};
-use serde::Deserialize;
-use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteRow;
+use rusqlite::Connection;
 use tokio::sync::mpsc;
 
-use crate::batch::Batch;
 use crate::failure::Failure;
-use crate::row::{Reader, json, limit};
+use crate::sql;
 
 /// After a failed write nothing is handed out for this long: a full disk is not emptied by trying faster.
 const HOLD_BACK: Duration = Duration::from_secs(1);
@@ -25,8 +22,6 @@ pub(crate) struct AtWork {
     pub(crate) hint: Hint,
     /// Of its row when it was handed out.
     pub(crate) revision: i64,
-    /// Whether news of its record has come meanwhile.
-    pub(crate) has_news: bool,
     lane: Lane,
     handed_out_at: Timestamp,
 }
@@ -71,109 +66,60 @@ pub(crate) struct Lanes {
     owner: bool,
 }
 
-/// What is ready, system by system, with the lane of each and the news of the other records of its pair; and when the
-/// next one will be. One row, a list of [`ReadyRow`]s: each row of an answer wakes whoever asked. (`? + 0`: the planner
-/// looks at a bare parameter of a limit, and prepares the statement anew whenever it is bound.) A row with something
-/// unfinished that is not at work was left by a crash: it stands for that, too. (`|| ''`: text, not a part of the list.)
-const READY: &str = "\
-    SELECT json_group_array(json_array( \
-        s.value, (SELECT min(ready_at) FROM hint WHERE system = s.value AND ready_at > ?), \
-        h.id, h.record_id, iif(h.unfinished IS NULL, h.facts, NULL), \
-        iif(h.unfinished IS NULL, h.received, json_patch(h.unfinished, h.received) || ''), \
-        h.since, h.hops, h.correlation_id, h.revision, \
-        m.pair, o.system, o.record_id, o.received)) \
-    FROM json_each(?) s \
-    LEFT JOIN hint h ON h.id IN (\
-        SELECT id FROM hint WHERE system = s.value AND ready_at <= ? \
-        AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY ready_at, id LIMIT ? + 0) \
+/// The numbers of what is ready, in the order they became so. Answered from the index alone.
+const READY: &str = "SELECT id FROM hint WHERE system = ?1 AND ready_at <= ?2 ORDER BY ready_at, id";
+
+const NEXT_READY: &str = "SELECT min(ready_at) FROM hint WHERE system = ?1 AND ready_at > ?2";
+
+/// A hint, its pair, and the news of the pair's other record; a row for each pair. A row with something unfinished that
+/// is not at work was left by a crash: it stands for that, too.
+const HINT: &str = "\
+    SELECT h.system, h.record_id, iif(h.unfinished IS NULL, h.facts, NULL), \
+        iif(h.unfinished IS NULL, h.received, json_patch(h.unfinished, h.received)), \
+        h.since, h.hops, h.correlation_id, h.revision, m.pair, o.received, o.system, o.record_id \
+    FROM hint h \
     LEFT JOIN mapping m ON m.source_system = h.system AND m.source_id = h.record_id \
-    LEFT JOIN hint o ON o.system = m.target_system AND o.record_id = m.target_id";
+    LEFT JOIN hint o ON o.system = m.target_system AND o.record_id = m.target_id \
+    WHERE h.id = ?1 ORDER BY m.pair";
 
-/// A system with when its next hint will be ready; one that is ready now; its pair; and what is known of another record
-/// of that.
-#[derive(Deserialize)]
-struct ReadyRow {
-    system: System,
-    next: Option<Timestamp>,
-    id: Option<i64>,
-    record: Option<String>,
-    facts: Option<String>,
-    received: Option<String>,
-    since: Option<Timestamp>,
-    hops: Option<u32>,
-    correlation_id: Option<String>,
-    revision: Option<i64>,
-    pair: Option<i64>,
-    other_system: Option<System>,
-    other_record: Option<String>,
-    other_received: Option<String>,
-}
-
-impl ReadyRow {
-    /// The hint, its revision and its lane, if there is one.
-    fn ready(&self) -> Result<Option<Ready>, Failure> {
-        let (Some(id), Some(record), Some(received), Some(since), Some(correlation_id), Some(revision)) =
-            (self.id, &self.record, &self.received, self.since, &self.correlation_id, self.revision)
-        else {
-            return Ok(None);
-        };
-        let record = RecordId::new(&self.system, record);
-        let hint = Hint {
-            id,
-            record: record.clone(),
-            facts: self.facts.as_deref().map(serde_json::from_str).transpose()?,
-            received: serde_json::from_str(received)?,
-            others: BTreeMap::new(),
-            since,
-            hops: self.hops.unwrap_or(0),
-            correlation_id: correlation_id.clone(),
-        };
-        let lane = self.pair.map_or(Lane::Record(record), Lane::Pair);
-        Ok(Some(Ready { hint, revision, lane }))
-    }
-}
-
-/// A question for what is ready.
-pub(crate) struct Question {
-    systems: String,
-    not_these: String,
-    /// Of each system at most so many.
-    pub(crate) most: i64,
-}
-
-/// The answer to a question that was asked last.
-pub(crate) fn answer(rows: &[SqliteRow]) -> Result<String, Failure> {
-    rows.last().map_or_else(|| Ok("[]".to_owned()), |row| Reader::at(row, 0).get())
-}
-
-impl Question {
-    /// Adds the statement that asks it.
-    pub(crate) fn ask(&self, batch: &mut Batch, now: Timestamp) -> Result<(), Failure> {
-        batch
-            .add(READY)
-            .bind(now.as_millis())?
-            .bind(self.systems.clone())?
-            .bind(now.as_millis())?
-            .bind(self.not_these.clone())?
-            .bind(self.most)?;
-        Ok(())
-    }
-}
-
+/// A hint that is ready, with its lane.
 struct Ready {
     hint: Hint,
     revision: i64,
     lane: Lane,
 }
 
+impl Ready {
+    fn read(connection: &Connection, id: i64) -> Result<Option<Self>, Failure> {
+        let mut ready: Option<Self> = None;
+        sql::all(connection, HINT, [id], |row| {
+            let record = row.record()?;
+            let hint = Hint {
+                id,
+                record: record.clone(),
+                facts: row.json_if_any()?,
+                received: row.json()?,
+                others: BTreeMap::new(),
+                since: row.time()?,
+                hops: row.count()?,
+                correlation_id: row.get()?,
+            };
+            let revision = row.get()?;
+            let lane = row.get::<Option<i64>>()?.map_or(Lane::Record(record), Lane::Pair);
+            let others = &mut ready.get_or_insert(Self { hint, revision, lane }).hint.others;
+            if let Some(received) = row.json_if_any()? {
+                others.insert(row.record()?, received);
+            }
+            Ok(())
+        })?;
+        Ok(ready)
+    }
+}
+
 impl Lanes {
-    pub(crate) async fn load(
-        connection: &mut SqliteConnection,
-        settle: Duration,
-        owner: bool,
-    ) -> Result<Self, Failure> {
-        let revision: Option<i64> =
-            sqlx::query_scalar("SELECT max(abs(revision)) FROM hint").fetch_one(&mut *connection).await?;
+    pub(crate) fn load(connection: &Connection, settle: Duration, owner: bool) -> Result<Self, Failure> {
+        let revision: Option<Option<i64>> =
+            sql::one(connection, "SELECT max(abs(revision)) FROM hint", [], |row| row.get())?;
         Ok(Self {
             at_work: HashMap::new(),
             records: HashMap::new(),
@@ -188,7 +134,7 @@ impl Lanes {
             reload: true,
             next_ready: None,
             held_until: None,
-            revision: revision.unwrap_or(0),
+            revision: revision.flatten().unwrap_or(0),
             owner,
         })
     }
@@ -204,12 +150,10 @@ impl Lanes {
         self.at_work.get(&hint)
     }
 
-    /// News of a record: answers the row that is at work for it, if one is, and its revision when it was handed out.
-    pub(crate) fn news_of(&mut self, record: &RecordId) -> Option<(i64, i64)> {
+    /// The row that is at work for a record, if one is, and its revision when it was handed out.
+    pub(crate) fn in_hand(&self, record: &RecordId) -> Option<(i64, i64)> {
         let hint = self.records.get(record)?;
-        let at_work = self.at_work.get_mut(hint)?;
-        at_work.has_news = true;
-        Some((*hint, at_work.revision))
+        self.at_work.get(hint).map(|at_work| (*hint, at_work.revision))
     }
 
     /// A record that has just been handed out settles first.
@@ -285,71 +229,62 @@ impl Lanes {
         if self.room() == 0 { None } else { self.held_until.or(self.next_ready) }
     }
 
-    /// The question to ask in the same breath as a commit that ends the work on some hints.
-    pub(crate) fn question_after(
-        &self,
-        touched: bool,
-        ending: &[i64],
-        now: Timestamp,
-    ) -> Result<Option<Question>, Failure> {
-        let ending: Vec<&i64> = ending.iter().filter(|hint| self.at_work.contains_key(hint)).collect();
-        let room = self.room() + if self.runner.is_some() { ending.len() } else { 0 };
-        if room == 0 || !(self.look || touched) || self.reload || self.is_held(now) {
-            return Ok(None);
-        }
-        let most = limit(room + 2);
-        let not_these: Vec<&i64> = self.at_work.keys().filter(|hint| !ending.contains(hint)).collect();
-        Ok(Some(Question { systems: self.unpaused()?, most, not_these: json(&not_these)? }))
-    }
-
     fn is_held(&self, now: Timestamp) -> bool {
         self.held_until.is_some_and(|until| now < until)
     }
 
-    fn unpaused(&self) -> Result<String, Failure> {
-        let systems = self.systems.iter().filter(|system| !self.paused.contains(*system));
-        json(&systems.map(System::as_str).collect::<Vec<_>>())
-    }
-
     /// Gives the run loop what is ready, as far as there is room.
-    pub(crate) async fn hand_out(&mut self, connection: &mut SqliteConnection, now: Timestamp) -> Result<(), Failure> {
+    pub(crate) fn hand_out(&mut self, connection: &Connection, now: Timestamp) -> Result<(), Failure> {
         if self.room() == 0 || !self.look || self.is_held(now) {
             return Ok(());
         }
         self.held_until = None;
-        if self.reload {
-            self.reload(connection).await?;
-        }
-        let mut most = limit(self.room() + 2);
-        while self.look && self.room() > 0 {
-            let not_these: Vec<&i64> = self.at_work.keys().collect();
-            let question = Question { systems: self.unpaused()?, not_these: json(&not_these)?, most };
-            let mut batch = Batch::default();
-            question.ask(&mut batch, now)?;
-            let rows = batch.run(connection).await?;
-            self.answered(&answer(&rows)?, most, now)?;
-            // Some of these were held up by their lanes.
-            most = most.saturating_mul(4);
-        }
-        Ok(())
-    }
-
-    /// Takes the answer to a question for at most so many of each system.
-    pub(crate) fn answered(&mut self, answer: &str, most: i64, now: Timestamp) -> Result<(), Failure> {
-        let settle = self.settle;
-        self.settling.retain(|_, out| now < out.plus(settle));
-        let (found, next) = read(answer)?;
-        self.next_ready = next;
-        // Whatever else is ready waits for a lane, and a lane that is freed makes us look again.
-        self.look = limit(found.len()) >= most;
-        for ready in found.into_values() {
+        // One look at the tables, instead of one for each statement.
+        sql::run(connection, "BEGIN", [])?;
+        let found = self.find_ready(connection, now);
+        sql::run(connection, "COMMIT", [])?;
+        for ready in found?.into_values() {
             if self.room() == 0 {
                 self.look = true;
-                return Ok(());
+                break;
             }
             self.give(ready, now);
         }
         Ok(())
+    }
+
+    /// What may be handed out now, in the order of arrival: of each system as much as there is room for.
+    fn find_ready(&mut self, connection: &Connection, now: Timestamp) -> Result<BTreeMap<i64, Ready>, Failure> {
+        if self.reload {
+            self.reload(connection)?;
+        }
+        let settle = self.settle;
+        self.settling.retain(|_, out| now < out.plus(settle));
+        let (room, mut found) = (self.room(), BTreeMap::new());
+        let (mut more, mut next): (bool, Option<Timestamp>) = (false, None);
+        let mut ready = connection.prepare_cached(READY)?;
+        for system in self.systems.iter().filter(|system| !self.paused.contains(*system)) {
+            let most = found.len() + room;
+            let mut ids = ready.query((system.as_str(), now.as_millis()))?;
+            while let Some(row) = ids.next()? {
+                let id = row.get(0)?;
+                if self.at_work.contains_key(&id) {
+                    continue;
+                }
+                if found.len() == most {
+                    more = true;
+                    break;
+                }
+                // One whose lane is busy waits for it, and a lane that is freed makes us look again.
+                let ready = Ready::read(connection, id)?.filter(|ready| !self.busy.contains(&ready.lane));
+                found.extend(ready.map(|ready| (id, ready)));
+            }
+            let at: Option<Option<i64>> =
+                sql::one(connection, NEXT_READY, (system.as_str(), now.as_millis()), |row| row.get())?;
+            next = [next, at.flatten().map(Timestamp::from_millis)].into_iter().flatten().min();
+        }
+        (self.look, self.next_ready) = (more, next);
+        Ok(found)
     }
 
     /// Puts a hint to work, unless its lane is busy.
@@ -368,37 +303,23 @@ impl Lanes {
         self.busy.insert(lane.clone());
         self.records.insert(hint.record.clone(), hint.id);
         self.settling.insert(hint.record.clone(), now);
-        self.at_work.insert(hint.id, AtWork { hint, revision, has_news: false, lane, handed_out_at: now });
+        self.at_work.insert(hint.id, AtWork { hint, revision, lane, handed_out_at: now });
     }
 
-    async fn reload(&mut self, connection: &mut SqliteConnection) -> Result<(), Failure> {
-        let paused: Vec<String> = sqlx::query_scalar("SELECT system FROM paused").fetch_all(&mut *connection).await?;
-        self.paused = paused.iter().map(|system| System::new(system)).collect();
+    fn reload(&mut self, connection: &Connection) -> Result<(), Failure> {
+        self.paused =
+            sql::all(connection, "SELECT system FROM paused", [], |row| row.system())?.into_iter().collect();
         // Hops from one system to the next in the index, instead of reading every hint.
-        let systems: Vec<String> = sqlx::query_scalar(
+        let systems = sql::all(
+            connection,
             "WITH RECURSIVE s (system) AS (SELECT min(system) FROM hint UNION ALL \
              SELECT (SELECT min(system) FROM hint WHERE system > s.system) FROM s WHERE s.system IS NOT NULL) \
              SELECT system FROM s WHERE system IS NOT NULL",
-        )
-        .fetch_all(&mut *connection)
-        .await?;
-        self.systems = systems.iter().map(|system| System::new(system)).collect();
+            [],
+            |row| row.system(),
+        )?;
+        self.systems = systems.into_iter().collect();
         self.reload = false;
         Ok(())
     }
-}
-
-/// Ready hints in the order of their arrival, and when the next one becomes ready.
-fn read(answer: &str) -> Result<(BTreeMap<i64, Ready>, Option<Timestamp>), Failure> {
-    let mut found: BTreeMap<i64, Ready> = BTreeMap::new();
-    let mut next: Option<Timestamp> = None;
-    for row in serde_json::from_str::<Vec<ReadyRow>>(answer)? {
-        next = [next, row.next].into_iter().flatten().min();
-        let Some(ready) = row.ready()? else { continue };
-        let ready = found.entry(ready.hint.id).or_insert(ready);
-        if let (Some(system), Some(id), Some(received)) = (&row.other_system, row.other_record, row.other_received) {
-            ready.hint.others.insert(RecordId::new(system, id), serde_json::from_str(&received)?);
-        }
-    }
-    Ok((found, next))
 }

@@ -1,146 +1,91 @@
 //! Deliveries on their way in: event keys into the inbox, hints beside them, in one transaction.
 
-use std::collections::HashSet;
-
-use pairline_sdk::{Arrival, Delivery, EventKind, RecordId, Taken, Timestamp, time_ordered_id};
-use serde_json::{Value, json};
+use pairline_sdk::{Arrival, Delivery, EventKind, Taken, time_ordered_id};
+use rusqlite::params;
 
 use super::Lanes;
-use crate::batch::Batch;
 use crate::failure::Failure;
 use crate::row;
 use crate::work::Work;
 
-const INSERT_KEYS: &str = "\
-    INSERT OR ROLLBACK INTO inbox (application, event_key, record_id, kind, received_at) \
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, ? FROM json_each(?)";
+/// Changes no row if the event was taken before.
+const INSERT_KEY: &str = "\
+    INSERT INTO inbox (application, event_key, record_id, kind, received_at) VALUES (?1, ?2, ?3, ?4, ?5) \
+    ON CONFLICT (application, record_id, event_key) DO NOTHING";
 
-/// A row that is at work and as it was handed out has no news of its own any more: its worker has it in hand. `?`: its
-/// number and revision. Only [`ADD_NEWS`] in the same transaction sees the mark.
-const MARK_IN_HAND: &str = "\
-    UPDATE OR ROLLBACK hint SET hops = -1 FROM json_each(?) \
-    WHERE hint.id = value ->> 0 AND hint.revision = value ->> 1";
+/// The first news of a record that is at work. Its row is as it was handed out and has nothing of its own any more: its
+/// worker has it in hand. So the news stands for itself; only a crash looks at `unfinished` again.
+const REPLACE: &str = "\
+    UPDATE hint SET facts = ?3, unfinished = json_patch(coalesce(unfinished, '{}'), received), received = ?4, \
+        since = ?5, ready_at = max(ready_at, ?6), hops = 0, reason = NULL, correlation_id = ?7, revision = ?8 \
+    WHERE id = ?1 AND revision = ?2";
 
 /// A hint that waits takes the news in and stands for several events from then on. It keeps its place: a record with
-/// much news does not wait longer for it, and a repeat is not hurried. The first news of one in hand replaces what is
-/// being done, and stands for itself; only a crash looks at `unfinished` again.
-const ADD_NEWS: &str = "\
-    INSERT OR ROLLBACK INTO hint (system, record_id, facts, received, since, ready_at, hops, correlation_id, revision) \
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, ?, value ->> 4, 0, value ->> 5, value ->> 6 \
-    FROM json_each(?) WHERE true \
+/// much news does not wait longer for it, and a repeat is not hurried.
+const ADD: &str = "\
+    INSERT INTO hint (system, record_id, facts, received, since, ready_at, hops, correlation_id, revision) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8) \
     ON CONFLICT (system, record_id) DO UPDATE SET \
-        facts = iif(hops < 0, excluded.facts, NULL), \
-        unfinished = iif(hops < 0, json_patch(coalesce(unfinished, '{}'), received), unfinished), \
-        received = iif(hops < 0, excluded.received, json_patch(received, excluded.received)), \
-        since = iif(hops < 0, excluded.since, since), \
-        reason = iif(hops < 0, NULL, reason), \
-        correlation_id = iif(hops < 0, excluded.correlation_id, correlation_id), \
-        ready_at = iif(hops < 0, max(ready_at, excluded.ready_at), ready_at), \
-        hops = max(hops, 0), revision = excluded.revision";
+        facts = NULL, received = json_patch(received, excluded.received), revision = excluded.revision";
 
-/// What deliveries are made of, once it is known which of their events are new.
-#[derive(Default)]
-pub(crate) struct Sorted {
-    /// What was taken of each delivery.
-    pub(crate) taken: Vec<Taken>,
-    keys: Vec<Value>,
-    in_hand: Vec<(i64, i64)>,
-    news: Vec<Value>,
-}
-
-impl Sorted {
-    /// Adds the statements that write it.
-    pub(crate) fn write(&self, batch: &mut Batch, now: Timestamp) -> Result<(), Failure> {
-        if !self.keys.is_empty() {
-            batch.add(INSERT_KEYS).bind(now.as_millis())?.bind(row::json(&self.keys)?)?;
+/// Keeps a delivery and what comes beside it.
+pub(crate) fn take(work: &mut Work<'_>, lanes: &mut Lanes, delivery: &Delivery) -> Result<Taken, Failure> {
+    let mut taken = Taken::default();
+    for arrival in &delivery.arrivals {
+        if !is_new(work, arrival)? {
+            taken.duplicates += 1;
+            continue;
         }
-        if !self.in_hand.is_empty() {
-            batch.add(MARK_IN_HAND).bind(row::json(&self.in_hand)?)?;
+        taken.accepted += 1;
+        if !arrival.settled {
+            add_news(work, lanes, arrival)?;
         }
-        if !self.news.is_empty() {
-            batch.add(ADD_NEWS).bind(now.as_millis())?.bind(row::json(&self.news)?)?;
-        }
-        Ok(())
     }
+    add_beside(work, delivery)?;
+    Ok(taken)
 }
 
-/// The event keys of deliveries, each with its record first, to ask which of them were taken before.
-pub(crate) fn keys(deliveries: &[&Delivery]) -> Result<String, Failure> {
-    let arrivals = deliveries.iter().flat_map(|delivery| &delivery.arrivals);
-    let keys =
-        arrivals.filter_map(|arrival| Some((&arrival.record.system, &arrival.record.id, arrival.event_key.as_ref()?)));
-    row::json(&keys.collect::<Vec<_>>())
+/// Keeps the key of an event, if it has one. The first that brings a key is the one that is taken.
+fn is_new(work: &Work<'_>, arrival: &Arrival) -> Result<bool, Failure> {
+    let Some(key) = &arrival.event_key else { return Ok(true) };
+    let record = &arrival.record;
+    let kind = arrival.facts.as_ref().map(|facts| kind_name(facts.kind));
+    let row = params![record.system.as_str(), key, record.id, kind, work.now.as_millis()];
+    Ok(work.run(INSERT_KEY, row)? > 0)
 }
 
-/// Sorts deliveries into keys and hints, and writes what comes beside them. `taken`: of the [`keys`], by their place,
-/// those that were there before.
-pub(crate) async fn take(
-    work: &mut Work<'_>,
-    lanes: &mut Lanes,
-    deliveries: &[&Delivery],
-    taken: &HashSet<usize>,
-) -> Result<Sorted, Failure> {
-    let mut sorted = Sorted::default();
-    let mut place = 0..;
-    // The first that brings a key is the one that is taken.
-    let mut brought: HashSet<(&RecordId, &str)> = HashSet::new();
-    for delivery in deliveries {
-        let mut count = Taken::default();
-        for arrival in &delivery.arrivals {
-            if let Some(key) = &arrival.event_key {
-                let before = place.next().is_some_and(|place| taken.contains(&place));
-                if before || !brought.insert((&arrival.record, key)) {
-                    count.duplicates += 1;
-                    continue;
-                }
-                let kind = arrival.facts.as_ref().map(|facts| kind_name(facts.kind));
-                sorted.keys.push(json!([arrival.record.system, key, arrival.record.id, kind]));
-            }
-            count.accepted += 1;
-            if arrival.settled {
-                continue;
-            }
-            lanes.knows(&arrival.record.system);
-            sorted.in_hand.extend(lanes.news_of(&arrival.record));
-            sorted.news.push(news(work, lanes, arrival)?);
+fn add_news(work: &Work<'_>, lanes: &mut Lanes, arrival: &Arrival) -> Result<(), Failure> {
+    let Arrival { record, facts, .. } = arrival;
+    lanes.knows(&record.system);
+    let facts = facts.as_ref().map(row::json).transpose()?;
+    let received = row::json(&arrival.received(work.now))?;
+    let since = work.now.as_millis();
+    let ready_at = lanes.not_before(record, work.now).as_millis();
+    let correlation_id = time_ordered_id(work.now, work.random);
+    let revision = lanes.next_revision();
+    if let Some((hint, given)) = lanes.in_hand(record) {
+        let row = params![hint, given, facts, received, since, ready_at, correlation_id, revision];
+        if work.run(REPLACE, row)? > 0 {
+            return Ok(());
         }
-        sorted.taken.push(count);
-        add_beside(work, delivery).await?;
     }
-    Ok(sorted)
-}
-
-fn news(work: &Work<'_>, lanes: &mut Lanes, arrival: &Arrival) -> Result<Value, Failure> {
-    Ok(json!([
-        arrival.record.system,
-        arrival.record.id,
-        arrival.facts.as_ref().map(row::json).transpose()?,
-        row::json(&arrival.received(work.now))?,
-        lanes.not_before(&arrival.record, work.now).as_millis(),
-        time_ordered_id(work.now, work.random),
-        lanes.next_revision(),
-    ]))
+    let row =
+        params![record.system.as_str(), record.id, facts, received, since, ready_at, correlation_id, revision];
+    work.run(ADD, row)?;
+    Ok(())
 }
 
 /// What comes with a delivery beside its arrivals.
-async fn add_beside(work: &mut Work<'_>, delivery: &Delivery) -> Result<(), Failure> {
+fn add_beside(work: &Work<'_>, delivery: &Delivery) -> Result<(), Failure> {
     if let Some((system, value)) = &delivery.cursor {
-        sqlx::query("INSERT INTO cursor VALUES ($1, $2) ON CONFLICT DO UPDATE SET value = excluded.value")
-            .bind(system.as_str())
-            .bind(row::json(value)?)
-            .execute(work.connection().await?)
-            .await?;
+        let statement = "INSERT INTO cursor VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value";
+        work.run(statement, (system.as_str(), row::json(value)?))?;
     }
     for unreadable in &delivery.unreadable {
-        sqlx::query(
-            "INSERT INTO trash (system, topology, node, reason, body, count, at) VALUES ($1, '', '', $2, $3, 1, $4)",
-        )
-        .bind(unreadable.system.as_str())
-        .bind(unreadable.reason.as_str())
-        .bind(unreadable.body.as_str())
-        .bind(work.now.as_millis())
-        .execute(work.connection().await?)
-        .await?;
+        work.run(
+            "INSERT INTO trash (system, topology, node, reason, body, count, at) VALUES (?1, '', '', ?2, ?3, 1, ?4)",
+            params![unreadable.system.as_str(), unreadable.reason, unreadable.body, work.now.as_millis()],
+        )?;
     }
     Ok(())
 }

@@ -2,44 +2,35 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use pairline_sdk::{Adopted, Adoption, OperationState, Outcome, Pair, PairId, RecordId};
 
 use crate::failure::Failure;
-use crate::known::Needs;
 use crate::work::Work;
 use crate::writer::Command;
 
 pub(super) struct Adopt(pub(super) Adoption);
 
-#[async_trait]
 impl Command for Adopt {
     type Answer = Adopted;
 
-    fn needs(&self, needs: &mut Needs<'_>) {
-        let Self(adoption) = self;
-        needs.place(&adoption.names, &adoption.system);
-        needs.place(&RecordId::new(&adoption.system, &adoption.record.id), &adoption.names.system);
-    }
-
-    async fn run(&self, work: &mut Work<'_>) -> Result<Adopted, Failure> {
+    fn run(&self, work: &mut Work<'_>) -> Result<Adopted, Failure> {
         let Self(adoption) = self;
         let (system, names) = (&adoption.system, &adoption.names);
         let record = RecordId::new(system, &adoption.record.id);
 
-        let of_named = work.standing(names, system).await?;
+        let of_named = work.standing(names, system)?;
         if let Some(pair) = of_named.pair {
             let taken = pair.side(system).record.clone();
             if taken == record {
                 return Ok(paired(pair));
             }
             let detail = "the first record names a record that is paired with the second";
-            return copy(work, vec![record, taken, names.clone()], detail).await;
+            return copy(work, vec![record, taken, names.clone()], detail);
         }
-        if let Some(pair) = work.standing(&record, &names.system).await?.pair {
+        if let Some(pair) = work.standing(&record, &names.system)?.pair {
             let other = pair.side(&names.system).record.clone();
             let detail = "the first record is paired with the second and names the third";
-            return copy(work, vec![record, other, names.clone()], detail).await;
+            return copy(work, vec![record, other, names.clone()], detail);
         }
 
         let closed = of_named.reservation.as_ref().is_some_and(|reservation| reservation.closed);
@@ -49,13 +40,13 @@ impl Command for Adopt {
             if let Some(made) = create.target_id.as_ref().filter(|made| **made != record.id) {
                 let records = vec![record, RecordId::new(system, made), names.clone()];
                 let detail = "two records name the same record, and a create of ours made the second";
-                return copy(work, records, detail).await;
+                return copy(work, records, detail);
             }
             if create.settle(&Outcome::Committed { record: adoption.record.clone() }, work.now) {
                 // The record may have been edited since it was made: what we sent is what was agreed.
                 create.answered = None;
             }
-            return Ok(paired(work.give_birth(Arc::new(create), &record.id, closed).await?));
+            return Ok(paired(work.give_birth(Arc::new(create), &record.id, closed)?));
         }
         if closed {
             return Ok(Adopted::Inactive);
@@ -64,7 +55,7 @@ impl Command for Adopt {
             return Ok(Adopted::Unverified);
         }
         let pair = Pair::found(PairId(0), &adoption.contract, [names.clone(), record], &adoption.topology, work.now);
-        Ok(paired(work.insert_pair(pair)))
+        Ok(paired(work.insert_pair(pair)?))
     }
 }
 
@@ -72,6 +63,6 @@ fn paired(pair: Arc<Pair>) -> Adopted {
     if pair.is_active() { Adopted::Paired(pair) } else { Adopted::Inactive }
 }
 
-async fn copy(work: &mut Work<'_>, records: Vec<RecordId>, detail: &str) -> Result<Adopted, Failure> {
-    Ok(Adopted::Copy(work.open_copy_case(records, detail).await?))
+fn copy(work: &mut Work<'_>, records: Vec<RecordId>, detail: &str) -> Result<Adopted, Failure> {
+    Ok(Adopted::Copy(work.open_copy_case(records, detail)?))
 }

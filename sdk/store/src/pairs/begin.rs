@@ -3,11 +3,9 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use pairline_sdk::{Begin, Intent, Rebase, Revision, Update};
 
 use crate::failure::Failure;
-use crate::known::Needs;
 use crate::work::Work;
 use crate::writer::Command;
 
@@ -16,23 +14,18 @@ pub(super) struct BeginUpdate {
     pub(super) revision: Revision,
 }
 
-#[async_trait]
 impl Command for BeginUpdate {
     type Answer = Begin;
 
-    fn needs(&self, needs: &mut Needs<'_>) {
-        needs.pair(self.update.pair);
-    }
-
-    async fn run(&self, work: &mut Work<'_>) -> Result<Begin, Failure> {
+    fn run(&self, work: &mut Work<'_>) -> Result<Begin, Failure> {
         let Self { update, revision } = self;
-        let Some(mut pair) = work.pair(update.pair).await? else { return Ok(Begin::Stale) };
+        let Some(mut pair) = work.pair(update.pair)? else { return Ok(Begin::Stale) };
         if let Some(open) = pair.open.clone() {
             if update.supersedes.as_ref() != Some(&open.id) {
                 return Ok(Begin::Busy(open.id.clone()));
             }
             if pair.revision == *revision && pair.is_active() {
-                work.supersede(open).await?;
+                work.supersede(open)?;
             }
         }
         if pair.revision != *revision || !pair.is_active() {
@@ -43,32 +36,27 @@ impl Command for BeginUpdate {
         changed.rebased(&update.rebase, work.now);
         changed.side_mut(&update.target).newest = Some(operation.id.clone());
         work.add_notes(pair.id, &update.notes)?;
-        work.save_pair(pair);
-        work.insert_operation(&operation).await?;
+        work.save_pair(pair)?;
+        work.insert_operation(&operation)?;
         Ok(Begin::Won(Intent::recorded(operation)))
     }
 }
 
 pub(super) struct TakeAsAgreed(pub(super) Rebase);
 
-#[async_trait]
 impl Command for TakeAsAgreed {
     type Answer = bool;
 
-    fn needs(&self, needs: &mut Needs<'_>) {
-        needs.pair(self.0.pair);
-    }
-
-    async fn run(&self, work: &mut Work<'_>) -> Result<bool, Failure> {
+    fn run(&self, work: &mut Work<'_>) -> Result<bool, Failure> {
         let Self(rebase) = self;
-        let Some(mut pair) = work.pair(rebase.pair).await? else { return Ok(false) };
+        let Some(mut pair) = work.pair(rebase.pair)? else { return Ok(false) };
         let open = pair.open.clone();
         let foreign = open.as_ref().is_some_and(|open| rebase.supersedes.as_ref() != Some(&open.id));
         if pair.revision != rebase.revision || foreign {
             return Ok(false);
         }
         if let Some(open) = open {
-            work.supersede(open).await?;
+            work.supersede(open)?;
         }
         let changed = Arc::make_mut(&mut pair);
         for system in &rebase.inverse_seen {
@@ -78,7 +66,7 @@ impl Command for TakeAsAgreed {
         changed.fresh = false;
         changed.rebased(&rebase.changes, work.now);
         work.add_notes(pair.id, &rebase.notes)?;
-        work.save_pair(pair);
+        work.save_pair(pair)?;
         Ok(true)
     }
 }

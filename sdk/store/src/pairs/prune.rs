@@ -1,6 +1,5 @@
 //! Old operations. What may go is found on a reading connection, so that a large ledger holds up no write.
 
-use async_trait::async_trait;
 use pairline_sdk::Timestamp;
 use tokio::sync::Mutex;
 
@@ -42,21 +41,18 @@ impl Place {
 
 struct Delete(Vec<i64>);
 
-#[async_trait]
 impl Command for Delete {
     type Answer = u64;
 
-    async fn run(&self, work: &mut Work<'_>) -> Result<u64, Failure> {
+    fn run(&self, work: &mut Work<'_>) -> Result<u64, Failure> {
         // An ended operation never becomes the newest on its record again, so what was found may still go; only a late
         // answer can have reopened the question which of them ended when.
-        let done = sqlx::query(
-            "DELETE FROM operation WHERE rowid IN (SELECT value FROM json_each($1)) \
+        let done = work.run(
+            "DELETE FROM operation WHERE rowid IN (SELECT value FROM json_each(?1)) \
              AND state NOT IN ('pending', 'unknown') \
              AND NOT EXISTS (SELECT 1 FROM reservation r WHERE r.operation = operation.id)",
-        )
-        .bind(row::json(&self.0)?)
-        .execute(work.connection().await?)
-        .await?;
-        Ok(done.rows_affected())
+            [row::json(&self.0)?],
+        )?;
+        Ok(u64::try_from(done).unwrap_or(u64::MAX))
     }
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use pairline_sdk::RecordId;
 
 use crate::failure::Failure;
-use crate::row::{Reader, operation_columns};
+use crate::row::operation_columns;
+use crate::sql;
 use crate::work::Work;
 use crate::writer::Command;
 
@@ -15,7 +15,7 @@ pub(super) struct Recover;
 const ORPHANS: &str = concat!(
     "SELECT ",
     operation_columns!(),
-    " FROM operation o WHERE o.state IN ('pending', 'unknown') AND o.state = 'pending' AND o.start <> $1"
+    " FROM operation o WHERE o.state IN ('pending', 'unknown') AND o.state = 'pending' AND o.start <> ?1"
 );
 
 /// The source of each create that has no pair yet and was not refused, and of each open operation of a pair.
@@ -24,18 +24,14 @@ const TO_LOOK_AT: &str = "\
     WHERE r.closed = 0 AND o.state <> 'failed' \
     UNION SELECT source_system, source_id FROM operation WHERE state IN ('pending', 'unknown') AND pair IS NOT NULL";
 
-#[async_trait]
 impl Command for Recover {
     type Answer = Vec<RecordId>;
 
-    async fn run(&self, work: &mut Work<'_>) -> Result<Vec<RecordId>, Failure> {
-        let rows = sqlx::query(ORPHANS).bind(work.start).fetch_all(work.connection().await?).await?;
-        for row in &rows {
-            let mut operation = Reader::at(row, 0).operation()?;
+    fn run(&self, work: &mut Work<'_>) -> Result<Vec<RecordId>, Failure> {
+        for mut operation in sql::all(work.connection(), ORPHANS, [work.start], |row| row.operation())? {
             operation.orphan();
-            work.save_operation(&Arc::new(operation)).await?;
+            work.save_operation(&Arc::new(operation))?;
         }
-        let rows = sqlx::query(TO_LOOK_AT).fetch_all(work.connection().await?).await?;
-        rows.iter().map(|row| Reader::at(row, 0).record()).collect()
+        sql::all(work.connection(), TO_LOOK_AT, [], |row| row.record())
     }
 }

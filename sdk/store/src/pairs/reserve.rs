@@ -2,43 +2,38 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use pairline_sdk::{Create, Creates, Intent, Look, Reserve};
 
 use crate::failure::Failure;
-use crate::known::Needs;
-use crate::row;
+use crate::reads::CREATES;
 use crate::work::Work;
 use crate::writer::Command;
+use crate::{row, sql};
 
 pub(super) struct ReserveCreate(pub(super) Create);
 
-#[async_trait]
 impl Command for ReserveCreate {
     type Answer = Reserve;
 
-    fn needs(&self, needs: &mut Needs<'_>) {
-        needs.place(&self.0.source, &self.0.target);
-    }
-
-    async fn run(&self, work: &mut Work<'_>) -> Result<Reserve, Failure> {
+    fn run(&self, work: &mut Work<'_>) -> Result<Reserve, Failure> {
         let Self(create) = self;
-        let standing = work.standing(&create.source, &create.target).await?;
+        let standing = work.standing(&create.source, &create.target)?;
         // What is left there by a refused create; only its number matters.
         let before = standing.reservation.as_ref().map_or(0, |reservation| reservation.incarnation);
         match standing.look() {
             Look::Missing => {}
             taken => return Ok(Reserve::Taken(taken)),
         }
-        match creates_of(work.creates.as_deref())? {
+        let creates: Option<String> = sql::one(work.connection(), CREATES, [], |row| row.get())?;
+        match creates_of(creates.as_deref())? {
             Creates::Allowed => {}
             Creates::Undecided => return Ok(Reserve::Held("the first start has not looked at both sides yet".into())),
             Creates::Held(reason) => return Ok(Reserve::Held(reason)),
         }
         let incarnation = before + 1;
         let operation = Arc::new(create.operation(work.next_operation(), incarnation, work.now, work.start));
-        work.insert_operation(&operation).await?;
-        work.reserve(&operation, incarnation);
+        work.insert_operation(&operation)?;
+        work.reserve(&operation, incarnation)?;
         Ok(Reserve::Won(Intent::recorded(operation)))
     }
 }
@@ -50,17 +45,12 @@ pub(super) fn creates_of(value: Option<&str>) -> Result<Creates, Failure> {
 
 pub(super) struct SetCreates(pub(super) Creates);
 
-#[async_trait]
 impl Command for SetCreates {
     type Answer = ();
 
-    async fn run(&self, work: &mut Work<'_>) -> Result<(), Failure> {
-        let value = row::json(&self.0)?;
-        sqlx::query("INSERT INTO meta VALUES ('creates', $1) ON CONFLICT DO UPDATE SET value = excluded.value")
-            .bind(value.as_str())
-            .execute(work.connection().await?)
-            .await?;
-        work.creates = Some(value);
+    fn run(&self, work: &mut Work<'_>) -> Result<(), Failure> {
+        let statement = "INSERT INTO meta VALUES ('creates', ?1) ON CONFLICT DO UPDATE SET value = excluded.value";
+        work.run(statement, [row::json(&self.0)?])?;
         Ok(())
     }
 }

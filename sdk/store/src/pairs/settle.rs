@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use pairline_sdk::{
     Intent, OperationId, OperationKind, OperationState, Outcome, RecordId, Resend, Settled, StoreError,
 };
 
 use crate::failure::Failure;
-use crate::known::Needs;
 use crate::work::Work;
 use crate::writer::Command;
 
@@ -17,16 +15,11 @@ pub(super) struct Settle {
     pub(super) outcome: Outcome,
 }
 
-#[async_trait]
 impl Command for Settle {
     type Answer = Result<Settled, StoreError>;
 
-    fn needs(&self, needs: &mut Needs<'_>) {
-        needs.operation(&self.operation);
-    }
-
-    async fn run(&self, work: &mut Work<'_>) -> Result<Self::Answer, Failure> {
-        let Some(mut operation) = work.operation(&self.operation).await? else {
+    fn run(&self, work: &mut Work<'_>) -> Result<Self::Answer, Failure> {
+        let Some(mut operation) = work.operation(&self.operation)? else {
             return Ok(Err(StoreError(format!("operation {} is not in the ledger", self.operation))));
         };
         if let (Some(known), Outcome::Committed { record }) = (&operation.target_id, &self.outcome)
@@ -35,17 +28,17 @@ impl Command for Settle {
         {
             let of = |id: &str| RecordId::new(&operation.target, id);
             let records = vec![of(&record.id), of(known), operation.source.clone()];
-            work.open_copy_case(records, "one create has made two records").await?;
+            work.open_copy_case(records, "one create has made two records")?;
             return Ok(Ok(Settled { operation }));
         }
         if Arc::make_mut(&mut operation).settle(&self.outcome, work.now) {
-            work.save_operation(&operation).await?;
+            work.save_operation(&operation)?;
             if let (OperationKind::Update, OperationState::Committed, Some(pair)) =
                 (operation.kind, operation.state, operation.pair)
-                && let Some(mut pair) = work.pair(pair).await?
+                && let Some(mut pair) = work.pair(pair)?
             {
                 Arc::make_mut(&mut pair).committed(&operation, work.now);
-                work.save_pair(pair);
+                work.save_pair(pair)?;
             }
         }
         Ok(Ok(Settled { operation }))
@@ -57,16 +50,11 @@ pub(super) struct SendAgain {
     pub(super) attempts: u32,
 }
 
-#[async_trait]
 impl Command for SendAgain {
     type Answer = Resend;
 
-    fn needs(&self, needs: &mut Needs<'_>) {
-        needs.operation(&self.operation);
-    }
-
-    async fn run(&self, work: &mut Work<'_>) -> Result<Resend, Failure> {
-        let Some(mut operation) = work.operation(&self.operation).await? else { return Ok(Resend::Moved) };
+    fn run(&self, work: &mut Work<'_>) -> Result<Resend, Failure> {
+        let Some(mut operation) = work.operation(&self.operation)? else { return Ok(Resend::Moved) };
         // What has a pair is settled by its pair.
         if operation.pair.is_some() {
             return Ok(Resend::Moved);
@@ -80,7 +68,7 @@ impl Command for SendAgain {
             return Ok(Resend::Moved);
         }
         Arc::make_mut(&mut operation).resend(work.now, work.start);
-        work.save_operation(&operation).await?;
+        work.save_operation(&operation)?;
         Ok(Resend::Won(Intent::recorded(operation)))
     }
 }
