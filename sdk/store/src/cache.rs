@@ -19,8 +19,23 @@ struct Held {
     commits: u64,
     pairs: unsync::Cache<PairId, Arc<Pair>, Bytes>,
     operations: unsync::Cache<OperationId, Arc<Operation>, Bytes>,
-    /// The first pair of a record. That never changes: pairs are numbered in the order they are made, and stay.
-    first: unsync::Cache<RecordId, PairId>,
+    /// What stands in the mapping for records. A first pair never changes: pairs are numbered in the order they are
+    /// made, and stay.
+    records: unsync::Cache<RecordId, Place>,
+}
+
+#[derive(Clone, Copy)]
+enum Place {
+    First(PairId),
+    Nowhere,
+}
+
+/// What is known of a record.
+pub(crate) enum Known {
+    /// Its first pair.
+    First(Arc<Pair>),
+    /// It has neither a pair nor a reservation.
+    Nowhere,
 }
 
 /// What a transaction has changed.
@@ -30,6 +45,8 @@ pub(crate) struct Changed {
     pub(crate) operations: Vec<Arc<Operation>>,
     /// Records with their first pair, where that is new.
     pub(crate) first: Vec<(RecordId, PairId)>,
+    /// Records that have a reservation now.
+    pub(crate) reserved: Vec<RecordId>,
 }
 
 /// Counts the commits of the writer up to a moment.
@@ -45,7 +62,7 @@ impl Cache {
             commits: 0,
             pairs: unsync::Cache::with_weighter(pairs, bytes / 4 * 3, Bytes),
             operations: unsync::Cache::with_weighter(pairs / 4, bytes / 4, Bytes),
-            first: unsync::Cache::new(pairs * 2),
+            records: unsync::Cache::new(pairs * 2),
         })))
     }
 
@@ -58,10 +75,13 @@ impl Cache {
         self.held().pairs.get(&id).cloned()
     }
 
-    /// The first pair of a record.
-    pub(crate) fn first_pair(&self, record: &RecordId) -> Option<Arc<Pair>> {
+    /// What is known of a record.
+    pub(crate) fn record(&self, record: &RecordId) -> Option<Known> {
         let held = self.held();
-        held.pairs.get(held.first.get(record)?).cloned()
+        match held.records.get(record)? {
+            Place::First(pair) => held.pairs.get(pair).cloned().map(Known::First),
+            Place::Nowhere => Some(Known::Nowhere),
+        }
     }
 
     pub(crate) fn operation(&self, id: &OperationId) -> Option<Arc<Operation>> {
@@ -73,14 +93,21 @@ impl Cache {
         Moment(self.held().commits)
     }
 
-    /// Keeps the first pair of a record as it was read after a moment.
-    pub(crate) fn was_read(&self, after: Moment, record: &RecordId, pair: &Arc<Pair>) {
+    /// Keeps what is known of a record as it was read after a moment.
+    pub(crate) fn was_read(&self, after: Moment, record: &RecordId, known: &Known) {
         let mut held = self.held();
         // Else it may be older than what the writer has put in, and than what was dropped again for want of room.
-        if Moment(held.commits) == after {
-            held.first.insert(record.clone(), pair.id);
-            held.pairs.insert(pair.id, Arc::clone(pair));
+        if Moment(held.commits) != after {
+            return;
         }
+        let place = match known {
+            Known::First(pair) => {
+                held.pairs.insert(pair.id, Arc::clone(pair));
+                Place::First(pair.id)
+            }
+            Known::Nowhere => Place::Nowhere,
+        };
+        held.records.insert(record.clone(), place);
     }
 
     /// Takes in what was just committed.
@@ -93,8 +120,11 @@ impl Cache {
         for operation in changed.operations {
             held.operations.insert(operation.id.clone(), operation);
         }
+        for record in changed.reserved {
+            held.records.remove(&record);
+        }
         for (record, pair) in changed.first {
-            held.first.insert(record, pair);
+            held.records.insert(record, Place::First(pair));
         }
     }
 
@@ -104,7 +134,7 @@ impl Cache {
         held.commits += 1;
         held.pairs.clear();
         held.operations.clear();
-        held.first.clear();
+        held.records.clear();
     }
 }
 
@@ -172,7 +202,7 @@ mod tests {
         let before = cache.moment();
 
         cache.committed(Changed { pairs: vec![Arc::new(new)], ..Changed::default() });
-        cache.was_read(before, &record, &Arc::new(old));
+        cache.was_read(before, &record, &Known::First(Arc::new(old)));
 
         assert_eq!(cache.pair(PairId(7)).unwrap().revision.0, 2);
     }
@@ -184,9 +214,21 @@ mod tests {
         let before = cache.moment();
 
         cache.committed(Changed::default());
-        cache.was_read(before, &record, &Arc::new(pair(1)));
+        cache.was_read(before, &record, &Known::First(Arc::new(pair(1))));
 
-        assert!(cache.first_pair(&record).is_none());
+        assert!(cache.record(&record).is_none());
+    }
+
+    #[test]
+    fn a_record_that_stood_nowhere_is_asked_about_again_once_it_has_a_reservation() {
+        let cache = Cache::new(1 << 20);
+        let record = pair(1).sides[0].record.clone();
+        cache.was_read(cache.moment(), &record, &Known::Nowhere);
+        assert!(matches!(cache.record(&record), Some(Known::Nowhere)));
+
+        cache.committed(Changed { reserved: vec![record.clone()], ..Changed::default() });
+
+        assert!(cache.record(&record).is_none());
     }
 
     #[test]

@@ -9,10 +9,11 @@ use pairline_sdk::{
 use sqlx::SqlitePool;
 use sqlx::sqlite::SqliteRow;
 
-use crate::cache::Cache;
+use crate::cache::{Cache, Known};
 use crate::failure::Failure;
 use crate::row::{
-    Reader, json, limit, note_kind, operation_columns, pair_columns, pairs_with_open, reservation_columns,
+    OPERATION_COLUMNS, PAIR_COLUMNS, Reader, json, limit, note_kind, operation_columns, pair_columns, pairs_with_open,
+    reservation_columns,
 };
 use crate::standing::{Standing, standing_columns, standing_joins};
 
@@ -31,6 +32,13 @@ const LOOK_MANY: &str = concat!(
     " FROM json_each($1) j",
     standing_joins!("j.value ->> 0", "j.value ->> 1", "$2"),
     " ORDER BY j.key"
+);
+
+/// The first pair of a record, and whether the record has a reservation.
+const FIRST: &str = pairs_with_open!(
+    ", EXISTS (SELECT 1 FROM reservation WHERE source_system = $1 AND source_id = $2) FROM (SELECT 1) LEFT JOIN pair p \
+     ON p.id = (SELECT min(pair) FROM mapping WHERE source_system = $1 AND source_id = $2)",
+    ""
 );
 
 /// The pairs of a record, whichever system the other side lives in.
@@ -79,8 +87,8 @@ impl Reads {
     }
 
     pub(crate) async fn look(&self, record: &RecordId, target: &System) -> Result<Look, Failure> {
-        if let Some(pair) = self.cached(record, target) {
-            return Ok(Standing::of(pair).look());
+        if let Some(look) = self.cached(record, target) {
+            return Ok(look);
         }
         let row = sqlx::query(LOOK)
             .bind(record.system.as_str())
@@ -92,8 +100,7 @@ impl Reads {
     }
 
     pub(crate) async fn look_many(&self, records: &[RecordId], target: &System) -> Result<Vec<Look>, Failure> {
-        let known = |record: &RecordId| self.cached(record, target).map(|pair| Standing::of(pair).look());
-        let mut looks: Vec<Option<Look>> = records.iter().map(known).collect();
+        let mut looks: Vec<Option<Look>> = records.iter().map(|record| self.cached(record, target)).collect();
         let missing: Vec<usize> = (0..records.len()).filter(|index| looks[*index].is_none()).collect();
         if !missing.is_empty() {
             let key = |index: &usize| [records[*index].system.as_str(), &records[*index].id];
@@ -106,9 +113,15 @@ impl Reads {
         Ok(looks.into_iter().map(|look| look.unwrap_or(Look::Missing)).collect())
     }
 
-    /// A record's pair with a system, if it is in memory.
-    fn cached(&self, record: &RecordId, target: &System) -> Option<Arc<Pair>> {
-        self.cache.first_pair(record).filter(|pair| pair.other(&record.system).record.system == *target)
+    /// What stands for a record and a system, if that is in memory.
+    fn cached(&self, record: &RecordId, target: &System) -> Option<Look> {
+        match self.cache.record(record)? {
+            Known::First(pair) => {
+                let with_target = pair.other(&record.system).record.system == *target;
+                with_target.then(|| Standing::of(pair).look())
+            }
+            Known::Nowhere => Some(Look::Missing),
+        }
     }
 
     /// What the echo filter judges by: the record's pair, else the create that an event names.
@@ -117,7 +130,7 @@ impl Reads {
         record: &RecordId,
         facts: &EventFacts,
     ) -> Result<(Look, Option<Operation>), Failure> {
-        if let Some(pair) = self.first_pair(record).await? {
+        if let Some(Known::First(pair)) = self.known(record).await? {
             return Ok((Standing::of(pair).look(), None));
         }
         let create = match &facts.operation {
@@ -127,16 +140,26 @@ impl Reads {
         Ok((Look::Missing, create.filter(|create| create.kind == OperationKind::Create && create.pair.is_none())))
     }
 
-    async fn first_pair(&self, record: &RecordId) -> Result<Option<Arc<Pair>>, Failure> {
-        if let Some(pair) = self.cache.first_pair(record) {
-            return Ok(Some(pair));
+    /// What stands for a record; `None` for a reservation.
+    async fn known(&self, record: &RecordId) -> Result<Option<Known>, Failure> {
+        if let Some(known) = self.cache.record(record) {
+            return Ok(Some(known));
         }
         let before = self.cache.moment();
-        let pair = self.pairs_of(record).await?.into_iter().next().map(Arc::new);
-        if let Some(pair) = &pair {
-            self.cache.was_read(before, record, pair);
+        let query = sqlx::query(FIRST).bind(record.system.as_str()).bind(record.id.as_str());
+        let row = query.fetch_one(&self.pool).await?;
+        let mut columns = Reader::at(&row, 0);
+        let known = if !columns.is_absent()? {
+            Some(Known::First(Arc::new(columns.pair_with_open()?)))
+        } else {
+            columns.skip(PAIR_COLUMNS + OPERATION_COLUMNS);
+            let reserved: bool = columns.get()?;
+            (!reserved).then_some(Known::Nowhere)
+        };
+        if let Some(known) = &known {
+            self.cache.was_read(before, record, known);
         }
-        Ok(pair)
+        Ok(known)
     }
 
     async fn operation(&self, id: &OperationId) -> Result<Option<Operation>, Failure> {

@@ -32,6 +32,8 @@ pub(crate) struct Work<'t> {
     operations: HashMap<OperationId, Arc<Operation>>,
     /// Records with their first pair, where that is new.
     first: Vec<(RecordId, PairId)>,
+    /// Records that have a reservation now.
+    reserved: Vec<RecordId>,
 }
 
 const PAIR: &str = pairs_with_open!(" FROM pair p", " WHERE p.id = ?1");
@@ -65,8 +67,8 @@ impl<'t> Work<'t> {
         now: Timestamp,
         start: i64,
     ) -> Self {
-        let (pairs, operations, first) = (HashMap::new(), HashMap::new(), Vec::new());
-        Self { connection, cache, random, now, start, pairs, operations, first }
+        let (pairs, operations, first, reserved) = (HashMap::new(), HashMap::new(), Vec::new(), Vec::new());
+        Self { connection, cache, random, now, start, pairs, operations, first, reserved }
     }
 
     /// The connection itself, for what is neither pair nor operation.
@@ -85,6 +87,7 @@ impl<'t> Work<'t> {
             pairs: self.pairs.into_values().collect(),
             operations: self.operations.into_values().collect(),
             first: self.first,
+            reserved: self.reserved,
         }
     }
 
@@ -142,15 +145,12 @@ impl<'t> Work<'t> {
 
     fn keep_operation(&mut self, operation: &Arc<Operation>) -> Result<(), Failure> {
         self.operations.insert(operation.id.clone(), Arc::clone(operation));
-        let Some(id) = operation.pair else { return Ok(()) };
-        let Some(mut pair) = self.pair(id)? else { return Ok(()) };
-        let was_open = pair.open.as_ref().is_some_and(|open| open.id == operation.id);
+        let Some(pair) = operation.pair.map(|id| self.pair_mut(id)).transpose()?.flatten() else { return Ok(()) };
         if operation.state.is_open() {
-            Arc::make_mut(&mut pair).open = Some(Arc::clone(operation));
-        } else if was_open {
-            Arc::make_mut(&mut pair).open = None;
+            pair.open = Some(Arc::clone(operation));
+        } else if pair.open.as_ref().is_some_and(|open| open.id == operation.id) {
+            pair.open = None;
         }
-        self.pairs.insert(id, pair);
         Ok(())
     }
 
@@ -166,6 +166,7 @@ impl<'t> Work<'t> {
     pub(crate) fn reserve(&mut self, create: &Operation, incarnation: u32) -> Result<(), Failure> {
         let (source, target) = (&create.source, create.target.as_str());
         self.run(RESERVE, params![source.system.as_str(), source.id, target, incarnation, create.id.0])?;
+        self.reserved.push(source.clone());
         Ok(())
     }
 
@@ -187,16 +188,21 @@ impl<'t> Work<'t> {
         Ok(pair)
     }
 
-    /// Writes what has changed in a pair. Its open operation is not its own to change.
-    pub(crate) fn save_pair(&mut self, mut pair: Arc<Pair>) -> Result<(), Failure> {
-        rows::update_pair(self.connection, &pair)?;
-        // Gives up what was kept before it is changed, so that it need not be copied.
-        let kept = self.pairs.remove(&pair.id);
-        if let Some(kept) = kept.filter(|kept| kept.open != pair.open) {
-            Arc::make_mut(&mut pair).open.clone_from(&kept.open);
+    /// Changes a pair and writes that. Its open operation goes by the operations.
+    pub(crate) fn change_pair(&mut self, id: PairId, change: impl FnOnce(&mut Pair)) -> Result<(), Failure> {
+        let connection = self.connection;
+        let Some(pair) = self.pair_mut(id)? else { return Err(Failure(format!("there is no pair {}", id.0))) };
+        change(pair);
+        rows::update_pair(connection, pair)
+    }
+
+    /// A pair to be changed, as this transaction has it.
+    fn pair_mut(&mut self, id: PairId) -> Result<Option<&mut Pair>, Failure> {
+        if !self.pairs.contains_key(&id) {
+            let Some(pair) = self.pair(id)? else { return Ok(None) };
+            self.pairs.insert(id, pair);
         }
-        self.pairs.insert(pair.id, pair);
-        Ok(())
+        Ok(self.pairs.get_mut(&id).map(Arc::make_mut))
     }
 
     /// Writes the pair of a create and the record it has made. If the source record is gone meanwhile, the pair is

@@ -95,12 +95,7 @@ fn add_hint(work: &mut Work<'_>, record: &RecordId) -> Result<(), Failure> {
          VALUES (?1, ?2, '{}', ?3, ?3, 0, ?4, -1) \
          ON CONFLICT (system, record_id) DO UPDATE SET \
              facts = NULL, hops = 0, ready_at = min(ready_at, excluded.ready_at), revision = -abs(revision) - 1",
-        params![
-            record.system.as_str(),
-            record.id,
-            work.now.as_millis(),
-            time_ordered_id(work.now, work.random)
-        ],
+        params![record.system.as_str(), record.id, work.now.as_millis(), time_ordered_id(work.now, work.random)],
     )?;
     Ok(())
 }

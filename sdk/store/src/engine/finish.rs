@@ -69,13 +69,7 @@ fn again(
     Ok(())
 }
 
-fn add_to_trash(
-    work: &Work<'_>,
-    record: &RecordId,
-    topology: &str,
-    node: &str,
-    reason: &str,
-) -> Result<(), Failure> {
+fn add_to_trash(work: &Work<'_>, record: &RecordId, topology: &str, node: &str, reason: &str) -> Result<(), Failure> {
     let now = work.now.as_millis();
     work.run(TRASH, params![record.system.as_str(), record.id, topology, node, reason, now])?;
     Ok(())

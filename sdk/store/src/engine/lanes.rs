@@ -307,8 +307,7 @@ impl Lanes {
     }
 
     fn reload(&mut self, connection: &Connection) -> Result<(), Failure> {
-        self.paused =
-            sql::all(connection, "SELECT system FROM paused", [], |row| row.system())?.into_iter().collect();
+        self.paused = sql::all(connection, "SELECT system FROM paused", [], |row| row.system())?.into_iter().collect();
         // Hops from one system to the next in the index, instead of reading every hint.
         let systems = sql::all(
             connection,

@@ -69,8 +69,7 @@ fn add_news(work: &Work<'_>, lanes: &mut Lanes, arrival: &Arrival) -> Result<(),
             return Ok(());
         }
     }
-    let row =
-        params![record.system.as_str(), record.id, facts, received, since, ready_at, correlation_id, revision];
+    let row = params![record.system.as_str(), record.id, facts, received, since, ready_at, correlation_id, revision];
     work.run(ADD, row)?;
     Ok(())
 }

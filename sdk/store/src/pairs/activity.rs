@@ -17,18 +17,17 @@ impl Command for Deactivate {
     fn run(&self, work: &mut Work<'_>) -> Result<Option<Pair>, Failure> {
         let Self(record) = self;
         close_reservations(work, record, true)?;
-        let mut pairs = work.pairs_of(record)?;
-        for pair in pairs.iter_mut().filter(|pair| pair.is_active()) {
-            if let Some(open) = pair.open.clone() {
-                work.supersede(open)?;
+        let now = work.now;
+        for pair in work.pairs_of(record)?.into_iter().filter(|pair| pair.is_active()) {
+            if let Some(open) = &pair.open {
+                work.supersede(Arc::clone(open))?;
             }
-            let changed = Arc::make_mut(pair);
-            changed.open = None;
-            changed.state = PairState::Inactive { gone: record.system.clone(), since: work.now };
-            changed.touched(work.now);
-            work.save_pair(Arc::clone(pair))?;
+            work.change_pair(pair.id, |pair| {
+                pair.state = PairState::Inactive { gone: record.system.clone(), since: now };
+                pair.touched(now);
+            })?;
         }
-        Ok(pairs.into_iter().next().map(Arc::unwrap_or_clone))
+        first_of(work, record)
     }
 }
 
@@ -40,18 +39,21 @@ impl Command for Reactivate {
     fn run(&self, work: &mut Work<'_>) -> Result<Option<Pair>, Failure> {
         let Self(record) = self;
         close_reservations(work, record, false)?;
-        let mut pairs = work.pairs_of(record)?;
+        let now = work.now;
         // The other record may be gone too; then it takes that one to come back.
-        let back =
-            |pair: &&mut Arc<Pair>| matches!(&pair.state, PairState::Inactive { gone, .. } if *gone == record.system);
-        for pair in pairs.iter_mut().filter(back) {
-            let changed = Arc::make_mut(pair);
-            changed.state = PairState::Active;
-            changed.touched(work.now);
-            work.save_pair(Arc::clone(pair))?;
+        let back = |pair: &Arc<Pair>| matches!(&pair.state, PairState::Inactive { gone, .. } if *gone == record.system);
+        for pair in work.pairs_of(record)?.into_iter().filter(back) {
+            work.change_pair(pair.id, |pair| {
+                pair.state = PairState::Active;
+                pair.touched(now);
+            })?;
         }
-        Ok(pairs.into_iter().next().map(Arc::unwrap_or_clone))
+        first_of(work, record)
     }
+}
+
+fn first_of(work: &Work<'_>, record: &RecordId) -> Result<Option<Pair>, Failure> {
+    Ok(work.pairs_of(record)?.into_iter().next().map(Arc::unwrap_or_clone))
 }
 
 fn close_reservations(work: &mut Work<'_>, source: &RecordId, closed: bool) -> Result<(), Failure> {

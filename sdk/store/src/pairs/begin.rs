@@ -19,7 +19,7 @@ impl Command for BeginUpdate {
 
     fn run(&self, work: &mut Work<'_>) -> Result<Begin, Failure> {
         let Self { update, revision } = self;
-        let Some(mut pair) = work.pair(update.pair)? else { return Ok(Begin::Stale) };
+        let Some(pair) = work.pair(update.pair)? else { return Ok(Begin::Stale) };
         if let Some(open) = pair.open.clone() {
             if update.supersedes.as_ref() != Some(&open.id) {
                 return Ok(Begin::Busy(open.id.clone()));
@@ -32,11 +32,12 @@ impl Command for BeginUpdate {
             return Ok(Begin::Stale);
         }
         let operation = Arc::new(update.operation(work.next_operation(), &pair, work.now, work.start));
-        let changed = Arc::make_mut(&mut pair);
-        changed.rebased(&update.rebase, work.now);
-        changed.side_mut(&update.target).newest = Some(operation.id.clone());
+        let now = work.now;
+        work.change_pair(pair.id, |pair| {
+            pair.rebased(&update.rebase, now);
+            pair.side_mut(&update.target).newest = Some(operation.id.clone());
+        })?;
         work.add_notes(pair.id, &update.notes)?;
-        work.save_pair(pair)?;
         work.insert_operation(&operation)?;
         Ok(Begin::Won(Intent::recorded(operation)))
     }
@@ -49,7 +50,7 @@ impl Command for TakeAsAgreed {
 
     fn run(&self, work: &mut Work<'_>) -> Result<bool, Failure> {
         let Self(rebase) = self;
-        let Some(mut pair) = work.pair(rebase.pair)? else { return Ok(false) };
+        let Some(pair) = work.pair(rebase.pair)? else { return Ok(false) };
         let open = pair.open.clone();
         let foreign = open.as_ref().is_some_and(|open| rebase.supersedes.as_ref() != Some(&open.id));
         if pair.revision != rebase.revision || foreign {
@@ -58,15 +59,16 @@ impl Command for TakeAsAgreed {
         if let Some(open) = open {
             work.supersede(open)?;
         }
-        let changed = Arc::make_mut(&mut pair);
-        for system in &rebase.inverse_seen {
-            changed.side_mut(system).inverse_written = true;
-        }
-        // Both sides were read: from here on there is a base to compare with.
-        changed.fresh = false;
-        changed.rebased(&rebase.changes, work.now);
+        let now = work.now;
+        work.change_pair(pair.id, |pair| {
+            for system in &rebase.inverse_seen {
+                pair.side_mut(system).inverse_written = true;
+            }
+            // Both sides were read: from here on there is a base to compare with.
+            pair.fresh = false;
+            pair.rebased(&rebase.changes, now);
+        })?;
         work.add_notes(pair.id, &rebase.notes)?;
-        work.save_pair(pair)?;
         Ok(true)
     }
 }

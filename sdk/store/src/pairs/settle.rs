@@ -35,10 +35,9 @@ impl Command for Settle {
             work.save_operation(&operation)?;
             if let (OperationKind::Update, OperationState::Committed, Some(pair)) =
                 (operation.kind, operation.state, operation.pair)
-                && let Some(mut pair) = work.pair(pair)?
             {
-                Arc::make_mut(&mut pair).committed(&operation, work.now);
-                work.save_pair(pair)?;
+                let now = work.now;
+                work.change_pair(pair, |pair| pair.committed(&operation, now))?;
             }
         }
         Ok(Ok(Settled { operation }))
