@@ -45,6 +45,7 @@ macro_rules! store_suite {
         $crate::store_suite!(@tests $block_on, $make;
             a_record_nobody_has_seen_is_missing
             a_reserved_create_is_pending_for_everybody_else
+            a_record_that_stood_nowhere_is_found_once_it_stands_somewhere
             of_many_reservations_at_once_exactly_one_wins
             nothing_is_reserved_until_creates_are_allowed
             a_known_answer_survives_a_crash_before_persist
@@ -288,6 +289,29 @@ pub async fn a_reserved_create_is_pending_for_everybody_else(test: impl StoreUnd
     assert_eq!(reservation.incarnation, 1);
     // Another record is another reservation.
     story.reserve("2").await;
+}
+
+/// Whoever remembers that a record has no pair must notice when it gets one, or a reservation.
+pub async fn a_record_that_stood_nowhere_is_found_once_it_stands_somewhere(test: impl StoreUnderTest) {
+    let story = Story::begin(&test).await;
+    let (source, made) = (contact("1"), customer("9"));
+    let missing = async || {
+        for (record, target) in [(&source, erp()), (&made, crm())] {
+            assert_eq!(story.0.echo(record, &facts(EventKind::Updated)).await.unwrap(), Echo::Foreign);
+            assert_eq!(story.0.look(record, &target).await.unwrap(), Look::Missing);
+        }
+    };
+    missing().await;
+    missing().await;
+
+    let intent = story.reserve("1").await;
+    assert_eq!(story.pending("1").await, *intent.operation());
+    assert_eq!(story.0.look(&made, &crm()).await.unwrap(), Look::Missing);
+
+    story.settle(&intent, committed("9")).await;
+    story.0.persist(&intent.operation().id).await.unwrap();
+    let pair = story.found("1").await;
+    assert!(matches!(story.0.look(&made, &crm()).await.unwrap(), Look::Found(same) if *same == pair));
 }
 
 pub async fn of_many_reservations_at_once_exactly_one_wins(test: impl StoreUnderTest) {
