@@ -21,6 +21,7 @@ pub(super) enum CasesCommand {
     /// Say that one is decided. Its records are looked at again; if the question still stands, it is asked again.
     Close {
         /// Its number.
+        #[arg(value_parser = super::number_of_list)]
         case: i64,
     },
 }

@@ -251,6 +251,11 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Exit> {
     }
 }
 
+/// The number an item has in the list it was shown in.
+fn number_of_list(text: &str) -> Result<i64, String> {
+    text.parse().map_err(|_| "expected the number that the list shows".to_owned())
+}
+
 /// Log lines go to stderr; stdout carries results. `dev` draws a picture of its own, and what goes wrong in a `test` is
 /// meant to: both keep quiet unless asked.
 fn log(global: &Global, quiet: bool) {

@@ -26,6 +26,7 @@ pub(super) enum TrashCommand {
     /// One item, whole.
     Show {
         /// Its number.
+        #[arg(value_parser = super::number_of_list)]
         item: i64,
     },
     /// Look at the record again. It is read afresh, so nothing old is written.
