@@ -45,7 +45,7 @@ impl Default for Settings {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 18090)),
             poll_every: Duration::from_secs(2),
-            parallel: 128,
+            parallel: 64,
             keep_events: 30 * day,
             keep_operations: 30 * day,
         }

@@ -18,7 +18,7 @@ pub struct Options {
     /// At most this many writes are committed together, that is with one sync of the disk. Default: 128.
     pub group: usize,
     /// Under load, two commits begin at least this far apart, so that more writes share the pages and the sync of one.
-    /// A lone write never waits. Real time, whatever the clock says. Default: 4 milliseconds.
+    /// A lone write never waits. Real time, whatever the clock says. Default: 2 milliseconds.
     pub gather: Duration,
     /// At most this many writes wait for their turn; further callers wait in line. Default: 1024.
     pub queue: usize,
@@ -45,7 +45,7 @@ impl Options {
             random,
             settle: Duration::from_millis(200),
             group: 128,
-            gather: Duration::from_millis(4),
+            gather: Duration::from_millis(2),
             queue: 1024,
             readers: 3,
             cache_kib: 8192,

@@ -21,7 +21,7 @@ pub(super) struct RunArgs {
     #[arg(long, env = "PAIRLINE_LISTEN", value_name = "ADDRESS", conflicts_with = "port")]
     listen: Option<SocketAddr>,
     /// Hints at work at the same time, at most.
-    #[arg(long, env = "PAIRLINE_WORKERS", value_name = "N", default_value_t = 128)]
+    #[arg(long, env = "PAIRLINE_WORKERS", value_name = "N", default_value_t = 64)]
     workers: usize,
     /// Milliseconds between two looks at what has changed in a system.
     #[arg(long, env = "PAIRLINE_POLL_MS", value_name = "MS", default_value_t = 2000)]
