@@ -938,6 +938,11 @@ pub async fn news_does_not_hide_what_a_crash_left_unfinished(test: impl EngineUn
     play(&engine, 4, async |desk| {
         let hint = desk.next_is(&record).await;
         stands_for_both(&hint);
+        // Nor does a try that has to be repeated.
+        desk.end(&hint, again(test.clock().now(), false));
+        test.clock().advance(SETTLE);
+        let hint = desk.next_is(&record).await;
+        stands_for_both(&hint);
         // What comes during the work stands for itself again, once that is done.
         engine.enqueue(news("name", "e-3")).await.unwrap();
         desk.done(&hint);

@@ -16,11 +16,10 @@ const DELETE: &str = "DELETE FROM hint WHERE id = ?1 AND revision = ?2";
 /// What came meanwhile stands for itself from now on.
 const LEAVE_NEWS: &str = "UPDATE hint SET unfinished = NULL WHERE id = ?1";
 
-/// If news came meanwhile, the row stands for it and for what was not finished.
+/// The row stands for what was given to its worker, a crash's share included, and for news that came meanwhile.
 const AGAIN: &str = "\
-    UPDATE hint SET facts = NULL, reason = ?3, ready_at = max(ready_at, ?4), hops = max(hops, ?5), \
-        since = min(since, ?6), received = iif(revision = ?2, received, json_patch(?7, received)), unfinished = NULL, \
-        revision = ?8 \
+    UPDATE hint SET facts = NULL, reason = ?2, ready_at = max(ready_at, ?3), hops = max(hops, ?4), \
+        since = min(since, ?5), received = json_patch(?6, received), unfinished = NULL, revision = ?7 \
     WHERE id = ?1";
 
 const TRASH: &str = "\
@@ -65,7 +64,7 @@ fn again(
 ) -> Result<(), Failure> {
     let hint = &at_work.hint;
     let (since, received) = (hint.since.as_millis(), row::json(&hint.received)?);
-    work.run(AGAIN, params![hint.id, at_work.revision, reason, at.as_millis(), hops, since, received, revision])?;
+    work.run(AGAIN, params![hint.id, reason, at.as_millis(), hops, since, received, revision])?;
     Ok(())
 }
 
