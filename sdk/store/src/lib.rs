@@ -7,6 +7,7 @@
 //! there; then `writer.rs`, through which every write goes.
 
 mod cache;
+mod columns;
 mod database;
 mod engine;
 mod failure;
@@ -15,12 +16,12 @@ mod options;
 mod pairs;
 mod reads;
 mod row;
-mod rows;
 mod schema;
 mod sql;
 mod standing;
 mod work;
 mod writer;
+mod writes;
 
 pub use database::Database;
 pub use engine::SqliteEngine;

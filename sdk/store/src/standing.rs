@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use pairline_sdk::{Look, OperationState, Pair, Reservation};
 
+use crate::columns::Columns;
 use crate::failure::Failure;
-use crate::row::{Columns, PAIR_COLUMNS, RESERVATION_COLUMNS, Reader};
+use crate::row::{PAIR_COLUMNS, RESERVATION_COLUMNS, Reader};
 
 /// What stands in the mapping for a record and a target system: its pair with the open operation, else its
 /// reservation.

@@ -16,7 +16,7 @@ use crate::cache::{Cache, Changed};
 use crate::failure::Failure;
 use crate::row::{operation_columns, pair_columns, pairs_with_open, record_list, reservation_columns};
 use crate::standing::Standing;
-use crate::{rows, sql};
+use crate::{sql, writes};
 
 /// A transaction at work.
 pub(crate) struct Work<'t> {
@@ -133,13 +133,13 @@ impl<'t> Work<'t> {
 
     /// Writes an intent.
     pub(crate) fn insert_operation(&mut self, operation: &Arc<Operation>) -> Result<(), Failure> {
-        rows::insert_operation(self.connection, operation)?;
+        writes::insert_operation(self.connection, operation)?;
         self.keep_operation(operation)
     }
 
     /// Writes what has changed in an operation.
     pub(crate) fn save_operation(&mut self, operation: &Arc<Operation>) -> Result<(), Failure> {
-        rows::update_operation(self.connection, operation)?;
+        writes::update_operation(self.connection, operation)?;
         self.keep_operation(operation)
     }
 
@@ -172,7 +172,7 @@ impl<'t> Work<'t> {
 
     /// Writes a new pair and, by the schema's trigger, its two mapping rows. Answers it with its number.
     pub(crate) fn insert_pair(&mut self, mut pair: Pair) -> Result<Arc<Pair>, Failure> {
-        pair.id = rows::insert_pair(self.connection, &pair)?;
+        pair.id = writes::insert_pair(self.connection, &pair)?;
         let [first, second] = &pair.sides;
         // The mapping guards the key from here on.
         let (source, target) = (&first.record, second.record.system.as_str());
@@ -193,7 +193,7 @@ impl<'t> Work<'t> {
         let connection = self.connection;
         let Some(pair) = self.pair_mut(id)? else { return Err(Failure(format!("there is no pair {}", id.0))) };
         change(pair);
-        rows::update_pair(connection, pair)
+        writes::update_pair(connection, pair)
     }
 
     /// A pair to be changed, as this transaction has it.
@@ -224,7 +224,7 @@ impl<'t> Work<'t> {
     }
 
     pub(crate) fn add_notes(&mut self, pair: PairId, notes: &[Note]) -> Result<(), Failure> {
-        notes.iter().try_for_each(|note| rows::insert_note(self.connection, pair, note, self.now))
+        notes.iter().try_for_each(|note| writes::insert_note(self.connection, pair, note, self.now))
     }
 
     /// Opens a case, or answers the open one that asks the same about the same records.
