@@ -16,12 +16,12 @@ impl Databases for Embedded {
         Database::open(folder, Options::new(settings.clock, settings.random))
             .await
             .map(stores)
-            .map_err(|error| explained(folder, error))
+            .map_err(|error| explained(&error))
     }
 
     async fn attach(&self, folder: &Path, settings: DatabaseSettings) -> Result<Stores, DatabaseError> {
         let opened = Database::open_for_operator(folder, Options::new(settings.clock, settings.random)).await;
-        opened.map(stores).map_err(|error| explained(folder, error))
+        opened.map(stores).map_err(|error| explained(&error))
     }
 }
 
@@ -42,23 +42,13 @@ fn stores(database: Database) -> Stores {
     Stores { pairs, engine, handle: Arc::new(Handle(Mutex::new(Some(database)))) }
 }
 
-fn explained(folder: &Path, error: OpenError) -> DatabaseError {
-    // What SQLite calls SQLITE_NOTADB and SQLITE_CORRUPT says nothing of the file.
-    let input = |message| DatabaseError { message, exit_code: 65 };
-    match &error {
-        OpenError::Absent { .. } => return input(format!("{error}; --data-dir or DATA_DIR says where to look")),
-        OpenError::Database(text) if text.contains("(code: 26)") => {
-            return input(format!("{}/pairline.db is not a Pairline database", folder.display()));
-        }
-        OpenError::Database(text) if text.contains("(code: 11)") => {
-            return input(format!("{}/pairline.db is damaged: restore a backup of it", folder.display()));
-        }
-        _ => {}
-    }
-    let exit_code = match &error {
-        OpenError::Locked { .. } => 75,
-        OpenError::NotOurs { .. } | OpenError::Newer { .. } | OpenError::Older { .. } | OpenError::Absent { .. } => 65,
-        OpenError::File { .. } | OpenError::Unsafe { .. } | OpenError::Database(_) => 73,
+fn explained(error: &OpenError) -> DatabaseError {
+    use OpenError::{Absent, Damaged, Database, File, Locked, Newer, NotOurs, Older, Unsafe};
+    let exit_code = match error {
+        Locked { .. } => 75,
+        NotOurs { .. } | Damaged { .. } | Newer { .. } | Older { .. } | Absent { .. } => 65,
+        File { .. } | Unsafe { .. } | Database(_) => 73,
     };
-    DatabaseError { message: error.to_string(), exit_code }
+    let advice = if matches!(error, Absent { .. }) { "; --data-dir or DATA_DIR says where to look" } else { "" };
+    DatabaseError { message: format!("{error}{advice}"), exit_code }
 }

@@ -51,11 +51,11 @@ impl Database {
         let lock = OwnerLock::take(&path)?;
         let mut connection = connect(&path, &options, true)?;
         schema::migrate(&mut connection, &path)?;
-        let start = connection.query_row(
+        let start = count(
+            &connection,
+            &path,
             "INSERT INTO meta VALUES ('start', '1') \
              ON CONFLICT DO UPDATE SET value = CAST(value AS INTEGER) + 1 RETURNING CAST(value AS INTEGER)",
-            [],
-            |row| row.get(0),
         )?;
         Self::assemble(connection, Some(lock), path, options, start).await
     }
@@ -75,8 +75,7 @@ impl Database {
         }
         let connection = connect(&path, &options, false)?;
         schema::require(&connection, &path)?;
-        let statement = "SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'start'";
-        let start = connection.query_row(statement, [], |row| row.get(0))?;
+        let start = count(&connection, &path, "SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'start'")?;
         Self::assemble(connection, None, path, options, start).await
     }
 
@@ -156,11 +155,32 @@ fn reading(path: &Path, options: &Options) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
+fn count(connection: &Connection, path: &Path, statement: &str) -> Result<i64, OpenError> {
+    connection.query_row(statement, [], |row| row.get(0)).map_err(|error| OpenError::of(path, &error))
+}
+
 /// The connection that writes, and keeps what it has confirmed.
 fn connect(path: &Path, options: &Options, create: bool) -> Result<Connection, OpenError> {
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     flags.set(OpenFlags::SQLITE_OPEN_CREATE, create);
-    let connection = Connection::open_with_flags(path, flags)?;
+    let opened = Connection::open_with_flags(path, flags).and_then(|connection| {
+        let (journal, synchronous) = set(&connection, options)?;
+        Ok((connection, journal, synchronous))
+    });
+    let (connection, journal, synchronous) = opened.map_err(|error| OpenError::of(path, &error))?;
+    if journal != "wal" {
+        return Err(OpenError::Unsafe { setting: "journal_mode", expected: "wal", found: journal });
+    }
+    if synchronous != 2 {
+        let found = synchronous.to_string();
+        return Err(OpenError::Unsafe { setting: "synchronous", expected: "2 (FULL)", found });
+    }
+    Ok(connection)
+}
+
+/// Answers the journal mode and the level of syncing that came of it: a file system can refuse the log, and a build of
+/// SQLite can have another default.
+fn set(connection: &Connection, options: &Options) -> rusqlite::Result<(String, i64)> {
     connection.busy_timeout(options.busy)?;
     connection.set_prepared_statement_cache_capacity(sql::STATEMENTS);
     connection.pragma_update(None, "foreign_keys", true)?;
@@ -169,17 +189,9 @@ fn connect(path: &Path, options: &Options, create: bool) -> Result<Connection, O
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "journal_size_limit", WAL_BYTES)?;
     connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
-    // A file system can refuse the log, and a build of SQLite can have another default: asked, not assumed.
-    let journal: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
-    if journal != "wal" {
-        return Err(OpenError::Unsafe { setting: "journal_mode", expected: "wal", found: journal });
-    }
-    let synchronous: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;
-    if synchronous != 2 {
-        let found = synchronous.to_string();
-        return Err(OpenError::Unsafe { setting: "synchronous", expected: "2 (FULL)", found });
-    }
-    Ok(connection)
+    let journal = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+    let synchronous = connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;
+    Ok((journal, synchronous))
 }
 
 #[cfg(test)]

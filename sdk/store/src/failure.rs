@@ -1,8 +1,9 @@
 //! What can go wrong with a database, and how it is said.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use pairline_sdk::{EngineError, StoreError};
+use rusqlite::ErrorCode;
 
 /// Why a database could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,12 @@ pub enum OpenError {
     /// The file is something else.
     #[error("{} is not a Pairline database", path.display())]
     NotOurs {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A part of the file was overwritten or lost.
+    #[error("{} is damaged: restore a backup of it", path.display())]
+    Damaged {
         /// The file.
         path: PathBuf,
     },
@@ -83,9 +90,14 @@ impl From<sqlx::Error> for OpenError {
     }
 }
 
-impl From<rusqlite::Error> for OpenError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Database(error.to_string())
+impl OpenError {
+    /// What SQLite said of a file while it was opened.
+    pub(crate) fn of(path: &Path, error: &rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => Self::NotOurs { path: path.to_owned() },
+            Some(ErrorCode::DatabaseCorrupt) => Self::Damaged { path: path.to_owned() },
+            _ => Self::Database(error.to_string()),
+        }
     }
 }
 

@@ -16,7 +16,10 @@ const APPLICATION: i64 = 0x5041_4952;
 
 /// The version of a database; zero for an empty file. Refuses a file that is something else.
 fn version(connection: &Connection, path: &Path) -> Result<i64, OpenError> {
-    let number = |question| connection.query_row(question, [], |row| row.get::<_, i64>(0));
+    let number = |question| {
+        let answer = connection.query_row(question, [], |row| row.get::<_, i64>(0));
+        answer.map_err(|error| OpenError::of(path, &error))
+    };
     let application = number("PRAGMA application_id")?;
     let version = number("PRAGMA user_version")?;
     let tables = number("SELECT count(*) FROM sqlite_schema")?;
@@ -34,13 +37,17 @@ pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Op
         return Err(OpenError::Newer { path: path.to_owned(), found, known: KNOWN });
     }
     for (number, text) in (1_i64..).zip(MIGRATIONS).skip_while(|(number, _)| *number <= found) {
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        transaction.execute_batch(text)?;
-        transaction.pragma_update(None, "application_id", APPLICATION)?;
-        transaction.pragma_update(None, "user_version", number)?;
-        transaction.commit()?;
+        apply(connection, number, text).map_err(|error| OpenError::of(path, &error))?;
     }
     Ok(())
+}
+
+fn apply(connection: &mut Connection, version: i64, text: &str) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute_batch(text)?;
+    transaction.pragma_update(None, "application_id", APPLICATION)?;
+    transaction.pragma_update(None, "user_version", version)?;
+    transaction.commit()
 }
 
 /// Asserts that the schema is the one this program knows.
