@@ -1,0 +1,224 @@
+//! Everything that can be wrong with a contract as it is written.
+
+use std::collections::BTreeMap;
+
+use super::field::FieldSide;
+use super::{ContractDocument, Field, FieldDocument, Owner, Policy, SyncContract, Transform};
+use crate::System;
+
+/// What is wrong with a contract.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContractProblem {
+    /// Keys from the top of the document to the place, such as `["fields", "phone", "owner"]`.
+    pub path: Vec<String>,
+    /// What is wrong there.
+    pub message: String,
+    /// What would have been right.
+    pub help: String,
+}
+
+/// Checks a contract and makes it usable, or answers everything that is wrong with it.
+pub(super) fn check(document: &ContractDocument) -> Result<SyncContract, Vec<ContractProblem>> {
+    Check { document, problems: Vec::new() }.run()
+}
+
+struct Check<'a> {
+    document: &'a ContractDocument,
+    problems: Vec<ContractProblem>,
+}
+
+impl Check<'_> {
+    fn run(mut self) -> Result<SyncContract, Vec<ContractProblem>> {
+        let systems = self.systems();
+        self.inverse(&systems);
+        let fields: Vec<Field> =
+            self.document.fields.iter().filter_map(|(name, field)| self.field(name, field, &systems)).collect();
+        self.claimed_twice(&systems);
+        match <[System; 2]>::try_from(systems) {
+            Ok(systems) if self.problems.is_empty() => {
+                let inverse = [0, 1].map(|side: usize| self.document.inverse.get(&systems[side]).cloned());
+                Ok(SyncContract { name: self.document.contract.clone(), systems, inverse, fields })
+            }
+            _ => Err(self.problems),
+        }
+    }
+
+    fn problem(&mut self, path: &[&str], message: String, help: String) {
+        let path = path.iter().map(|&key| key.to_owned()).collect();
+        self.problems.push(ContractProblem { path, message, help });
+    }
+
+    fn systems(&mut self) -> Vec<System> {
+        let systems = self.document.systems.clone();
+        if systems.len() != 2 || systems[0] == systems[1] {
+            let found = list(&systems);
+            self.problem(
+                &["systems"],
+                format!("expected two different systems, found {found}"),
+                "a contract is between two systems; write one contract per pair of systems".to_owned(),
+            );
+        }
+        systems
+    }
+
+    fn inverse(&mut self, systems: &[System]) {
+        for system in self.document.inverse.keys() {
+            if !systems.contains(system) {
+                self.problem(
+                    &["inverse", system.as_str()],
+                    format!("the contract is not about a system `{system}`"),
+                    format!("one of {}", list(systems)),
+                );
+            }
+        }
+    }
+
+    fn field(&mut self, name: &str, field: &FieldDocument, systems: &[System]) -> Option<Field> {
+        for system in field.names.keys().chain(field.written.keys()) {
+            if !systems.contains(system) {
+                self.problem(
+                    &["fields", name, "in"],
+                    format!("the contract is not about a system `{system}`"),
+                    format!("one of {}", list(systems)),
+                );
+            }
+        }
+        let mut sides = Vec::new();
+        for system in systems {
+            match field.names.get(system) {
+                Some(names) if !names.0.is_empty() => {
+                    let written = field.written.get(system).copied().unwrap_or_else(|| field.kind.written());
+                    sides.push(FieldSide { names: names.0.clone(), written });
+                }
+                _ => self.problem(
+                    &["fields", name, "in"],
+                    format!("`{name}` has no name in `{system}`"),
+                    format!("add `{system}: <field>` to `in`"),
+                ),
+            }
+        }
+        let several = sides.iter().any(|side| side.names.len() > 1);
+        if several && !field.transform.contains(&Transform::JoinWords) {
+            self.problem(
+                &["fields", name],
+                format!("`{name}` is several fields in one system and nothing says how they join"),
+                "add `transform: [join-words]`".to_owned(),
+            );
+        }
+        let owner = self.owner(name, field, systems)?;
+        let sides = <[FieldSide; 2]>::try_from(sides).ok()?;
+        Some(Field {
+            name: name.to_owned(),
+            owner,
+            kind: field.kind,
+            violation: field.violation,
+            transform: field.transform.clone(),
+            sides,
+        })
+    }
+
+    fn owner(&mut self, name: &str, field: &FieldDocument, systems: &[System]) -> Option<Owner> {
+        if field.owner.as_str() == "shared" {
+            let Some(policy) = field.policy.clone() else {
+                self.problem(
+                    &["fields", name, "owner"],
+                    format!("`{name}` is shared and nothing says who wins when both sides changed"),
+                    "add `policy: newest`, `prefer <system>`, `set-union`, `max` or `ask`".to_owned(),
+                );
+                return None;
+            };
+            if let Policy::Prefer(system) = &policy
+                && !systems.contains(system)
+            {
+                self.problem(
+                    &["fields", name, "policy"],
+                    format!("the contract is not about a system `{system}`"),
+                    format!("one of {}", list(systems)),
+                );
+            }
+            return Some(Owner::Shared(policy));
+        }
+        if !systems.contains(&field.owner) {
+            self.problem(
+                &["fields", name, "owner"],
+                format!("`{}` cannot own `{name}`", field.owner),
+                format!("one of {} or `shared`", list(systems)),
+            );
+            return None;
+        }
+        if field.policy.is_some() {
+            self.problem(
+                &["fields", name, "policy"],
+                format!("`{name}` has one owner, so there is nothing to decide"),
+                "drop `policy`, or make the owner `shared`".to_owned(),
+            );
+        }
+        Some(Owner::System(field.owner.clone()))
+    }
+
+    /// A system's field that two meanings claim would have two owners, and each sync would undo the other.
+    fn claimed_twice(&mut self, systems: &[System]) {
+        for system in systems {
+            let mut claimed: BTreeMap<&str, &str> = BTreeMap::new();
+            let mut twice = Vec::new();
+            if let Some(inverse) = self.document.inverse.get(system) {
+                claimed.insert(inverse, "the inverse id");
+            }
+            for (name, field) in &self.document.fields {
+                for own in field.names.get(system).into_iter().flat_map(|names| &names.0) {
+                    if let Some(first) = claimed.insert(own, name) {
+                        twice.push((name.clone(), own.clone(), first.to_owned()));
+                    }
+                }
+            }
+            for (name, own, first) in twice {
+                self.problem(
+                    &["fields", &name, "in"],
+                    format!("`{own}` of `{system}` is claimed by `{first}` and by `{name}`: it would have two owners"),
+                    "a system's field belongs to one meaning".to_owned(),
+                );
+            }
+        }
+    }
+}
+
+fn list(systems: &[System]) -> String {
+    systems.iter().map(|system| format!("`{system}`")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::Names;
+
+    #[test]
+    fn a_field_two_meanings_claim_is_refused() {
+        let mut document = crate::testing::contact_document();
+        document.fields.get_mut("vat_id").unwrap().names.insert(System::new("erp"), Names(vec!["email".into()]));
+
+        let problems = SyncContract::check(&document).unwrap_err();
+
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].message.contains("two owners"), "{}", problems[0].message);
+        assert_eq!(problems[0].path, ["fields", "vat_id", "in"]);
+    }
+
+    #[test]
+    fn every_problem_is_reported_at_once() {
+        let document: ContractDocument = serde_json::from_value(json!({
+            "contract": "contact",
+            "systems": ["crm", "erp"],
+            "fields": {
+                "email": { "owner": "shop", "in": { "crm": "email", "erp": "email" } },
+                "phone": { "owner": "shared", "in": { "crm": "phone" } },
+            }
+        }))
+        .unwrap();
+
+        let problems = SyncContract::check(&document).unwrap_err();
+
+        assert_eq!(problems.len(), 3, "{problems:?}");
+    }
+}
