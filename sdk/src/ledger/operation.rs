@@ -1,0 +1,288 @@
+//! One outbound operation: its row, and what an outcome does to it.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{PairId, SEND_WITHIN};
+use crate::{Fields, Outcome, RecordId, Request, System, Timestamp};
+
+/// Names one outbound operation, everywhere: in the ledger, in the origin marker, in logs.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OperationId(pub String);
+
+impl fmt::Display for OperationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One outbound operation: write-ahead record, echo detector and audit trail at once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Operation {
+    /// Its name.
+    pub id: OperationId,
+    /// What it does.
+    pub kind: OperationKind,
+    /// Where it stands.
+    pub state: OperationState,
+    /// The pair it belongs to; none for a create, until it is mapped.
+    pub pair: Option<PairId>,
+    /// The contract it follows.
+    pub contract: String,
+    /// The record whose values it carries.
+    pub source: RecordId,
+    /// The system it writes to.
+    pub target: System,
+    /// The record it writes; for a create, the one it made, once known.
+    pub target_id: Option<String>,
+    /// The request, as sent and as sent again.
+    pub request: Request,
+    /// The idempotency key, derived from the reservation.
+    pub key: Option<String>,
+    /// Per field what was seen and what is sent.
+    pub writes: Vec<FieldWrite>,
+    /// The inverse id in its body.
+    pub inverse: Option<InverseWrite>,
+    /// What the target answered for the fields of the contract.
+    pub answered: Option<Fields>,
+    /// When its intent was first committed: an idempotency key ages from here.
+    pub first_sent_at: Timestamp,
+    /// When its intent was last committed.
+    pub sent_at: Timestamp,
+    /// When its outcome was written.
+    pub ended_at: Option<Timestamp>,
+    /// It is given up this long after `sent_at`.
+    pub deadline: Duration,
+    /// Its request may be applied this long after it was given up.
+    pub request_life: Duration,
+    /// How often it was sent.
+    pub attempts: u32,
+    /// The start of the program that sent it last; an operation of an earlier start is not under way any more.
+    pub start: i64,
+    /// Why it stands where it stands.
+    pub reason: Option<String>,
+    /// Where it came from.
+    pub provenance: Provenance,
+}
+
+impl Operation {
+    /// From when on its request can no longer be applied.
+    pub fn quiet_at(&self) -> Timestamp {
+        self.ended_at.unwrap_or_else(|| self.sent_at.plus(self.deadline)).plus(self.request_life)
+    }
+
+    /// Whether a worker of this start of the program may still be waiting for its answer.
+    pub fn is_live(&self, now: Timestamp, start: i64) -> bool {
+        self.state == OperationState::Pending
+            && self.start == start
+            && now < self.sent_at.plus(self.deadline).plus(SEND_WITHIN)
+    }
+
+    /// Whether it is too late to send it.
+    pub fn is_stale(&self, now: Timestamp) -> bool {
+        now > self.sent_at.plus(SEND_WITHIN)
+    }
+
+    /// The record it writes, once known.
+    pub fn target_record(&self) -> Option<RecordId> {
+        self.target_id.as_ref().map(|id| RecordId::new(&self.target, id))
+    }
+
+    /// Writes the outcome into the row. An outcome that is known already is not changed by a later guess.
+    ///
+    /// Answers whether the row changed.
+    pub fn settle(&mut self, outcome: &Outcome, now: Timestamp) -> bool {
+        let known = !self.state.is_open();
+        match outcome {
+            Outcome::Committed { record } => {
+                if self.state == OperationState::Committed || self.state == OperationState::Superseded {
+                    return false;
+                }
+                self.target_id = Some(record.id.clone());
+                // Only what was in the body: the rest of an answer may be somebody's newer edit.
+                let names = self.writes.iter().flat_map(|write| write.value.keys());
+                let fields = names.filter_map(|name| Some((name.clone(), record.fields.get(name)?.clone()))).collect();
+                // A request that was sent before may be answered from the record as it is now, edits included.
+                self.answered = (self.attempts == 1).then_some(fields);
+                self.end(OperationState::Committed, None, now);
+            }
+            _ if known => return false,
+            Outcome::Duplicate { id } => {
+                // Whose record that is decides `adopt`; until then nothing is known but that ours was not made.
+                let reason = match id {
+                    Some(id) => format!("{} has this record already: {id}", self.target),
+                    None => format!("{} has this record already and does not say which", self.target),
+                };
+                self.end(OperationState::Failed, Some(reason), now);
+            }
+            Outcome::Gone => self.end(OperationState::Failed, Some("the record is gone".to_owned()), now),
+            Outcome::Failed { reason } => self.end(OperationState::Failed, Some(reason.clone()), now),
+            Outcome::Unknown { reason } => self.end(OperationState::Unknown, Some(reason.clone()), now),
+            Outcome::NotSent { reason, .. } => self.end(OperationState::NotSent, Some(reason.clone()), now),
+        }
+        true
+    }
+
+    fn end(&mut self, state: OperationState, reason: Option<String>, now: Timestamp) {
+        self.state = state;
+        self.reason = reason;
+        self.ended_at = Some(now);
+    }
+
+    /// Marks an operation whose worker died: nobody knows what became of it.
+    pub fn orphan(&mut self) {
+        self.state = OperationState::Unknown;
+        self.reason = Some("the program stopped before the outcome was written".to_owned());
+        self.ended_at = None;
+    }
+
+    /// Makes it ready to be sent once more, with the same bytes and the same key.
+    pub fn resend(&mut self, now: Timestamp, start: i64) {
+        self.state = OperationState::Pending;
+        self.reason = None;
+        self.sent_at = now;
+        self.ended_at = None;
+        self.attempts += 1;
+        self.start = start;
+    }
+
+    /// The values the target should hold after it: as answered for the fields in the body, else as sent.
+    pub fn values_after(&self) -> Fields {
+        let mut after = Fields::new();
+        for (name, sent) in self.writes.iter().flat_map(|write| &write.value) {
+            let value = match &self.answered {
+                Some(answered) => answered.get(name).cloned().unwrap_or(Value::Null),
+                None => sent.clone(),
+            };
+            after.insert(name.clone(), value);
+        }
+        after
+    }
+
+    /// The values the source was seen with.
+    pub fn values_seen(&self) -> Fields {
+        self.writes.iter().flat_map(|write| write.seen_source.clone()).collect()
+    }
+}
+
+/// What an operation does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OperationKind {
+    /// Makes a record.
+    Create,
+    /// Changes fields of a record.
+    Update,
+}
+
+/// Where an operation stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OperationState {
+    /// Committed as an intent; it may be on its way.
+    Pending,
+    /// Applied, and we know it.
+    Committed,
+    /// Refused, and we know it.
+    Failed,
+    /// It may have been applied or may still be. Never guessed.
+    Unknown,
+    /// Nothing left the machine.
+    NotSent,
+    /// Both sides were read after its request's life; what they hold has replaced it.
+    Superseded,
+}
+
+impl OperationState {
+    /// Whether the operation still holds its pair or its reservation.
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Pending | Self::Unknown)
+    }
+
+    /// The name in the database and in output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Committed => "committed",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+            Self::NotSent => "not-sent",
+            Self::Superseded => "superseded",
+        }
+    }
+}
+
+/// One field of an operation: what was seen on both sides and what is sent. Maps are in each system's own names; null
+/// stands for no value, so that they always name every field they speak of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FieldWrite {
+    /// The field of the contract.
+    pub field: String,
+    /// What the side held whose value goes over.
+    pub seen_source: Fields,
+    /// What the target held; none when it was not read, which is allowed when the source owns the field.
+    pub seen_target: Option<Fields>,
+    /// What the target shall hold.
+    pub value: Fields,
+    /// Why.
+    pub reason: WriteReason,
+}
+
+/// Why a field is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WriteReason {
+    /// A record is born with all the values the other has.
+    Birth,
+    /// The owner's side changed.
+    OwnerEdit,
+    /// The side that does not own the field changed it.
+    Violation,
+    /// One side of a shared field changed.
+    SharedEdit,
+    /// Both sides of a shared field changed and the policy decided.
+    Merge,
+    /// An operation of unknown outcome did not arrive.
+    Redo,
+    /// The pair was found by inverse id and its sides differ.
+    FirstCheck,
+}
+
+impl WriteReason {
+    /// As a person reads it.
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::Birth => "the record was created with the value the other side had",
+            Self::OwnerEdit => "the owner changed it",
+            Self::Violation => "the side that does not own it changed it, the owner's value was written back",
+            Self::SharedEdit => "one side of a shared field changed",
+            Self::Merge => "both sides of a shared field changed, the policy decided",
+            Self::Redo => "an earlier write of unknown outcome had not arrived",
+            Self::FirstCheck => "the pair was found by inverse id and its sides differed",
+        }
+    }
+}
+
+/// The inverse id an operation carries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InverseWrite {
+    /// The target's field that keeps it.
+    pub field: String,
+    /// The other record's id.
+    pub id: String,
+}
+
+/// Where an operation came from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// The process.
+    pub correlation_id: String,
+    /// The topology.
+    pub topology: String,
+    /// The node.
+    pub node: String,
+}
