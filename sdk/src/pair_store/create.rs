@@ -1,0 +1,109 @@
+//! A create: reserved, sent once more, persisted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{CaseId, Look};
+use crate::{
+    FieldWrite, Intent, InverseWrite, Operation, OperationId, OperationKind, OperationState, Pair, Provenance,
+    RecordId, Request, Reservation, System, Timestamp,
+};
+
+/// A create to be reserved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Create {
+    /// The record that needs a counterpart.
+    pub source: RecordId,
+    /// Where.
+    pub target: System,
+    /// The contract.
+    pub contract: String,
+    /// The request, as it will be sent and sent again.
+    pub request: Request,
+    /// Every value in the body.
+    pub writes: Vec<FieldWrite>,
+    /// The inverse id in the body, if the target has a field for it.
+    pub inverse: Option<InverseWrite>,
+    /// The application's deadline.
+    pub deadline: Duration,
+    /// The application's request life.
+    pub request_life: Duration,
+    /// Where it comes from.
+    pub provenance: Provenance,
+}
+
+impl Create {
+    /// The ledger's row of this create, as a store commits it.
+    pub fn operation(&self, id: OperationId, incarnation: u32, now: Timestamp, start: i64) -> Operation {
+        Operation {
+            id,
+            kind: OperationKind::Create,
+            state: OperationState::Pending,
+            pair: None,
+            contract: self.contract.clone(),
+            source: self.source.clone(),
+            target: self.target.clone(),
+            target_id: None,
+            request: self.request.clone(),
+            key: Some(Reservation::key(&self.source, &self.target, incarnation)),
+            writes: self.writes.clone(),
+            inverse: self.inverse.clone(),
+            answered: None,
+            first_sent_at: now,
+            sent_at: now,
+            ended_at: None,
+            deadline: self.deadline,
+            request_life: self.request_life,
+            attempts: 1,
+            start,
+            reason: None,
+            provenance: self.provenance.clone(),
+        }
+    }
+}
+
+/// The answer to a reservation.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reserve {
+    /// The reservation and its intent are committed: send it.
+    Won(Intent),
+    /// Somebody was first; this is what stands there.
+    Taken(Look),
+    /// Creates are held back until an operator allows them.
+    Held(String),
+}
+
+/// The answer to a request to send a create once more.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Resend {
+    /// It is committed as pending again: send it.
+    Won(Intent),
+    /// It is under way, or its state has changed: look again.
+    Moved,
+}
+
+/// What `persist` recorded.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Persisted {
+    /// The pair is written.
+    Recorded(Arc<Pair>),
+    /// It was written before, by somebody else or by an earlier run of this message.
+    Already(Arc<Pair>),
+    /// The create made a record that is mapped to another one: a case is open.
+    Conflict(CaseId),
+    /// The create's outcome is not known to have been a record; there is nothing to persist.
+    Nothing,
+}
+
+/// Whether counterparts may be created.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Creates {
+    /// Not decided: the first start has not looked at both sides yet.
+    Undecided,
+    /// They may.
+    Allowed,
+    /// They may not, for this reason, until an operator says so.
+    Held(String),
+}
