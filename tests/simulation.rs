@@ -314,6 +314,8 @@ impl Simulation {
         self.story.push(told);
     }
 
+    /// What must hold at the end. It reads both records by itself and never asks whether a pair is settled: both polls,
+    /// the one above and the program's own, go by that.
     fn audit(&self) -> Result<(), String> {
         let (crm, erp) = (self.bench.crm.saved(), self.bench.erp.saved());
         let state = self.bench.store.saved();

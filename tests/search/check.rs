@@ -4,7 +4,8 @@ use super::world::{World, value};
 
 /// What must hold: never a second record, and both sides equal and right when nothing is left to do.
 ///
-/// It reads the records by itself: the contract's own idea of agreement is among what is searched.
+/// It reads both records by itself and never asks whether a pair is settled: both polls, the one here and the
+/// program's own, go by that.
 pub(super) fn check(world: &World) -> Result<(), String> {
     let wrong = |what: &str| {
         let (crm, erp) = (&world.crm.records, &world.erp.records);
