@@ -4,7 +4,9 @@ use pairline_fakes::{Crm, Erp, Faults, Server};
 use serde_json::json;
 
 use super::http::{GoBetween, Lie};
-use super::stage::{Runner, Stage, until};
+use super::runner::Runner;
+use super::stage::Stage;
+use super::wait::until;
 
 /// People on either side, one of them known to both; then a while in which more happens, and everything is answered so.
 fn a_while_of(faults: &Faults, happened: &str) {

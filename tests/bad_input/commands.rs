@@ -1,8 +1,12 @@
 //! The command line, as somebody types it while a runner works on the same data.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
-use super::stage::{STOPS_WITHIN, Stage, pairline, there, until};
+use super::runner::STOPS_WITHIN;
+use super::stage::{Stage, pairline, there};
+use super::wait::{until, within};
 
 #[test]
 fn a_mistyped_command_is_answered_with_the_one_that_was_meant() {
@@ -144,14 +148,7 @@ fn a_pause_takes_deliveries_and_writes_nothing_and_a_resume_writes_only_the_newe
     until("the pause is noticed", || {
         edits += 1;
         edit(&format!("ada-{edits}@example.org"));
-        let began = std::time::Instant::now();
-        while began.elapsed().as_millis() < 700 {
-            if stage.agreement().is_ok() {
-                return None;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
-        Some(())
+        within(Duration::from_millis(700), || stage.agreement()).err()
     });
     let (writes, acknowledged) = (stage.writes(), stage.crm.deliveries().acknowledged);
     for edit_again in 0..20 {
@@ -184,7 +181,7 @@ fn the_demo_can_be_watched_by_a_program() {
     let stage = Stage::new();
     let folder = stage.path("demo").display().to_string();
     let mut dev = stage.launch(pairline(), &["--json", "dev", "--db", &folder]);
-    until("the demo shows a picture", || (dev.log().lines().count() >= 2).then_some(()));
+    dev.comes_to_say("the demo shows a picture", |log| log.lines().count() >= 2);
 
     let (code, took) = dev.terminate();
 

@@ -7,7 +7,9 @@ use pairline_fakes::Faults;
 use serde_json::json;
 
 use super::http::Answer;
-use super::stage::{Runner, Stage, until};
+use super::runner::Runner;
+use super::stage::Stage;
+use super::wait::until;
 
 /// The program, in a shell that lets a write beyond the limit on a file's size fail instead of killing the writer.
 fn careful() -> Command {

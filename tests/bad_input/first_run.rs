@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::stage::{Stage, until};
+use super::stage::Stage;
+use super::wait::until;
 
 #[test]
 fn records_on_both_sides_hold_creates_back_until_an_operator_allows_them() {

@@ -6,7 +6,8 @@ use std::fs;
 use serde_json::json;
 
 use super::http::{GoBetween, Lie};
-use super::stage::{CANARIES, CrmSigner, Stage, keeps_secrets, pairline, until};
+use super::stage::{CANARIES, CrmSigner, Stage, keeps_secrets, pairline};
+use super::wait::until;
 
 #[test]
 fn a_system_that_sends_back_all_it_was_sent_does_not_bring_a_token_into_the_log_or_the_trash() {

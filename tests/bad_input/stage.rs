@@ -2,13 +2,12 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::time::{Duration, Instant};
 
 use pairline_fakes::{Crm, CrmConfig, Erp, ErpConfig, Faults, crm_signature, erp_signature};
 use serde_json::{Value, json};
@@ -16,6 +15,8 @@ use tempfile::TempDir;
 use tokio::runtime::{Builder, EnterGuard, Runtime};
 
 use super::http::{Answer, call};
+use super::runner::Runner;
+use super::wait::{SOON, until, within};
 
 /// What nobody may see: the tokens and secrets given by environment.
 pub(super) const CANARIES: [(&str, &str); 4] = [
@@ -29,10 +30,6 @@ pub(super) const CANARIES: [(&str, &str); 4] = [
 static RUNTIME: LazyLock<Runtime> =
     LazyLock::new(|| Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap());
 
-/// Everything that is waited for must have happened by then.
-pub(super) const SOON: Duration = Duration::from_secs(30);
-/// The contract's own limit.
-pub(super) const STOPS_WITHIN: Duration = Duration::from_secs(3);
 /// Below the ports that the machine gives to callers, and below those of the judge.
 const PORTS: std::ops::Range<u16> = 15_000..18_000;
 
@@ -83,18 +80,6 @@ impl Said {
 pub(super) fn keeps_secrets(what: &str, text: &str) {
     for (name, secret) in CANARIES {
         assert!(!text.contains(secret), "the value of {name} is in {what}:\n{text}");
-    }
-}
-
-/// Waits until something is there, and says what was missing if it never is.
-pub(super) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let began = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(began.elapsed() < SOON, "waited {SOON:?} in vain: {what}");
-        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -207,13 +192,8 @@ impl Stage {
 
     /// The same as [`run`](Self::run), under a command that ends in executing its last argument.
     pub(super) fn run_as(&self, command: Command, args: &[&str]) -> Runner {
-        let mut runner = self.start(command, args);
-        until("the program opens its port", || {
-            if let Some(status) = runner.child.try_wait().unwrap() {
-                panic!("the program ended with {status} instead of opening its port:\n{}", runner.log());
-            }
-            TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).ok()
-        });
+        let runner = self.start(command, args);
+        runner.opens_its_port();
         runner
     }
 
@@ -224,25 +204,15 @@ impl Stage {
 
     /// Starts the program with these arguments and does not wait.
     pub(super) fn launch(&self, command: Command, args: &[&str]) -> Runner {
-        let log = self.path(&format!("run-{}.log", NEXT.fetch_add(1, Ordering::Relaxed)));
         let mut command = self.prepared(command);
         command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        // A reader of its own: a limit on the size of the program's files must not be one on its log.
-        let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
-        let file = File::create(&log).unwrap();
-        let readers = [Box::new(out) as Box<dyn std::io::Read + Send>, Box::new(err)].map(|mut from| {
-            let mut to = file.try_clone().unwrap();
-            std::thread::spawn(move || std::io::copy(&mut from, &mut to).map(drop))
-        });
-        Runner { child, log, port: self.port, readers: Some(readers) }
+        Runner::of(command.spawn().unwrap(), self.port)
     }
 
     /// Runs `pairline run` where it must not come up, and waits for its end.
     pub(super) fn refused(&self, args: &[&str]) -> Said {
         let mut runner = self.start(pairline(), args);
-        let code = until("the program ends by itself", || runner.child.try_wait().unwrap()).code();
-        runner.read_to_the_end();
+        let code = runner.ended("the program ends by itself").code();
         Said { code: code.unwrap_or(-1), stdout: String::new(), stderr: runner.log() }
     }
 
@@ -289,16 +259,11 @@ impl Stage {
 
     /// Waits until both systems hold the same people, so many of them.
     pub(super) fn agrees_on(&self, people: usize) {
-        let began = Instant::now();
-        loop {
-            let missing = match self.agreement() {
-                Ok(found) if found == people => return,
-                Ok(found) => format!("{found} people, linked"),
-                Err(missing) => missing,
-            };
-            assert!(began.elapsed() < SOON, "waited {SOON:?} for {people} people on both sides: {missing}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let looked = within(SOON, || match self.agreement()? {
+            found if found == people => Ok(()),
+            found => Err(format!("{found} people, linked")),
+        });
+        looked.unwrap_or_else(|missing| panic!("waited {SOON:?} for {people} people on both sides: {missing}"));
     }
 
     /// Calls that were meant to write, to either system.
@@ -339,72 +304,6 @@ impl CrmSigner<'_> {
         let signature = crm_signature(self.secret, &url, body, &at);
         let headers = [("x-hubspot-signature-v3", signature.as_str()), ("x-hubspot-request-timestamp", &at)];
         call(port, "POST", "/webhooks/crm", &headers, body)
-    }
-}
-
-/// The program at work; killed when dropped, and its log and metrics looked through for secrets.
-pub(super) struct Runner {
-    pub(super) child: Child,
-    log: PathBuf,
-    port: u16,
-    readers: Option<[std::thread::JoinHandle<std::io::Result<()>>; 2]>,
-}
-
-impl Runner {
-    pub(super) fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap()
-    }
-
-    /// Waits for a line of the log that holds this.
-    pub(super) fn says(&self, part: &str) {
-        until(&format!("the log says `{part}`"), || self.log().contains(part).then_some(()));
-    }
-
-    /// SIGTERM, and how it ended and after how long.
-    pub(super) fn terminate(&mut self) -> (Option<i32>, Duration) {
-        let began = Instant::now();
-        self.looked_through();
-        assert!(Command::new("kill").arg(self.child.id().to_string()).status().unwrap().success());
-        let status = until("the program stops", || self.child.try_wait().unwrap());
-        self.read_to_the_end();
-        (status.code(), began.elapsed())
-    }
-
-    /// Stops it as a supervisor does, which must go well.
-    pub(super) fn stop(mut self) {
-        let (code, took) = self.terminate();
-        assert_eq!(code, Some(0), "{}", self.log());
-        assert!(took < STOPS_WITHIN, "stopped after {took:?}\n{}", self.log());
-    }
-
-    fn read_to_the_end(&mut self) {
-        for reader in self.readers.take().into_iter().flatten() {
-            reader.join().unwrap().unwrap();
-        }
-    }
-
-    fn looked_through(&self) {
-        keeps_secrets("the log", &self.log());
-        if TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok() {
-            keeps_secrets("the metrics", &call(self.port, "GET", "/metrics", &[], b"").body);
-        }
-    }
-}
-
-impl Drop for Runner {
-    fn drop(&mut self) {
-        let ended = self.child.try_wait().ok().flatten().is_some();
-        if !ended && !std::thread::panicking() {
-            self.looked_through();
-        }
-        // It may have ended by itself.
-        drop(self.child.kill());
-        drop(self.child.wait());
-        if std::thread::panicking() {
-            eprintln!("the program's log:\n{}", self.log());
-        } else {
-            keeps_secrets("the log", &self.log());
-        }
     }
 }
 

@@ -6,7 +6,9 @@ use std::os::unix::fs::FileExt;
 
 use serde_json::json;
 
-use super::stage::{STOPS_WITHIN, Stage, pairline, until};
+use super::runner::STOPS_WITHIN;
+use super::stage::{Stage, pairline};
+use super::wait::until;
 
 /// Where SQLite keeps `user_version` and `application_id` in the first page.
 const USER_VERSION: u64 = 60;

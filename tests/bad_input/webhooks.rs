@@ -6,7 +6,8 @@ use pairline_fakes::Faults;
 use serde_json::{Value, json};
 
 use super::http::{Answer, call, call_announcing, spoken};
-use super::stage::{CrmSigner, Stage, pairline, until};
+use super::stage::{CrmSigner, Stage, pairline};
+use super::wait::until;
 
 /// Neither system announces anything by itself.
 fn silent() -> Faults {
