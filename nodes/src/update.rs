@@ -176,6 +176,8 @@ impl UpdateNode {
         let mut pair = Arc::clone(view.pair);
         let count = sides.len();
         for (position, (target, writes, inverse)) in sides.into_iter().enumerate() {
+            // Taking something as agreed is one change of the pair, the outcome another.
+            let changes = 1 + i64::from(!rebase.is_empty());
             let part = PairWrite {
                 pair: &pair,
                 target,
@@ -190,7 +192,7 @@ impl UpdateNode {
                 return Ok(Written::Gone(record));
             }
             if position + 1 < count {
-                pair = self.own_progress(&pair, view.near, far).await?;
+                pair = self.own_progress(&pair, changes, view.near, far).await?;
             }
         }
         Ok(Written::Done)
@@ -206,10 +208,15 @@ impl UpdateNode {
     }
 
     /// The pair after our own write, to begin the second one from; in other hands by now, it is looked at afresh.
-    async fn own_progress(&self, before: &Pair, near: &RecordId, far: &System) -> Result<Arc<Pair>, NodeError> {
+    async fn own_progress(
+        &self,
+        before: &Pair,
+        changes: i64,
+        near: &RecordId,
+        far: &System,
+    ) -> Result<Arc<Pair>, NodeError> {
         match self.ports.store.look(near, far).await? {
-            // One revision for the intent, one for the outcome.
-            Look::Found(pair) if pair.revision.0 == before.revision.0 + 2 && pair.open.is_none() => Ok(pair),
+            Look::Found(pair) if pair.revision.0 == before.revision.0 + changes && pair.open.is_none() => Ok(pair),
             _ => Err(NodeError::wait(format!("the pair of {near} has changed"), BUSY_WAIT)),
         }
     }

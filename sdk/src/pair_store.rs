@@ -50,7 +50,8 @@ pub trait PairStore: Send + Sync {
     async fn reserve(&self, create: &Create) -> Result<Reserve, StoreError>;
 
     /// Commits the intent of an update. The pair must still be at `revision`, and must have no open operation but the
-    /// one the update supersedes.
+    /// one the update supersedes. For as long as it is open it guards the pair; its end, whatever it is, moves the
+    /// revision on, so a decision made before it is stale.
     async fn begin(&self, update: &Update, revision: Revision) -> Result<Begin, StoreError>;
 
     /// Commits an outcome. A committed update moves the base of the fields in its body; a committed create keeps its

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Operation, OperationId};
+use super::{Operation, OperationId, OperationState};
 use crate::record::is_empty;
 use crate::{Fields, RecordId, System, Timestamp};
 
@@ -152,8 +152,23 @@ impl Pair {
         self.state == PairState::Active
     }
 
+    /// Puts an update under way: the open operation, and the newest on its record. The pair itself has not changed: for
+    /// as long as the update is open it keeps every other decision out, and its end moves the revision on.
+    pub fn opened(&mut self, update: Arc<Operation>) {
+        self.side_mut(&update.target).newest = Some(update.id.clone());
+        self.open = Some(update);
+    }
+
+    /// Takes in how an update has ended. Whatever its outcome, a decision made before it is stale from here on.
+    pub fn ended(&mut self, update: &Operation, now: Timestamp) {
+        if update.state == OperationState::Committed {
+            self.take_in(update);
+        }
+        self.touched(now);
+    }
+
     /// Takes a committed update into the base: only the fields in its body, to what the target answered for them.
-    pub fn committed(&mut self, update: &Operation, now: Timestamp) {
+    fn take_in(&mut self, update: &Operation) {
         let source = update.source.system.clone();
         merge(&mut self.side_mut(&source).base, update.values_seen());
         let after = update.values_after();
@@ -162,7 +177,6 @@ impl Pair {
         if update.inverse.is_some() {
             target.inverse_written = true;
         }
-        self.touched(now);
     }
 
     /// Takes what was read as agreed, without a write.

@@ -119,8 +119,10 @@ impl MemoryState {
     }
 
     fn with_open(&self, mut pair: Pair) -> Pair {
-        pair.open =
-            self.operations.values().find(|op| op.pair == Some(pair.id) && op.state.is_open()).cloned().map(Arc::new);
+        let open = self.operations.values().find(|op| op.pair == Some(pair.id) && op.state.is_open());
+        if let Some(open) = open {
+            pair.opened(Arc::new(open.clone()));
+        }
         pair
     }
 
@@ -308,9 +310,11 @@ impl PairStore for MemoryStore {
         }
         state.supersede(update.supersedes.as_ref(), now);
         let operation = update.operation(state.next_operation(), &pair, now, state.start);
-        pair.rebased(&update.rebase, now);
-        pair.side_mut(&update.target).newest = Some(operation.id.clone());
+        if !update.rebase.is_empty() {
+            pair.rebased(&update.rebase, now);
+        }
         state.notes.extend(update.notes.iter().map(|note| (pair.id, now, note.clone())));
+        pair.opened(Arc::new(operation.clone()));
         state.save(pair);
         state.operations.insert(operation.id.clone(), operation.clone());
         Ok(Begin::Won(Intent::recorded(operation)))
@@ -338,11 +342,11 @@ impl PairStore for MemoryStore {
         let changed = operation.settle(outcome, now);
         state.operations.insert(id.clone(), operation.clone());
         if changed
-            && operation.state == OperationState::Committed
+            && !operation.state.is_open()
             && operation.kind == OperationKind::Update
             && let Some(mut pair) = operation.pair.and_then(|pair| state.pairs.get(&pair).cloned())
         {
-            pair.committed(&operation, now);
+            pair.ended(&operation, now);
             state.save(pair);
         }
         Ok(Settled { operation: operation.into() })

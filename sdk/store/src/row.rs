@@ -176,7 +176,7 @@ impl<'r, R: Columns> Reader<'r, R> {
         if self.is_absent()? {
             self.skip(OPERATION_COLUMNS);
         } else {
-            pair.open = Some(Arc::new(self.operation()?));
+            pair.opened(Arc::new(self.operation()?));
         }
         Ok(pair)
     }

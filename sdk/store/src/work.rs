@@ -147,7 +147,7 @@ impl<'t> Work<'t> {
         self.operations.insert(operation.id.clone(), Arc::clone(operation));
         let Some(pair) = operation.pair.map(|id| self.pair_mut(id)).transpose()?.flatten() else { return Ok(()) };
         if operation.state.is_open() {
-            pair.open = Some(Arc::clone(operation));
+            pair.opened(Arc::clone(operation));
         } else if pair.open.as_ref().is_some_and(|open| open.id == operation.id) {
             pair.open = None;
         }

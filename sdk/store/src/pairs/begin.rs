@@ -32,11 +32,11 @@ impl Command for BeginUpdate {
             return Ok(Begin::Stale);
         }
         let operation = Arc::new(update.operation(work.next_operation(), &pair, work.now, work.start));
-        let now = work.now;
-        work.change_pair(pair.id, |pair| {
-            pair.rebased(&update.rebase, now);
-            pair.side_mut(&update.target).newest = Some(operation.id.clone());
-        })?;
+        // The intent guards the pair by itself; its row is written again when the update has ended.
+        if !update.rebase.is_empty() {
+            let now = work.now;
+            work.change_pair(pair.id, |pair| pair.rebased(&update.rebase, now))?;
+        }
         work.add_notes(pair.id, &update.notes)?;
         work.insert_operation(&operation)?;
         Ok(Begin::Won(Intent::recorded(operation)))

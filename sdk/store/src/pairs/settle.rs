@@ -33,11 +33,11 @@ impl Command for Settle {
         }
         if Arc::make_mut(&mut operation).settle(&self.outcome, work.now) {
             work.save_operation(&operation)?;
-            if let (OperationKind::Update, OperationState::Committed, Some(pair)) =
-                (operation.kind, operation.state, operation.pair)
+            if let (OperationKind::Update, false, Some(pair)) =
+                (operation.kind, operation.state.is_open(), operation.pair)
             {
                 let now = work.now;
-                work.change_pair(pair, |pair| pair.committed(&operation, now))?;
+                work.change_pair(pair, |pair| pair.ended(&operation, now))?;
             }
         }
         Ok(Ok(Settled { operation }))
