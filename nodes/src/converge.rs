@@ -94,7 +94,7 @@ pub fn stand_ins(sight: &Sight<'_>, covered: &[FieldWrite], rebase: &[(System, F
         of_target.is_some_and(|(_, fields)| names.iter().any(|name| fields.contains_key(name)))
     };
     let mut stand_ins = Vec::new();
-    for write in &open.writes {
+    for write in open.writes.iter() {
         let Some(field) = sight.contract.field(&write.field) else { continue };
         if covered.iter().any(|covered| covered.field == field.name())
             || settled(field.names(sight.contract, &open.target))

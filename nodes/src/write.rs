@@ -53,8 +53,8 @@ pub(crate) async fn write(ports: &Ports, write: PairWrite<'_>) -> Result<Written
     let update = Update {
         pair: write.pair.id,
         target: write.target.clone(),
-        request,
-        writes: write.writes,
+        request: request.into(),
+        writes: write.writes.into(),
         inverse: write.inverse,
         rebase: write.rebase,
         supersedes: write.supersedes,

@@ -1,13 +1,14 @@
 //! One outbound operation: its row, and what an outcome does to it.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{PairId, SEND_WITHIN};
-use crate::{Fields, Outcome, RecordId, Request, System, Timestamp};
+use crate::{Fields, Outcome, Record, RecordId, Request, System, Timestamp};
 
 /// Names one outbound operation, everywhere: in the ledger, in the origin marker, in logs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -40,11 +41,11 @@ pub struct Operation {
     /// The record it writes; for a create, the one it made, once known.
     pub target_id: Option<String>,
     /// The request, as sent and as sent again.
-    pub request: Request,
+    pub request: Arc<Request>,
     /// The idempotency key, derived from the reservation.
     pub key: Option<String>,
     /// Per field what was seen and what is sent.
-    pub writes: Vec<FieldWrite>,
+    pub writes: Arc<[FieldWrite]>,
     /// The inverse id in its body.
     pub inverse: Option<InverseWrite>,
     /// What the target answered for the fields of the contract.
@@ -103,11 +104,8 @@ impl Operation {
                     return false;
                 }
                 self.target_id = Some(record.id.clone());
-                // Only what was in the body: the rest of an answer may be somebody's newer edit.
-                let names = self.writes.iter().flat_map(|write| write.value.keys());
-                let fields = names.filter_map(|name| Some((name.clone(), record.fields.get(name)?.clone()))).collect();
                 // A request that was sent before may be answered from the record as it is now, edits included.
-                self.answered = (self.attempts == 1).then_some(fields);
+                self.answered = (self.attempts == 1).then(|| self.written(record));
                 self.end(OperationState::Committed, None, now);
             }
             _ if known => return false,
@@ -125,6 +123,23 @@ impl Operation {
             Outcome::NotSent { reason, .. } => self.end(OperationState::NotSent, Some(reason.clone()), now),
         }
         true
+    }
+
+    /// What of an outcome concerns the ledger: of the record that was answered, its id and what was in the body.
+    pub fn concerned(&self, outcome: &Outcome) -> Outcome {
+        match outcome {
+            Outcome::Committed { record } => {
+                let (id, version) = (record.id.clone(), record.version.clone());
+                Outcome::Committed { record: Record { id, version, fields: self.written(record) } }
+            }
+            other => other.clone(),
+        }
+    }
+
+    /// What a record holds in the fields of the body. The rest of an answer may be somebody's newer edit.
+    fn written(&self, record: &Record) -> Fields {
+        let names = self.writes.iter().flat_map(|write| write.value.keys());
+        names.filter_map(|name| Some((name.clone(), record.fields.get(name)?.clone()))).collect()
     }
 
     fn end(&mut self, state: OperationState, reason: Option<String>, now: Timestamp) {

@@ -50,7 +50,7 @@ pub struct PairSide {
     /// Which one.
     pub record: RecordId,
     /// The last agreed values, in this system's own representation. A field that is not here had no value.
-    pub base: Fields,
+    pub base: Arc<Fields>,
     /// Whether the record is known to carry the other's id.
     pub inverse_written: bool,
     /// The newest operation on this record.
@@ -78,14 +78,14 @@ impl Pair {
     pub fn born(id: PairId, create: &Operation, target_id: &str, now: Timestamp) -> Self {
         let source = PairSide {
             record: create.source.clone(),
-            base: without_empty(create.values_seen()),
+            base: Arc::new(without_empty(create.values_seen())),
             inverse_written: false,
             newest: None,
             created_by_us: false,
         };
         let target = PairSide {
             record: RecordId::new(&create.target, target_id),
-            base: without_empty(create.values_after()),
+            base: Arc::new(without_empty(create.values_after())),
             inverse_written: create.inverse.is_some(),
             newest: Some(create.id.clone()),
             created_by_us: true,
@@ -108,7 +108,7 @@ impl Pair {
     pub fn found(id: PairId, contract: &str, records: [RecordId; 2], topology: &str, now: Timestamp) -> Self {
         let sides = records.map(|record| PairSide {
             record,
-            base: Fields::new(),
+            base: Arc::default(),
             inverse_written: false,
             newest: None,
             created_by_us: false,
@@ -195,7 +195,8 @@ impl Pair {
 }
 
 /// Takes changes into a base: null removes.
-fn merge(base: &mut Fields, changes: Fields) {
+fn merge(base: &mut Arc<Fields>, changes: Fields) {
+    let base = Arc::make_mut(base);
     for (name, value) in changes {
         if is_empty(&value) {
             base.shift_remove(&name);

@@ -21,9 +21,9 @@ pub struct Create {
     /// The contract.
     pub contract: String,
     /// The request, as it will be sent and sent again.
-    pub request: Request,
+    pub request: Arc<Request>,
     /// Every value in the body.
-    pub writes: Vec<FieldWrite>,
+    pub writes: Arc<[FieldWrite]>,
     /// The inverse id in the body, if the target has a field for it.
     pub inverse: Option<InverseWrite>,
     /// The application's deadline.
@@ -46,9 +46,9 @@ impl Create {
             source: self.source.clone(),
             target: self.target.clone(),
             target_id: None,
-            request: self.request.clone(),
+            request: Arc::clone(&self.request),
             key: Some(Reservation::key(&self.source, &self.target, incarnation)),
-            writes: self.writes.clone(),
+            writes: Arc::clone(&self.writes),
             inverse: self.inverse.clone(),
             answered: None,
             first_sent_at: now,

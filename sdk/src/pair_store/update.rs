@@ -1,5 +1,6 @@
 //! An update, and what agreed without one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -18,9 +19,9 @@ pub struct Update {
     /// The side that is written.
     pub target: System,
     /// The request.
-    pub request: Request,
+    pub request: Arc<Request>,
     /// Per field what was seen and what is sent.
-    pub writes: Vec<FieldWrite>,
+    pub writes: Arc<[FieldWrite]>,
     /// The inverse id in the body.
     pub inverse: Option<InverseWrite>,
     /// What was found to agree without a write, or to be kept as it is; taken into the base in the same transaction.
@@ -49,9 +50,9 @@ impl Update {
             source: pair.other(&self.target).record.clone(),
             target: self.target.clone(),
             target_id: Some(pair.side(&self.target).record.id.clone()),
-            request: self.request.clone(),
+            request: Arc::clone(&self.request),
             key: None,
-            writes: self.writes.clone(),
+            writes: Arc::clone(&self.writes),
             inverse: self.inverse.clone(),
             answered: None,
             first_sent_at: now,

@@ -112,7 +112,7 @@ impl NodeTester {
         );
         pair.fresh = false;
         for (side, base) in pair.sides.iter_mut().zip([&crm, &erp]) {
-            side.base = base.clone();
+            side.base = Arc::new(base.clone());
             side.inverse_written = true;
         }
         let mut state = self.store.saved();
@@ -170,7 +170,7 @@ impl NodeTester {
             source: RecordId::new(self.crm.system(), crm_id),
             target: self.erp.system().clone(),
             contract: self.ports.contract.name().to_owned(),
-            request: self.erp.render(&value).map_err(StoreError)?,
+            request: self.erp.render(&value).map_err(StoreError)?.into(),
             writes: fields
                 .iter()
                 .map(|(name, value)| FieldWrite {

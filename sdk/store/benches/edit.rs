@@ -72,8 +72,9 @@ impl Worker for Sync {
         let update = Update {
             pair: pair.id,
             target: erp.clone(),
-            request: Request { method: "PATCH".into(), path: "/customers/9".into(), body: r#"{"phone":"1"}"#.into() },
-            writes: writes(&hint.correlation_id),
+            request: Request { method: "PATCH".into(), path: "/customers/9".into(), body: r#"{"phone":"1"}"#.into() }
+                .into(),
+            writes: writes(&hint.correlation_id).into(),
             inverse: None,
             rebase: Vec::new(),
             supersedes: None,
@@ -116,8 +117,8 @@ async fn pair_up(pairs: &Arc<dyn PairStore>, id: u64) {
         source: RecordId::new(&System::new("crm"), id.to_string()),
         target: System::new("erp"),
         contract: "contact".into(),
-        request: Request { method: "POST".into(), path: "/customers".into(), body: "{}".into() },
-        writes: writes("before"),
+        request: Request { method: "POST".into(), path: "/customers".into(), body: "{}".into() }.into(),
+        writes: writes("before").into(),
         inverse: None,
         deadline: Duration::from_secs(10),
         request_life: Duration::from_secs(60),

@@ -18,7 +18,8 @@ struct Held {
     /// Counts what was put in by the writer, so that a reader notices it.
     commits: u64,
     pairs: unsync::Cache<PairId, Arc<Pair>, Bytes>,
-    operations: unsync::Cache<OperationId, Arc<Operation>, Bytes>,
+    /// Creates that are not mapped yet. An update is found by its pair.
+    creates: unsync::Cache<OperationId, Arc<Operation>, Bytes>,
     /// What stands in the mapping for records. A first pair never changes: pairs are numbered in the order they are
     /// made, and stay.
     records: unsync::Cache<RecordId, Place>,
@@ -61,7 +62,7 @@ impl Cache {
         Self(Arc::new(Mutex::new(Held {
             commits: 0,
             pairs: unsync::Cache::with_weighter(pairs, bytes / 4 * 3, Bytes),
-            operations: unsync::Cache::with_weighter(pairs / 4, bytes / 4, Bytes),
+            creates: unsync::Cache::with_weighter(pairs / 4, bytes / 4, Bytes),
             records: unsync::Cache::new(pairs * 2),
         })))
     }
@@ -84,8 +85,8 @@ impl Cache {
         }
     }
 
-    pub(crate) fn operation(&self, id: &OperationId) -> Option<Arc<Operation>> {
-        self.held().operations.get(id).cloned()
+    pub(crate) fn create(&self, id: &OperationId) -> Option<Arc<Operation>> {
+        self.held().creates.get(id).cloned()
     }
 
     /// To be taken before a read whose answer is to be kept.
@@ -118,7 +119,11 @@ impl Cache {
             held.pairs.insert(pair.id, pair);
         }
         for operation in changed.operations {
-            held.operations.insert(operation.id.clone(), operation);
+            if operation.pair.is_none() {
+                held.creates.insert(operation.id.clone(), operation);
+            } else {
+                held.creates.remove(&operation.id);
+            }
         }
         for record in changed.reserved {
             held.records.remove(&record);
@@ -133,7 +138,7 @@ impl Cache {
         let mut held = self.held();
         held.commits += 1;
         held.pairs.clear();
-        held.operations.clear();
+        held.creates.clear();
         held.records.clear();
     }
 }

@@ -61,8 +61,10 @@ impl PairStore for SqlitePairs {
     }
 
     async fn settle(&self, intent: &Intent, outcome: &Outcome) -> Result<Settled, StoreError> {
-        let operation = intent.operation().id.clone();
-        self.writer.ask(settle::Settle { operation, outcome: outcome.clone() }).await?
+        let operation = intent.operation();
+        let outcome = operation.concerned(outcome);
+        let settle = settle::Settle { operation: operation.id.clone(), pair: operation.pair, outcome };
+        self.writer.ask(settle).await?
     }
 
     async fn resend(&self, operation: &OperationId, attempts: u32) -> Result<Resend, StoreError> {

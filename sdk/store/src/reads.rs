@@ -163,7 +163,7 @@ impl Reads {
     }
 
     async fn operation(&self, id: &OperationId) -> Result<Option<Operation>, Failure> {
-        if let Some(operation) = self.cache.operation(id) {
+        if let Some(operation) = self.cache.create(id) {
             return Ok(Some(Arc::unwrap_or_clone(operation)));
         }
         let row = sqlx::query(OPERATION).bind(id.0.as_str()).fetch_optional(&self.pool).await?;

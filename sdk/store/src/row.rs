@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pairline_sdk::{
-    Case, CaseId, CaseKind, FieldWrite, Fields, InverseWrite, NoteKind, Operation, OperationId, OperationKind,
-    OperationState, Pair, PairId, PairSide, PairState, Provenance, RecordId, Request, Reservation, Revision, System,
-    Timestamp,
+    Case, CaseId, CaseKind, FieldWrite, InverseWrite, NoteKind, Operation, OperationId, OperationKind, OperationState,
+    Pair, PairId, PairSide, PairState, Provenance, RecordId, Request, Reservation, Revision, System, Timestamp,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -132,7 +131,7 @@ impl<'r, R: Columns> Reader<'r, R> {
         let target_id = self.get()?;
         let request = Request { method: self.get()?, path: self.get()?, body: self.get()? };
         let key = self.get()?;
-        let writes: Vec<FieldWrite> = self.json()?;
+        let writes: Arc<[FieldWrite]> = self.json()?;
         let (field, inverse): (Option<String>, Option<String>) = (self.get()?, self.get()?);
         Ok(Operation {
             id,
@@ -143,7 +142,7 @@ impl<'r, R: Columns> Reader<'r, R> {
             source,
             target,
             target_id,
-            request,
+            request: request.into(),
             key,
             writes,
             inverse: field.zip(inverse).map(|(field, id)| InverseWrite { field, id }),
@@ -163,7 +162,7 @@ impl<'r, R: Columns> Reader<'r, R> {
     fn side(&mut self) -> Result<PairSide, Failure> {
         Ok(PairSide {
             record: self.record()?,
-            base: self.json::<Fields>()?,
+            base: Arc::new(self.json()?),
             inverse_written: self.get()?,
             newest: self.get::<Option<String>>()?.map(OperationId),
             created_by_us: self.get()?,

@@ -121,11 +121,14 @@ impl<'t> Work<'t> {
         ids.into_iter().filter_map(|id| self.pair(id).transpose()).collect()
     }
 
-    pub(crate) fn operation(&self, id: &OperationId) -> Result<Option<Arc<Operation>>, Failure> {
+    /// An operation; of an update the pair is known, which holds it for as long as it is open.
+    pub(crate) fn operation(&self, id: &OperationId, pair: Option<PairId>) -> Result<Option<Arc<Operation>>, Failure> {
         if let Some(operation) = self.operations.get(id) {
             return Ok(Some(Arc::clone(operation)));
         }
-        match self.cache.operation(id) {
+        let pair = pair.map(|pair| self.pair(pair)).transpose()?.flatten();
+        let open = pair.and_then(|pair| pair.open.clone()).filter(|open| open.id == *id);
+        match open.or_else(|| self.cache.create(id)) {
             Some(operation) => Ok(Some(operation)),
             None => sql::one(self.connection, OPERATION, [&id.0], |row| row.operation().map(Arc::new)),
         }

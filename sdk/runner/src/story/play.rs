@@ -242,7 +242,8 @@ impl<'a> Stage<'a> {
                             .get(side.record.system.as_str())
                             .and_then(Value::as_object)
                             .cloned()
-                            .unwrap_or_default();
+                            .unwrap_or_default()
+                            .into();
                     }
                 }
                 ("gone", Value::String(gone)) => {

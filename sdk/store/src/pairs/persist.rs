@@ -12,7 +12,7 @@ impl Command for Persist {
     type Answer = Persisted;
 
     fn run(&self, work: &mut Work<'_>) -> Result<Persisted, Failure> {
-        let Some(create) = work.operation(&self.0)? else { return Ok(Persisted::Nothing) };
+        let Some(create) = work.operation(&self.0, None)? else { return Ok(Persisted::Nothing) };
         let (OperationKind::Create, OperationState::Committed, Some(made)) =
             (create.kind, create.state, create.target_record())
         else {

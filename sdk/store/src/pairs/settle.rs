@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pairline_sdk::{
-    Intent, OperationId, OperationKind, OperationState, Outcome, RecordId, Resend, Settled, StoreError,
+    Intent, OperationId, OperationKind, OperationState, Outcome, PairId, RecordId, Resend, Settled, StoreError,
 };
 
 use crate::failure::Failure;
@@ -12,6 +12,8 @@ use crate::writer::Command;
 
 pub(super) struct Settle {
     pub(super) operation: OperationId,
+    /// Of an update.
+    pub(super) pair: Option<PairId>,
     pub(super) outcome: Outcome,
 }
 
@@ -19,7 +21,7 @@ impl Command for Settle {
     type Answer = Result<Settled, StoreError>;
 
     fn run(&self, work: &mut Work<'_>) -> Result<Self::Answer, Failure> {
-        let Some(mut operation) = work.operation(&self.operation)? else {
+        let Some(mut operation) = work.operation(&self.operation, self.pair)? else {
             return Ok(Err(StoreError(format!("operation {} is not in the ledger", self.operation))));
         };
         if let (Some(known), Outcome::Committed { record }) = (&operation.target_id, &self.outcome)
@@ -53,7 +55,7 @@ impl Command for SendAgain {
     type Answer = Resend;
 
     fn run(&self, work: &mut Work<'_>) -> Result<Resend, Failure> {
-        let Some(mut operation) = work.operation(&self.operation)? else { return Ok(Resend::Moved) };
+        let Some(mut operation) = work.operation(&self.operation, None)? else { return Ok(Resend::Moved) };
         // What has a pair is settled by its pair.
         if operation.pair.is_some() {
             return Ok(Resend::Moved);
