@@ -1,7 +1,6 @@
 //! Remote systems over HTTP, as their descriptions say.
 
 pub mod description;
-mod document;
 pub mod environment;
 pub mod http;
 pub mod json;

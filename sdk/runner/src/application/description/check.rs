@@ -1,0 +1,279 @@
+//! From what is written to what is meant: every value is looked at, and a finding stops nothing.
+
+use std::time::Duration;
+
+use axum::http::{HeaderName, HeaderValue, Method};
+use pairline_sdk::{CapabilityClass, Profile, System};
+
+use super::document::{
+    ApplicationDocument, EchoDocument, LimitsDocument, OperationEchoDocument, RecordDocument, RefusalsDocument,
+};
+use super::duration::duration;
+use super::{Description, Limits, code};
+use crate::application::environment::Environment;
+use crate::application::pointer::Pointer;
+use crate::application::record_shape::RecordShape;
+use crate::application::refusals::{Duplicate, Refusals};
+use crate::application::template::Template;
+use crate::finding::Finding;
+use crate::yaml::Tree;
+
+/// The JSON reader gives up at 128 levels, whatever a description says.
+const DEEPEST: usize = 100;
+
+/// Turns what is written into what is meant, and notes everything that means nothing.
+pub(super) struct Check<'a> {
+    tree: &'a Tree,
+    environment: &'a Environment,
+    findings: Vec<Finding>,
+}
+
+/// How our own writes are known again.
+#[derive(Default)]
+pub(super) struct Echo {
+    /// The header that carries our operation id.
+    marker: Option<(HeaderName, Template)>,
+    /// Our marker as it comes back in an event.
+    pub(super) operation: Option<(Pointer, Template)>,
+    /// What all must be in an event for the actor to be us.
+    pub(super) actor: Vec<(Pointer, String)>,
+}
+
+impl<'a> Check<'a> {
+    /// Adds to the findings that there are already.
+    pub(super) fn new(tree: &'a Tree, environment: &'a Environment, findings: Vec<Finding>) -> Self {
+        Self { tree, environment, findings }
+    }
+
+    /// The description, and every finding.
+    pub(super) fn description(mut self, document: ApplicationDocument) -> (Description, Vec<Finding>) {
+        let description = self.whole(document);
+        (description, self.findings)
+    }
+}
+
+impl Check<'_> {
+    pub(super) fn note(&mut self, path: &[&str], message: impl Into<String>) {
+        self.findings.push(self.tree.error(code::WRONG_DESCRIPTION, path, message));
+    }
+
+    pub(super) fn warn(&mut self, path: &[&str], message: &str) {
+        self.findings.push(self.tree.key_warning(code::WRONG_DESCRIPTION, path, message));
+    }
+
+    pub(super) fn ok<T: Default>(&mut self, path: &[&str], result: Result<T, String>) -> T {
+        result.unwrap_or_else(|message| {
+            self.note(path, message);
+            T::default()
+        })
+    }
+
+    pub(super) fn expanded(&mut self, path: &[&str], text: &str) -> String {
+        self.environment.expand(text).unwrap_or_else(|message| {
+            let message = format!("{message}; `{}` needs it", path.join("."));
+            self.findings.push(self.tree.error(code::MISSING_VARIABLE, path, message));
+            String::new()
+        })
+    }
+
+    pub(super) fn pointer(&mut self, path: &[&str], text: &str) -> Pointer {
+        self.ok(path, Pointer::parse(text))
+    }
+
+    pub(super) fn optional_pointer(&mut self, path: &[&str], text: Option<&String>) -> Option<Pointer> {
+        text.map(|text| self.pointer(path, text))
+    }
+
+    pub(super) fn duration(&mut self, path: &[&str], text: &str) -> Duration {
+        self.ok(path, duration(text))
+    }
+
+    pub(super) fn method(&mut self, path: &[&str], text: &str) -> Method {
+        match text {
+            "GET" => Method::GET,
+            "POST" => Method::POST,
+            "PUT" => Method::PUT,
+            "PATCH" => Method::PATCH,
+            other => {
+                self.note(path, format!("expected GET, POST, PUT or PATCH, found `{other}`"));
+                Method::GET
+            }
+        }
+    }
+
+    pub(super) fn header(&mut self, path: &[&str], text: &str) -> HeaderName {
+        text.parse().unwrap_or_else(|_| {
+            self.note(path, format!("expected the name of a header, found `{text}`"));
+            HeaderName::from_static("x-unknown")
+        })
+    }
+
+    pub(super) fn template(&mut self, path: &[&str], text: &str, known: &[&str]) -> Template {
+        Template::parse(text, known).unwrap_or_else(|message| {
+            self.note(path, message);
+            Template::parse("", &[]).expect("an empty text has no places")
+        })
+    }
+
+    pub(super) fn url_path(&mut self, path: &[&str], text: &str, known: &[&str]) -> Template {
+        if !text.starts_with('/') {
+            self.note(path, format!("expected a path that begins with `/`, found `{text}`"));
+        }
+        self.template(path, text, known)
+    }
+
+    fn whole(&mut self, document: ApplicationDocument) -> Description {
+        let name = &document.application;
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if name.is_empty() || !name.chars().all(plain) {
+            self.note(&["application"], format!("expected a name of small letters, digits and `-`, found `{name}`"));
+        }
+        let base_url = self.base_url(&document.base_url);
+        let bearer = self.expanded(&["auth", "bearer"], &document.auth.bearer);
+        if HeaderValue::try_from(&bearer).is_err() {
+            self.note(&["auth", "bearer"], "expected text that can be sent in a header");
+        }
+        let (class, index_lag, key_header) = self.capabilities(&document);
+        let profile = Profile {
+            system: System::new(name),
+            class,
+            deadline: self.duration(&["capabilities", "deadline"], &document.capabilities.deadline),
+            request_life: self.duration(&["capabilities", "request_life"], &document.capabilities.request_life),
+            index_lag,
+        };
+        let limits = self.limits(&document.limits);
+        let mut echo = self.echo(&document.echo);
+        Description {
+            profile,
+            base_url,
+            bearer: bearer.into(),
+            key_header,
+            record: self.record(&document.record),
+            operations: self.operations(&document.operations),
+            refusals: self.refusals(&document.refusals),
+            marker: echo.marker.take(),
+            webhook: document.webhook.as_ref().map(|webhook| self.webhook(webhook, name, echo)),
+            limits,
+            about: document.about,
+        }
+    }
+
+    fn base_url(&mut self, text: &str) -> String {
+        let url = self.expanded(&["base_url"], text);
+        let url = url.trim_end_matches('/').to_owned();
+        let proper = reqwest::Url::parse(&url).is_ok_and(|url| {
+            matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none()
+        });
+        if !proper && !url.is_empty() {
+            self.note(&["base_url"], "expected an http or https URL without a query");
+        }
+        url
+    }
+
+    fn capabilities(&mut self, document: &ApplicationDocument) -> (CapabilityClass, Duration, Option<HeaderName>) {
+        let written = &document.capabilities;
+        let lag =
+            written.find.as_ref().map(|find| self.duration(&["capabilities", "find", "index_lag"], &find.index_lag));
+        if lag.is_some() && document.operations.find.is_none() {
+            self.note(&["capabilities", "find"], "expected an operation `find` for this capability, found none");
+        }
+        let key = written.idempotency_key.as_ref().map(|key| {
+            let at = |last| ["capabilities", "idempotency_key", last];
+            let ttl = self.duration(&at("ttl"), &key.ttl);
+            let margin = self.duration(&at("margin"), &key.margin);
+            if margin >= ttl {
+                self.note(&at("margin"), "expected a margin shorter than the key's life");
+            }
+            (ttl, margin, self.header(&at("header"), &key.header))
+        });
+        let class = match (&written.unique_field, &key, lag) {
+            (Some(_), ..) => CapabilityClass::A,
+            (None, Some((ttl, margin, _)), _) => CapabilityClass::B { ttl: *ttl, margin: *margin },
+            (None, None, Some(_)) => CapabilityClass::C,
+            (None, None, None) => CapabilityClass::D,
+        };
+        (class, lag.unwrap_or_default(), key.map(|(_, _, header)| header))
+    }
+
+    fn limits(&mut self, written: &LimitsDocument) -> Limits {
+        let usual = Limits::default();
+        let limits = Limits {
+            in_flight: written.in_flight.unwrap_or(usual.in_flight),
+            response_bytes: written.response_bytes.unwrap_or(usual.response_bytes),
+            body_bytes: written.body_bytes.unwrap_or(usual.body_bytes),
+            depth: written.depth.unwrap_or(usual.depth).min(DEEPEST),
+        };
+        for (name, value) in [("in_flight", limits.in_flight), ("depth", limits.depth)] {
+            if value == 0 {
+                self.note(&["limits", name], "expected at least 1, found 0");
+            }
+        }
+        limits
+    }
+
+    fn record(&mut self, written: &RecordDocument) -> RecordShape {
+        let at = |last| ["record", last];
+        let modified = written.modified.iter().map(|text| self.pointer(&at("modified"), text)).collect();
+        RecordShape {
+            id: self.pointer(&at("id"), &written.id),
+            version: self.optional_pointer(&at("version"), written.version.as_ref()),
+            modified,
+            fields: self.pointer(&at("fields"), &written.fields),
+            leave_out: written.leave_out.iter().cloned().collect(),
+            whole: written.whole,
+            gone: written
+                .gone
+                .as_ref()
+                .map(|gone| (self.pointer(&["record", "gone", "at"], &gone.at), gone.is.clone())),
+            error: self.optional_pointer(&at("error"), written.error.as_ref()),
+        }
+    }
+
+    fn refusals(&mut self, written: &RefusalsDocument) -> Refusals {
+        let duplicate = written.duplicate.as_ref().map(|duplicate| {
+            let at = |last| ["refusals", "duplicate", last];
+            let (before, behind) = duplicate.says.split_once("{id}").unwrap_or_default();
+            if before.is_empty() {
+                self.note(&at("says"), "expected a text with `{id}` behind a few words that announce it");
+            }
+            Duplicate {
+                status: duplicate.status,
+                at: self.optional_pointer(&at("at"), duplicate.at.as_ref()),
+                before: before.to_owned(),
+                behind: behind.to_owned(),
+            }
+        });
+        let code = self.optional_pointer(&["refusals", "code"], written.code.as_ref());
+        Refusals { gone: written.gone.clone(), duplicate, code }
+    }
+
+    fn echo(&mut self, written: &EchoDocument) -> Echo {
+        let mut echo = Echo::default();
+        if let Some(operation) = &written.operation {
+            let (header, template) = self.marker(operation);
+            let event = self.optional_pointer(&["echo", "operation", "event"], operation.event.as_ref());
+            echo.operation = event.map(|event| (event, template.clone()));
+            echo.marker = Some((header, template));
+        }
+        for (index, part) in written.actor.iter().enumerate() {
+            let index = index.to_string();
+            let at = |last| ["echo", "actor", &index, last];
+            let is = self.expanded(&at("is"), &part.is);
+            echo.actor.push((self.pointer(&at("event"), &part.event), is));
+        }
+        echo
+    }
+
+    fn marker(&mut self, written: &OperationEchoDocument) -> (HeaderName, Template) {
+        let at = |last| ["echo", "operation", last];
+        let value = self.expanded(&at("value"), &written.value);
+        if !written.value.contains("{operation}") {
+            self.note(&at("value"), "expected `{operation}` in it, so that every write has its own");
+        }
+        if HeaderValue::try_from(&value).is_err() {
+            self.note(&at("value"), "expected text that can be sent in a header");
+        }
+        let header = self.header(&at("header"), &written.header);
+        (header, self.template(&at("value"), &value, &["operation"]))
+    }
+}

@@ -1,0 +1,179 @@
+//! How a system is called, and how its description says so.
+
+use std::time::Duration;
+
+use axum::http::Method;
+use serde_json::{Map, Value};
+
+use super::check::Check;
+use super::document::{
+    ChangedDocument, FindDocument, ListDocument, OperationsDocument, OrderDocument, SinceDocument, WriteDocument,
+};
+use crate::application::listing::Order;
+use crate::application::pointer::Pointer;
+use crate::application::template::{BodyTemplate, Template};
+
+/// How a system is called.
+#[derive(Clone, Debug)]
+pub struct Operations {
+    /// Reads one record.
+    pub read: (Method, Template),
+    /// Makes a record.
+    pub create: WriteCall,
+    /// Changes some fields of a record.
+    pub update: WriteCall,
+    /// Finds records by the value of a field.
+    pub find: Option<Find>,
+    /// Lists what changed.
+    pub changed: Option<Changed>,
+}
+
+/// A call that writes.
+#[derive(Clone, Debug)]
+pub struct WriteCall {
+    /// The HTTP method.
+    pub method: Method,
+    /// The path.
+    pub path: Template,
+    /// What every body holds.
+    pub body: Map<String, Value>,
+    /// Where in the body the fields go.
+    pub fields: Pointer,
+}
+
+/// A call that lists records.
+#[derive(Clone, Debug)]
+pub struct List {
+    /// The HTTP method.
+    pub method: Method,
+    /// The path.
+    pub path: Template,
+    /// The query; a pair whose place has no value is left out.
+    pub query: Vec<(Template, Template)>,
+    /// The body.
+    pub body: Option<BodyTemplate>,
+    /// Where the answer holds the records.
+    pub records: Pointer,
+    /// Where it holds the token for the next page.
+    pub next: Option<Pointer>,
+}
+
+/// How records are found.
+#[derive(Clone, Debug)]
+pub struct Find {
+    /// The fields the system can be asked for; none: any.
+    pub fields: Option<Vec<String>>,
+    /// Asks for one of them.
+    pub list: List,
+    /// Reads everything, to look for any other.
+    pub otherwise: Option<List>,
+}
+
+/// How changes are listed.
+#[derive(Clone, Debug)]
+pub struct Changed {
+    /// In which order.
+    pub order: Order,
+    /// How an instant is written.
+    pub since: Since,
+    /// How far a pass reaches back behind what was seen.
+    pub overlap: Duration,
+    /// Asks for what changed since.
+    pub list: List,
+    /// Asks for one stamp by id, from this id on.
+    pub ties: Option<(String, List)>,
+}
+
+/// How an instant is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Since {
+    /// Milliseconds since 1970.
+    Milliseconds,
+    /// RFC 3339.
+    Rfc3339,
+}
+
+impl Check<'_> {
+    pub(super) fn operations(&mut self, written: &OperationsDocument) -> Operations {
+        let at = |last| ["operations", "read", last];
+        Operations {
+            read: (
+                self.method(&at("method"), &written.read.method),
+                self.url_path(&at("path"), &written.read.path, &["id"]),
+            ),
+            create: self.write("create", &written.create, &[]),
+            update: self.write("update", &written.update, &["id"]),
+            find: written.find.as_ref().map(|find| self.find(find)),
+            changed: written.changed.as_ref().map(|changed| self.changed(changed)),
+        }
+    }
+
+    fn write(&mut self, name: &str, written: &WriteDocument, known: &[&str]) -> WriteCall {
+        let at = |last| ["operations", name, last];
+        let call = WriteCall {
+            method: self.method(&at("method"), &written.method),
+            path: self.url_path(&at("path"), &written.path, known),
+            body: written.body.clone(),
+            fields: self.pointer(&at("fields"), &written.fields),
+        };
+        if call.fields.object(&mut Value::Object(call.body.clone())).is_none() {
+            self.note(&at("fields"), "expected a place for the fields, found a value of the body there");
+        }
+        call
+    }
+
+    fn list(&mut self, path: &[&str], written: &ListDocument, known: &[&str]) -> List {
+        let at = |last| [path, &[last]].concat();
+        let query = written.query.iter().map(|(key, value)| {
+            let place = [path, &["query", key]].concat();
+            let text = match value {
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            (self.template(&place, key, known), self.template(&place, &text, known))
+        });
+        let query = query.collect();
+        let body = written.body.as_ref().map(|body| BodyTemplate::parse(body, known)).transpose();
+        List {
+            method: self.method(&at("method"), &written.method),
+            path: self.url_path(&at("path"), &written.path, known),
+            query,
+            body: self.ok(&at("body"), body),
+            records: self.pointer(&at("records"), &written.records),
+            next: self.optional_pointer(&at("next"), written.next.as_ref()),
+        }
+    }
+
+    fn find(&mut self, written: &FindDocument) -> Find {
+        let at = |last| ["operations", "find", last];
+        let list = self.list(&at("list"), &written.list, &["field", "value", "page"]);
+        let otherwise = written.otherwise.as_ref();
+        let otherwise = otherwise.map(|list| self.list(&at("otherwise"), list, &["page"]));
+        Find { fields: written.fields.clone(), list, otherwise }
+    }
+
+    fn changed(&mut self, written: &ChangedDocument) -> Changed {
+        let at = |last| ["operations", "changed", last];
+        let order = match written.order {
+            OrderDocument::Time => Order::Time,
+            OrderDocument::Id => Order::Id,
+        };
+        let ties = written.ties.as_ref().map(|ties| {
+            let path = ["operations", "changed", "ties", "list"];
+            (ties.first.clone(), self.list(&path, &ties.list, &["since", "last"]))
+        });
+        if order == Order::Time && ties.is_none() {
+            self.note(&at("order"), "expected `ties` for a listing by time: many records may have one stamp");
+        }
+        let known: &[&str] = if order == Order::Id { &["since", "page"] } else { &["since"] };
+        let since = match written.since {
+            SinceDocument::Milliseconds => Since::Milliseconds,
+            SinceDocument::Rfc3339 => Since::Rfc3339,
+        };
+        let list = self.list(&at("list"), &written.list, known);
+        if list.next.is_none() {
+            self.note(&at("list"), "expected `next`: where an answer says that there is more");
+        }
+        Changed { order, since, overlap: self.duration(&at("overlap"), &written.overlap), list, ties }
+    }
+}
