@@ -3,6 +3,8 @@
 //! It starts without a rate, because nobody knows the right one. A 429 pauses the whole application for as long as it
 //! says, and then the rate goes on below what was too fast; it grows again until the limit was nowhere to be seen.
 
+mod permit;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,20 +12,13 @@ use std::time::Duration;
 use pairline_sdk::{Clock, Random, ReadError, Timestamp};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use permit::OUTAGE_FIRST;
+pub use permit::Permit;
+
 /// Whoever asks waits this long in place; for longer, something else is done meanwhile.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The first pause after a system was not to be reached; it doubles.
-const OUTAGE_FIRST: Duration = Duration::from_millis(100);
-/// The longest pause after a system was not to be reached: a probe costs little.
-const OUTAGE_LONGEST: Duration = Duration::from_secs(2);
-/// The pause after a 429 that names none; it doubles with each one that follows.
-const THROTTLED_FIRST: Duration = Duration::from_millis(500);
-/// The longest pause after a 429 that names none.
-const THROTTLED_LONGEST: Duration = Duration::from_secs(30);
 /// The longest pause a system can ask for.
 const PAUSE_LONGEST: Duration = Duration::from_secs(3600);
-/// The pause after credentials were refused: a person has to do something.
-const DENIED: Duration = Duration::from_secs(30);
 /// The share of the rate that is left after a 429.
 const DECREASE: f64 = 0.7;
 /// The share of the rate it grows by in a second.
@@ -80,15 +75,6 @@ struct Rate {
     /// When it was last lowered: calls that started earlier cannot know.
     lowered: Timestamp,
 }
-
-/// One call under way.
-pub struct Permit<'a> {
-    limiter: &'a Limiter,
-    started: Timestamp,
-    probe: bool,
-    _slot: SemaphorePermit<'a>,
-}
-
 impl Limiter {
     /// At most this many calls at once.
     pub fn new(in_flight: usize, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
@@ -291,98 +277,11 @@ fn wait(reason: &str, after: Duration) -> ReadError {
     ReadError::Wait { reason: reason.to_owned(), after: after.max(Duration::from_millis(10)) }
 }
 
-impl Permit<'_> {
-    /// The system answered, and it was neither 429 nor a refusal of our credentials.
-    pub fn answered(self) {
-        let mut state = self.limiter.state();
-        state.outages = 0;
-        state.throttles = 0;
-        let Some(rate) = &mut state.rate else { return };
-        let since = self.started.since(rate.changed);
-        if since >= Duration::from_millis(200) {
-            rate.now += rate.too_fast * INCREASE * since.as_secs_f64().min(1.0);
-            rate.changed = self.started;
-        }
-        if rate.now > rate.too_fast * FORGET_ABOVE {
-            state.rate = None;
-        }
-    }
-
-    /// The system answered 429. Answers how long all calls wait now.
-    pub fn throttled(self, after: Option<Duration>) -> Duration {
-        let limiter = self.limiter;
-        limiter.throttled.fetch_add(1, Ordering::Relaxed);
-        let now = limiter.clock.now();
-        let mut state = limiter.state();
-        state.outages = 0;
-        let known = state.rate;
-        if known.is_none_or(|rate| self.started > rate.lowered) {
-            let part = f64::from(u32::try_from(now.as_millis().rem_euclid(1000)).unwrap_or(0)) / 1000.0;
-            let observed = f64::from(state.calls) + f64::from(state.calls_before) * (1.0 - part);
-            let too_fast = known.map_or(observed, |rate| rate.now).max(SLOWEST);
-            #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are far below 2^53")]
-            let next = now.as_millis() as f64;
-            let slower = (too_fast * DECREASE).max(SLOWEST);
-            state.rate = Some(Rate { now: slower, too_fast, next, changed: now, lowered: now });
-            state.credits = 0;
-        }
-        let after = after.unwrap_or_else(|| {
-            let pause = doubled(THROTTLED_FIRST, state.throttles, THROTTLED_LONGEST);
-            state.throttles = state.throttles.saturating_add(1);
-            limiter.jittered(pause)
-        });
-        drop(state);
-        limiter.pause(after, "the application asked us to wait (429)");
-        after.min(PAUSE_LONGEST)
-    }
-
-    /// The system was not to be reached. Answers how long all calls wait now.
-    pub fn unreachable(self) -> Duration {
-        let limiter = self.limiter;
-        let mut state = limiter.state();
-        let after = limiter.jittered(doubled(OUTAGE_FIRST, state.outages, OUTAGE_LONGEST));
-        // Calls that were under way together are one outage.
-        if self.probe || state.outages == 0 {
-            state.outages = state.outages.saturating_add(1);
-        }
-        drop(state);
-        limiter.pause(after, "the application is not to be reached");
-        after
-    }
-
-    /// The system refused our credentials. Answers how long all calls wait now.
-    pub fn denied(self) -> Duration {
-        self.limiter.pause(DENIED, "the application refuses our credentials");
-        DENIED
-    }
-
-    /// Nobody knows what the system did.
-    pub fn lost(self) {}
-}
-
-impl Drop for Permit<'_> {
-    fn drop(&mut self) {
-        if self.probe {
-            self.limiter.state().probing = false;
-        }
-    }
-}
-
-impl Limiter {
-    fn jittered(&self, pause: Duration) -> Duration {
-        let millis = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-        pause + Duration::from_millis(self.random.below(millis / 4 + 1))
-    }
-}
-
-fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {
-    first.saturating_mul(1_u32.checked_shl(times.min(16)).unwrap_or(u32::MAX)).min(longest)
-}
-
 #[cfg(test)]
 mod tests {
     use pairline_sdk::testing::{TestClock, TestRandom};
 
+    use super::permit::OUTAGE_LONGEST;
     use super::*;
 
     fn limiter(in_flight: usize) -> (Arc<Limiter>, Arc<TestClock>) {
