@@ -4,6 +4,7 @@
 //! says, and then the rate goes on below what was too fast; it grows again until the limit was nowhere to be seen.
 
 mod permit;
+mod rate;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,19 +15,12 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use permit::OUTAGE_FIRST;
 pub use permit::Permit;
+use rate::{Begun, Rate};
 
 /// Whoever asks waits this long in place; for longer, something else is done meanwhile.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The longest pause a system can ask for.
 const PAUSE_LONGEST: Duration = Duration::from_secs(3600);
-/// The share of the rate that is left after a 429.
-const DECREASE: f64 = 0.7;
-/// The share of the rate it grows by in a second.
-const INCREASE: f64 = 0.25;
-/// Calls a second below which the rate does not go; a system that bears less says so by its pauses.
-const SLOWEST: f64 = 10.0;
-/// How many times the rate that was too fast it grows to before there is no rate any more.
-const FORGET_ABOVE: f64 = 2.0;
 /// A call that was admitted and not made within this time gives its place back.
 const CREDIT_LIFE: Duration = Duration::from_secs(3);
 /// How soon to look again whether the probe has come back.
@@ -53,28 +47,12 @@ struct State {
     /// How often in a row there was a 429 without a time.
     throttles: u32,
     rate: Option<Rate>,
-    /// Calls in the running second and in the one before.
-    second: i64,
-    calls: u32,
-    calls_before: u32,
+    begun: Begun,
     /// Places in the rate that were given out by `admit` and not used yet.
     credits: u32,
     credits_until: Timestamp,
 }
 
-#[derive(Clone, Copy)]
-struct Rate {
-    /// Calls a second.
-    now: f64,
-    /// What was too fast.
-    too_fast: f64,
-    /// When the next call may start, in milliseconds since 1970.
-    next: f64,
-    /// When it was last changed.
-    changed: Timestamp,
-    /// When it was last lowered: calls that started earlier cannot know.
-    lowered: Timestamp,
-}
 impl Limiter {
     /// At most this many calls at once.
     pub fn new(in_flight: usize, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
@@ -147,7 +125,7 @@ impl Limiter {
 
     /// Calls a second, when there is a limit.
     pub fn rate(&self) -> Option<f64> {
-        self.state().rate.map(|rate| rate.now)
+        self.state().rate.as_ref().map(Rate::calls_per_second)
     }
 
     /// How often somebody had to wait.
@@ -232,32 +210,23 @@ impl Limiter {
             state.probing = true;
             probe = true;
         }
-        if now.as_millis() / 1000 != state.second {
-            let next = now.as_millis() / 1000;
-            state.calls_before = if next == state.second + 1 { state.calls } else { 0 };
-            state.calls = 0;
-            state.second = next;
-        }
-        let credited = admitted && state.credits > 0 && now <= state.credits_until;
-        if credited {
+        state.begun.turn_to(now);
+        if admitted && state.credits > 0 && now <= state.credits_until {
             state.credits -= 1;
         } else if let Some(rate) = &mut state.rate {
-            #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are far below 2^53")]
-            let at = rate.next.max(now.as_millis() as f64);
-            #[expect(clippy::cast_possible_truncation, reason = "an instant near now")]
-            let at_millis = Timestamp::from_millis(at as i64);
-            if at_millis > until {
-                let after = at_millis.since(now);
-                state.probing &= !probe;
-                return Err(wait("the application asked for fewer calls", after));
-            }
-            rate.next = at + 1000.0 / rate.now;
-            if at_millis > now && !probe {
-                state.calls += 1;
-                return Ok(Start::Reserved(at_millis));
+            match rate.take(now, until) {
+                Ok(at) if at > now && !probe => {
+                    state.begun.add_one();
+                    return Ok(Start::Reserved(at));
+                }
+                Ok(_) => {}
+                Err(at) => {
+                    state.probing &= !probe;
+                    return Err(wait("the application asked for fewer calls", at.since(now)));
+                }
             }
         }
-        state.calls += 1;
+        state.begun.add_one();
         Ok(Start::Now { probe })
     }
 

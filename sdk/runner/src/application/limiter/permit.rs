@@ -3,10 +3,11 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use pairline_sdk::Timestamp;
+use pairline_sdk::{Random, Timestamp};
 use tokio::sync::SemaphorePermit;
 
-use super::{DECREASE, FORGET_ABOVE, INCREASE, Limiter, PAUSE_LONGEST, Rate, SLOWEST};
+use super::rate::Rate;
+use super::{Limiter, PAUSE_LONGEST};
 
 /// The first pause after a system was not to be reached; it doubles.
 pub(super) const OUTAGE_FIRST: Duration = Duration::from_millis(100);
@@ -33,15 +34,7 @@ impl Permit<'_> {
         let mut state = self.limiter.state();
         state.outages = 0;
         state.throttles = 0;
-        let Some(rate) = &mut state.rate else { return };
-        let since = self.started.since(rate.changed);
-        if since >= Duration::from_millis(200) {
-            rate.now += rate.too_fast * INCREASE * since.as_secs_f64().min(1.0);
-            rate.changed = self.started;
-        }
-        if rate.now > rate.too_fast * FORGET_ABOVE {
-            state.rate = None;
-        }
+        state.rate = state.rate.and_then(|rate| rate.grown(self.started));
     }
 
     /// The system answered 429. Answers how long all calls wait now.
@@ -51,21 +44,15 @@ impl Permit<'_> {
         let now = limiter.clock.now();
         let mut state = limiter.state();
         state.outages = 0;
-        let known = state.rate;
-        if known.is_none_or(|rate| self.started > rate.lowered) {
-            let part = f64::from(u32::try_from(now.as_millis().rem_euclid(1000)).unwrap_or(0)) / 1000.0;
-            let observed = f64::from(state.calls) + f64::from(state.calls_before) * (1.0 - part);
-            let too_fast = known.map_or(observed, |rate| rate.now).max(SLOWEST);
-            #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are far below 2^53")]
-            let next = now.as_millis() as f64;
-            let slower = (too_fast * DECREASE).max(SLOWEST);
-            state.rate = Some(Rate { now: slower, too_fast, next, changed: now, lowered: now });
+        if state.rate.is_none_or(|rate| rate.was_kept_by(self.started)) {
+            let too_fast = state.rate.map_or_else(|| state.begun.within_a_second(now), |rate| rate.calls_per_second());
+            state.rate = Some(Rate::below(too_fast, now));
             state.credits = 0;
         }
         let after = after.unwrap_or_else(|| {
             let pause = doubled(THROTTLED_FIRST, state.throttles, THROTTLED_LONGEST);
             state.throttles = state.throttles.saturating_add(1);
-            limiter.jittered(pause)
+            jittered(pause, &*limiter.random)
         });
         drop(state);
         limiter.pause(after, "the application asked us to wait (429)");
@@ -76,7 +63,7 @@ impl Permit<'_> {
     pub fn unreachable(self) -> Duration {
         let limiter = self.limiter;
         let mut state = limiter.state();
-        let after = limiter.jittered(doubled(OUTAGE_FIRST, state.outages, OUTAGE_LONGEST));
+        let after = jittered(doubled(OUTAGE_FIRST, state.outages, OUTAGE_LONGEST), &*limiter.random);
         // Calls that were under way together are one outage.
         if self.probe || state.outages == 0 {
             state.outages = state.outages.saturating_add(1);
@@ -104,11 +91,10 @@ impl Drop for Permit<'_> {
     }
 }
 
-impl Limiter {
-    fn jittered(&self, pause: Duration) -> Duration {
-        let millis = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-        pause + Duration::from_millis(self.random.below(millis / 4 + 1))
-    }
+/// Longer by up to a quarter, so that not everybody comes back at once.
+fn jittered(pause: Duration, random: &dyn Random) -> Duration {
+    let millis = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+    pause + Duration::from_millis(random.below(millis / 4 + 1))
 }
 
 fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {
