@@ -103,7 +103,7 @@ impl HttpApplication {
     /// Brings its gauges up to date, before they are shown.
     pub fn measure(&self) {
         self.meters.waits.set(self.limiter.waits());
-        self.meters.paused.set(u64::from(self.limiter.paused().is_some()));
+        self.meters.paused.set(u64::from(self.limiter.is_paused()));
     }
 
     fn remote_clock(&self) -> MutexGuard<'_, RemoteClock> {

@@ -25,6 +25,12 @@ const PAUSE_LONGEST: Duration = Duration::from_secs(3600);
 const CREDIT_LIFE: Duration = Duration::from_secs(3);
 /// How soon to look again whether the probe has come back.
 const PROBE_EVERY: Duration = Duration::from_millis(25);
+/// Whoever found all slots taken comes back after this.
+const SLOT_AFTER: Duration = Duration::from_millis(100);
+/// Nobody is told to come back sooner.
+const WAIT_SHORTEST: Duration = Duration::from_millis(10);
+/// Calls at once, whatever a description says.
+const IN_FLIGHT_AT_MOST: usize = 10_000;
 
 /// Holds calls to one application back.
 pub struct Limiter {
@@ -56,7 +62,7 @@ struct State {
 impl Limiter {
     /// At most this many calls at once.
     pub fn new(in_flight: usize, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        let slots = Semaphore::new(in_flight.clamp(1, 10_000));
+        let slots = Semaphore::new(in_flight.clamp(1, IN_FLIGHT_AT_MOST));
         Self { clock, random, slots, state: Mutex::default(), waits: AtomicU64::new(0), throttled: AtomicU64::new(0) }
     }
 
@@ -123,6 +129,12 @@ impl Limiter {
         (state.paused_until > now).then(|| (state.paused_until.since(now), state.reason.clone()))
     }
 
+    /// Whether it makes no calls now.
+    pub fn is_paused(&self) -> bool {
+        let now = self.clock.now();
+        self.state().paused_until > now
+    }
+
     /// Calls a second, when there is a limit.
     pub fn rate(&self) -> Option<f64> {
         self.state().rate.as_ref().map(Rate::calls_per_second)
@@ -160,7 +172,7 @@ impl Limiter {
         tokio::select! {
             slot = self.slots.acquire() => Ok(slot.expect("the semaphore is never closed")),
             () = self.clock.sleep_until(until) => {
-                Err(wait("the application has as many calls under way as it may", Duration::from_millis(100)))
+                Err(wait("the application has as many calls under way as it may", SLOT_AFTER))
             }
         }
     }
@@ -172,11 +184,10 @@ impl Limiter {
             let now = self.clock.now();
             let at = match self.next_start(now, until, admitted)? {
                 Start::Now { probe } => return Ok(probe),
-                // The place in the rate is ours already.
                 Start::Reserved(at) => {
                     self.waits.fetch_add(u64::from(!waited), Ordering::Relaxed);
                     self.clock.sleep_until(at).await;
-                    if self.paused().is_none() {
+                    if !self.is_paused() {
                         return Ok(false);
                     }
                     continue;
@@ -236,14 +247,18 @@ impl Limiter {
     }
 }
 
+/// When a call may start.
 enum Start {
+    /// At once, perhaps as the probe.
     Now { probe: bool },
+    /// Then, and nobody else has that place in the rate.
     Reserved(Timestamp),
+    /// Not before, if then.
     LookAgain(Timestamp),
 }
 
 fn wait(reason: &str, after: Duration) -> ReadError {
-    ReadError::Wait { reason: reason.to_owned(), after: after.max(Duration::from_millis(10)) }
+    ReadError::Wait { reason: reason.to_owned(), after: after.max(WAIT_SHORTEST) }
 }
 
 #[cfg(test)]
