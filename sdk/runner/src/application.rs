@@ -1,11 +1,11 @@
 //! Remote systems over HTTP, as their descriptions say.
 
+pub mod changes;
 pub mod description;
 pub mod environment;
 pub mod http;
 pub mod json;
 pub mod limiter;
-pub mod listing;
 pub mod played;
 pub mod pointer;
 pub mod record_shape;

@@ -17,10 +17,10 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 use tracing::{error, warn};
 
+use super::changes::{Ask, Clocks, Cursor, Held, Page, RemoteClock};
 use super::description::{Changed, Description, List, Since};
 use super::json;
 use super::limiter::{Limiter, Permit};
-use super::listing::{Ask, Clocks, Cursor, Held, Page, RemoteClock};
 use super::record_shape::{Found, put_fields};
 use super::refusals::Meaning;
 use super::template::{Template, Values};

@@ -9,7 +9,7 @@ use super::check::Check;
 use super::document::{
     ChangedDocument, FindDocument, ListDocument, OperationsDocument, OrderDocument, SinceDocument, WriteDocument,
 };
-use crate::application::listing::Order;
+use crate::application::changes::Order;
 use crate::application::pointer::Pointer;
 use crate::application::template::{BodyTemplate, Template};
 
