@@ -1,0 +1,46 @@
+//! One page of a listing.
+
+use pairline_sdk::ReadError;
+use serde_json::Value;
+
+use super::HttpApplication;
+use crate::application::description::List;
+use crate::application::template::Values;
+
+impl HttpApplication {
+    /// One page of a listing, and the token for the next.
+    pub(super) async fn page(
+        &self,
+        list: &List,
+        values: &Values<'_>,
+    ) -> Result<(Vec<Value>, Option<String>), ReadError> {
+        let refused = |reason: &str| ReadError::Refused(self.said(reason));
+        let mut path =
+            self.path(&list.path, values).ok_or_else(|| refused("the path of a listing cannot be filled"))?;
+        let mut separator = if path.contains('?') { '&' } else { '?' };
+        for (name, value) in &list.query {
+            let before = path.len();
+            path.push(separator);
+            let filled = name.fill_escaped(&mut path, values).and_then(|()| {
+                path.push('=');
+                value.fill_escaped(&mut path, values)
+            });
+            match filled {
+                Some(()) => separator = '&',
+                None => path.truncate(before),
+            }
+        }
+        let body = list.body.as_ref().and_then(|body| body.fill(values)).map(|body| body.to_string());
+        let answer = self.get(list.method.clone(), &path, body).await?;
+        let answer = answer.ok_or_else(|| refused("has no such listing (status 404)"))?;
+        let next = list.next.as_ref().and_then(|next| next.of(&answer)).and_then(|next| match next {
+            Value::String(text) if !text.is_empty() => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        });
+        match list.records.take(answer) {
+            Some(Value::Array(records)) => Ok((records, next)),
+            _ => Err(ReadError::Failed(self.said("expected a list of records, found none"))),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What an answer makes of a read.
+
+use axum::body::Bytes;
+use axum::http::Method;
+use axum::http::header::CONTENT_TYPE;
+use pairline_sdk::{ReadError, Record, Timestamp};
+use serde_json::Value;
+
+use super::{HttpApplication, JSON};
+use crate::application::record_shape::Found;
+use crate::application::refusals::Meaning;
+use crate::application::transport::{Call, TransportError};
+
+impl HttpApplication {
+    /// Reads something. Nothing when the answer is that it is gone.
+    pub(super) async fn get(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+    ) -> Result<Option<Value>, ReadError> {
+        let permit = self.limiter.enter().await?;
+        let mut headers = self.headers.clone();
+        if body.is_some() {
+            headers.insert(CONTENT_TYPE, JSON);
+        }
+        let call = Call {
+            method,
+            url: [&self.description.base_url, path].concat(),
+            headers,
+            body: body.map(Bytes::from),
+            deadline: self.description.profile.deadline,
+            longest_answer: self.description.limits.response_bytes,
+        };
+        let answer = match self.call(call).await {
+            Ok(answer) => answer,
+            Err(TransportError::NotSent(reason)) => {
+                return Err(ReadError::Wait { reason: self.said(&reason), after: permit.unreachable() });
+            }
+            Err(TransportError::Lost(reason)) => {
+                permit.lost();
+                return Err(ReadError::Failed(self.said(&reason)));
+            }
+        };
+        let refusals = &self.description.refusals;
+        match refusals.meaning(&answer, self.clock.now()) {
+            Meaning::Done => {
+                permit.answered();
+                self.parsed(&answer.body).map(Some).map_err(|reason| ReadError::Failed(self.said(&reason)))
+            }
+            Meaning::Gone => {
+                permit.answered();
+                Ok(None)
+            }
+            Meaning::Throttled(after) => Err(ReadError::Wait {
+                reason: self.said("asked us to wait (429)"),
+                after: self.throttled(permit, after),
+            }),
+            Meaning::Denied => {
+                let after = self.denied(permit, answer.status);
+                Err(ReadError::Wait { reason: self.said("refuses our credentials"), after })
+            }
+            Meaning::Refused | Meaning::Duplicate(_) => {
+                permit.answered();
+                Err(ReadError::Refused(self.said(&refusals.reason(&answer))))
+            }
+            Meaning::Broken(after) => {
+                self.broken(permit, after);
+                Err(ReadError::Failed(self.said(&format!("answered with status {}", answer.status))))
+            }
+        }
+    }
+
+    pub(super) fn record(&self, answer: Value) -> Result<Option<(Record, Option<Timestamp>)>, ReadError> {
+        match self.description.record.read(answer) {
+            Ok(Found::Record(record, modified)) => Ok(Some((record, modified))),
+            Ok(Found::Gone) => Ok(None),
+            Err(reason) => Err(ReadError::Failed(self.said(reason))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pairline_sdk::Application;
+
+    use super::super::stage::{CRM, answer, exchange, stage};
+    use super::*;
+    use crate::application::played::{Failure, Played};
+
+    #[tokio::test]
+    async fn every_answer_to_a_read_has_one_meaning() {
+        let record = r#"{"id":"7","properties":{"email":"a@b.test"},"updatedAt":"x"}"#;
+        let word = |read: Result<Option<Record>, ReadError>| match read {
+            Ok(Some(record)) => format!("record {}", record.id),
+            Ok(None) => "gone".to_owned(),
+            Err(ReadError::Wait { .. }) => "wait".to_owned(),
+            Err(ReadError::Failed(_)) => "failed".to_owned(),
+            Err(ReadError::Refused(_)) => "refused".to_owned(),
+        };
+        let not_sent = Played { fails: Some(Failure::NotSent), ..Played::default() };
+        let lost = Played { fails: Some(Failure::Lost), ..Played::default() };
+        for (played, expected) in [
+            (answer(200, record), "record 7"),
+            (answer(200, r#"{"id":"7","properties":{},"archived":true}"#), "gone"),
+            (answer(200, &record[..20]), "failed"),
+            (answer(200, "<html>"), "failed"),
+            (answer(200, ""), "failed"),
+            (answer(200, r#"{"status":"error"}"#), "failed"),
+            (answer(200, r#"{"id":18446744073709551616,"properties":{}}"#), "failed"),
+            (answer(200, &("[".repeat(50) + &"]".repeat(50))), "failed"),
+            (answer(301, ""), "failed"),
+            (answer(308, ""), "refused"),
+            (answer(400, ""), "refused"),
+            (answer(401, ""), "wait"),
+            (answer(403, ""), "wait"),
+            (answer(404, "no"), "gone"),
+            (answer(429, ""), "wait"),
+            (answer(500, ""), "failed"),
+            (answer(503, ""), "failed"),
+            (not_sent, "wait"),
+            (lost, "failed"),
+        ] {
+            let stage = stage(CRM, vec![exchange("GET", "/crm/v3/objects/contacts/7", played.clone())]);
+
+            assert_eq!(word(stage.application.read("7").await), expected, "{played:?}");
+            stage.is_as_expected();
+        }
+    }
+}

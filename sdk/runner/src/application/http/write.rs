@@ -1,0 +1,215 @@
+//! What an answer makes of a write.
+
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use pairline_sdk::{Operation, OperationKind, Outcome, Record};
+use tracing::warn;
+
+use super::{HttpApplication, JSON};
+use crate::application::limiter::Permit;
+use crate::application::record_shape::Found;
+use crate::application::refusals::Meaning;
+use crate::application::transport::{Answer, TransportError};
+
+impl HttpApplication {
+    pub(super) fn write_headers(&self, operation: &Operation) -> Result<HeaderMap, String> {
+        let mut headers = self.headers.clone();
+        headers.insert(CONTENT_TYPE, JSON);
+        let mut put = |name: &HeaderName, text: &str| match HeaderValue::try_from(text) {
+            Ok(value) => {
+                headers.insert(name.clone(), value);
+                Ok(())
+            }
+            Err(_) => Err(format!("expected text that can be sent in `{name}`, found something else")),
+        };
+        if let Some((name, template)) = &self.description.marker {
+            put(name, &template.fill(&[("operation", &operation.id.0)]).unwrap_or_default())?;
+        }
+        if let (Some(name), Some(key)) = (&self.description.key_header, &operation.key) {
+            put(name, key)?;
+        }
+        Ok(headers)
+    }
+
+    pub(super) fn outcome(
+        &self,
+        operation: &Operation,
+        answer: Result<Answer, TransportError>,
+        permit: Permit<'_>,
+    ) -> Outcome {
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(TransportError::NotSent(reason)) => {
+                return Outcome::NotSent { reason: self.said(&reason), after: Some(permit.unreachable()) };
+            }
+            Err(TransportError::Lost(reason)) => {
+                permit.lost();
+                return self.unknown(operation, &reason);
+            }
+        };
+        let refusals = &self.description.refusals;
+        let is_create = operation.kind == OperationKind::Create;
+        match refusals.meaning(&answer, self.clock.now()) {
+            Meaning::Done => {
+                permit.answered();
+                self.done(operation, &answer)
+            }
+            Meaning::Gone if !is_create => {
+                permit.answered();
+                Outcome::Gone
+            }
+            Meaning::Duplicate(id) if is_create => {
+                permit.answered();
+                Outcome::Duplicate { id }
+            }
+            Meaning::Throttled(after) => Outcome::NotSent {
+                reason: self.said("asked us to wait (429)"),
+                after: Some(self.throttled(permit, after)),
+            },
+            Meaning::Denied => Outcome::NotSent {
+                reason: self.said("refuses our credentials"),
+                after: Some(self.denied(permit, answer.status)),
+            },
+            Meaning::Duplicate(Some(id)) => {
+                permit.answered();
+                Outcome::Failed {
+                    reason: self.said(&format!("status {}, record {id} stands in the way", answer.status)),
+                }
+            }
+            Meaning::Gone | Meaning::Duplicate(None) | Meaning::Refused => {
+                permit.answered();
+                Outcome::Failed { reason: self.said(&refusals.reason(&answer)) }
+            }
+            Meaning::Broken(after) => {
+                self.broken(permit, after);
+                self.unknown(operation, &format!("answered with status {}", answer.status))
+            }
+        }
+    }
+
+    /// A success says so by an id; anything else with such a status proves nothing.
+    fn done(&self, operation: &Operation, answer: &Answer) -> Outcome {
+        let body = match self.parsed(&answer.body) {
+            Ok(body) => body,
+            Err(reason) => return self.unknown(operation, &format!("status {}, {reason}", answer.status)),
+        };
+        let shape = &self.description.record;
+        // An answer may hold the id alone; the id is what must not get lost.
+        let id = shape.id_in(&body).filter(|_| shape.error.as_ref().is_none_or(|error| error.of(&body).is_none()));
+        match (shape.read(body), id) {
+            (Ok(Found::Record(record, _)), _) => Outcome::Committed { record },
+            (Ok(Found::Gone), _) if operation.kind == OperationKind::Update => Outcome::Gone,
+            (Err(_), Some(id)) => Outcome::Committed { record: Record::new(id, pairline_sdk::Fields::new()) },
+            (Ok(Found::Gone), _) => self.unknown(operation, "answered with a record that is gone"),
+            (Err(reason), None) => self.unknown(operation, &format!("status {}, {reason}", answer.status)),
+        }
+    }
+
+    fn unknown(&self, operation: &Operation, reason: &str) -> Outcome {
+        self.meters.unknown.add_one();
+        let application = self.description.system().as_str();
+        warn!(application, operation = %operation.id, reason, "nobody knows what became of a write");
+        Outcome::Unknown { reason: self.said(reason) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pairline_sdk::{Application, Write};
+    use serde_json::json;
+
+    use super::super::stage::{CRM, ERP, answer, create, exchange, fields, stage, update};
+    use super::*;
+    use crate::application::played::{Failure, Played};
+
+    #[tokio::test]
+    async fn a_write_carries_credentials_the_marker_and_the_key() {
+        let mut exchange = exchange("POST", "/customers", answer(201, r#"{"id":"WHS-1","email":"a@b.test"}"#));
+        exchange.expect.json = Some(json!({ "email": "a@b.test" }));
+        exchange.expect.headers = [
+            ("authorization", "Bearer ERP_TOKEN"),
+            ("x-sync-origin", "pairline/0199-op"),
+            ("idempotency-key", "pairline:key"),
+            ("content-type", "application/json"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+        let stage = stage(ERP, vec![exchange]);
+
+        let outcome = stage.application.send(&stage.intent(&create())).await;
+
+        let record = Record::new("WHS-1", fields(json!({ "email": "a@b.test" })));
+        assert_eq!(outcome, Outcome::Committed { record });
+        stage.is_as_expected();
+    }
+
+    /// What became of a write, in a word.
+    fn word(outcome: &Outcome) -> String {
+        match outcome {
+            Outcome::Committed { record } => format!("committed {}", record.id),
+            Outcome::Duplicate { id } => format!("duplicate {}", id.as_deref().unwrap_or("?")),
+            Outcome::Gone => "gone".to_owned(),
+            Outcome::Failed { .. } => "failed".to_owned(),
+            Outcome::Unknown { .. } => "unknown".to_owned(),
+            Outcome::NotSent { after, .. } => format!("not sent {}", after.map_or(0, |after| after.as_millis())),
+        }
+    }
+
+    #[tokio::test]
+    async fn every_answer_to_a_write_has_one_outcome() {
+        let record = r#"{"id":"101","properties":{"email":"secret@b.test"}}"#;
+        let taken = r#"{"message":"secret@b.test already exists. Existing ID: 6001","category":"CONFLICT"}"#;
+        let after = [("retry-after".to_owned(), "7".to_owned())];
+        let throttled = Played { status: 429, headers: after.clone().into(), ..Played::default() };
+        let not_sent = Played { fails: Some(Failure::NotSent), ..Played::default() };
+        let lost = Played { fails: Some(Failure::Lost), ..Played::default() };
+        for (played, of_create, of_update) in [
+            (answer(201, record), "committed 101", "committed 101"),
+            (
+                answer(200, r#"{"id":9007199254740993,"properties":{}}"#),
+                "committed 9007199254740993",
+                "committed 9007199254740993",
+            ),
+            (answer(201, r#"{"id":"101"}"#), "committed 101", "committed 101"),
+            (answer(200, r#"{"id":1e30,"properties":{}}"#), "unknown", "unknown"),
+            (answer(201, r#"{"properties":{"email":"secret@b.test"}}"#), "unknown", "unknown"),
+            (answer(201, &record[..30]), "unknown", "unknown"),
+            (answer(200, "<html>secret@b.test</html>"), "unknown", "unknown"),
+            (answer(200, r#"{"status":"error","message":"secret@b.test"}"#), "unknown", "unknown"),
+            (answer(200, "null"), "unknown", "unknown"),
+            (answer(204, ""), "unknown", "unknown"),
+            (answer(200, r#"{"id":"7","archived":true,"properties":{}}"#), "unknown", "gone"),
+            (answer(302, ""), "unknown", "unknown"),
+            (answer(307, ""), "failed", "failed"),
+            (answer(400, r#"{"message":"secret@b.test"}"#), "failed", "failed"),
+            (answer(404, "{}"), "failed", "gone"),
+            (answer(408, ""), "unknown", "unknown"),
+            (answer(409, taken), "duplicate 6001", "failed"),
+            (answer(409, r#"{"message":"secret@b.test"}"#), "duplicate ?", "failed"),
+            (answer(401, "{}"), "not sent 30000", "not sent 30000"),
+            (answer(403, "{}"), "not sent 30000", "not sent 30000"),
+            (throttled, "not sent 7000", "not sent 7000"),
+            (answer(500, "{}"), "unknown", "unknown"),
+            (answer(504, "<html>"), "unknown", "unknown"),
+            (lost, "unknown", "unknown"),
+            (not_sent, "not sent 1", "not sent 1"),
+        ] {
+            for (write, path, expected) in
+                [(create(), "/crm/v3/objects/contacts", of_create), (update(), "/crm/v3/objects/contacts/7", of_update)]
+            {
+                let method = if matches!(write, Write::Create { .. }) { "POST" } else { "PATCH" };
+                let stage = stage(CRM, vec![exchange(method, path, played.clone())]);
+
+                let outcome = stage.application.send(&stage.intent(&write)).await;
+
+                assert!(word(&outcome).starts_with(expected), "{played:?} to a {method}: {outcome:?}");
+                if !matches!(outcome, Outcome::Committed { .. }) {
+                    assert!(!format!("{outcome:?}").contains("secret"), "{outcome:?}");
+                }
+                let paused = stage.application.limiter().paused().is_some();
+                assert_eq!(paused, word(&outcome).starts_with("not sent"), "{played:?}");
+                stage.is_as_expected();
+            }
+        }
+    }
+}
