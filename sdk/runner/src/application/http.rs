@@ -27,7 +27,7 @@ use super::limiter::Limiter;
 use super::record_shape::put_fields;
 use super::template::{Template, Values};
 use super::transport::{Call, Transport};
-use crate::metrics::{APPLICATION_PAUSED, HTTP_REQUESTS, HTTP_THROTTLED, LIMITER_WAITS, Metrics, OUTCOMES_UNKNOWN};
+use crate::metrics::Metrics;
 use call::Meters;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -65,15 +65,7 @@ impl HttpApplication {
         headers.insert(AUTHORIZATION, bearer);
         headers.insert(ACCEPT, JSON);
         headers.insert(USER_AGENT, HeaderValue::from_static("pairline"));
-        let name = description.system().as_str();
-        let classes = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
-        let meters = Meters {
-            by_class: classes.map(|class| metrics.number(&HTTP_REQUESTS, &[name, class])),
-            throttled: metrics.number(&HTTP_THROTTLED, &[name]),
-            unknown: metrics.number(&OUTCOMES_UNKNOWN, &[name]),
-            waits: metrics.number(&LIMITER_WAITS, &[name]),
-            paused: metrics.number(&APPLICATION_PAUSED, &[name]),
-        };
+        let meters = Meters::new(metrics, description.system().as_str());
         let limiter = Arc::new(Limiter::new(description.limits.in_flight, clock.clone(), random));
         Ok(Self { description, transport, limiter, clock, headers, meters, remote_clock: Mutex::default() })
     }
@@ -182,8 +174,7 @@ impl Application for HttpApplication {
             deadline,
             longest_answer: self.description.limits.response_bytes,
         };
-        let answer = self.call(call).await;
-        self.outcome(operation, answer, permit)
+        self.outcome(operation, self.call(call, permit).await)
     }
 }
 

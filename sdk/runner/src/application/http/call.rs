@@ -1,5 +1,6 @@
 //! One call: counted, and what its answer means for the calls after it.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -8,27 +9,69 @@ use tracing::error;
 use super::HttpApplication;
 use crate::application::json;
 use crate::application::limiter::Permit;
+use crate::application::refusals::Meaning;
 use crate::application::transport::{Answer, Call, TransportError};
-use crate::metrics::Number;
+use crate::metrics::{
+    APPLICATION_PAUSED, HTTP_REQUESTS, HTTP_THROTTLED, LIMITER_WAITS, Metrics, Number, OUTCOMES_UNKNOWN,
+};
 
-/// What is counted of an application's calls.
-pub(super) struct Meters {
-    /// By the first digit of the status; 0 is no answer.
-    pub(super) by_class: [Number; 6],
-    pub(super) throttled: Number,
-    pub(super) unknown: Number,
-    pub(super) waits: Number,
-    pub(super) paused: Number,
+/// What became of a call, as far as it is the same for reads and writes.
+pub(super) enum Reply {
+    /// It was done.
+    Done(Answer),
+    /// There is no such record.
+    Gone(Answer),
+    /// There is such a record already, perhaps with its id.
+    Duplicate(Answer, Option<String>),
+    /// It was refused and would be again.
+    Refused(Answer),
+    /// Nothing was done, and nothing will be for a while.
+    NotNow { reason: Cow<'static, str>, after: Duration },
+    /// Nobody can tell.
+    Unclear(String),
 }
 
 impl HttpApplication {
-    pub(super) async fn call(&self, call: Call) -> Result<Answer, TransportError> {
+    /// Makes a call, and lets the limiter learn from its end.
+    pub(super) async fn call(&self, call: Call, permit: Permit<'_>) -> Reply {
         let answer = self.transport.call(call).await;
-        let class = answer.as_ref().map_or(0, |answer| usize::from(answer.status / 100).min(5));
-        self.meters.by_class[class].add_one();
-        answer
+        self.meters.count(answer.as_ref().ok());
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(TransportError::NotSent(reason)) => {
+                return Reply::NotNow { reason: reason.into(), after: permit.unreachable() };
+            }
+            Err(TransportError::Lost(reason)) => {
+                permit.lost();
+                return Reply::Unclear(reason);
+            }
+        };
+        let decided = match self.description.refusals.meaning(&answer, self.clock.now()) {
+            Meaning::Done => Reply::Done(answer),
+            Meaning::Gone => Reply::Gone(answer),
+            Meaning::Duplicate(id) => Reply::Duplicate(answer, id),
+            Meaning::Refused => Reply::Refused(answer),
+            Meaning::Throttled(after) => {
+                self.meters.throttled.add_one();
+                return Reply::NotNow { reason: "asked us to wait (429)".into(), after: permit.throttled(after) };
+            }
+            Meaning::Denied => {
+                let after = self.denied(permit, answer.status);
+                return Reply::NotNow { reason: "refuses our credentials".into(), after };
+            }
+            Meaning::Broken(after) => {
+                permit.lost();
+                if let Some(after) = after {
+                    self.limiter.pause(after, "the application asked to be left alone");
+                }
+                return Reply::Unclear(format!("answered with status {}", answer.status));
+            }
+        };
+        permit.answered();
+        decided
     }
 
+    /// The body of an answer.
     pub(super) fn parsed(&self, body: &[u8]) -> Result<Value, String> {
         if body.is_empty() {
             return Err("expected JSON, found nothing".to_owned());
@@ -37,12 +80,7 @@ impl HttpApplication {
         parsed.map_err(|error| format!("expected JSON, found something else: {error}"))
     }
 
-    pub(super) fn throttled(&self, permit: Permit<'_>, after: Option<Duration>) -> Duration {
-        self.meters.throttled.add_one();
-        permit.throttled(after)
-    }
-
-    pub(super) fn denied(&self, permit: Permit<'_>, status: u16) -> Duration {
+    fn denied(&self, permit: Permit<'_>, status: u16) -> Duration {
         let after = permit.denied();
         let application = self.description.system().as_str();
         error!(
@@ -53,12 +91,33 @@ impl HttpApplication {
         );
         after
     }
+}
 
-    pub(super) fn broken(&self, permit: Permit<'_>, after: Option<Duration>) {
-        permit.lost();
-        if let Some(after) = after {
-            self.limiter.pause(after, "the application asked to be left alone");
+/// What is counted of an application's calls.
+pub(super) struct Meters {
+    /// By the first digit of the status; 0 is no answer.
+    by_class: [Number; 6],
+    throttled: Number,
+    pub(super) unknown: Number,
+    pub(super) waits: Number,
+    pub(super) paused: Number,
+}
+
+impl Meters {
+    pub(super) fn new(metrics: &Metrics, application: &str) -> Self {
+        let classes = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
+        Self {
+            by_class: classes.map(|class| metrics.number(&HTTP_REQUESTS, &[application, class])),
+            throttled: metrics.number(&HTTP_THROTTLED, &[application]),
+            unknown: metrics.number(&OUTCOMES_UNKNOWN, &[application]),
+            waits: metrics.number(&LIMITER_WAITS, &[application]),
+            paused: metrics.number(&APPLICATION_PAUSED, &[application]),
         }
+    }
+
+    fn count(&self, answer: Option<&Answer>) {
+        let class = answer.map_or(0, |answer| usize::from(answer.status / 100).min(5));
+        self.by_class[class].add_one();
     }
 }
 

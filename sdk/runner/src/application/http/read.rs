@@ -6,10 +6,10 @@ use axum::http::header::CONTENT_TYPE;
 use pairline_sdk::{ReadError, Record, Timestamp};
 use serde_json::Value;
 
+use super::call::Reply;
 use super::{HttpApplication, JSON};
 use crate::application::record_shape::Found;
-use crate::application::refusals::Meaning;
-use crate::application::transport::{Call, TransportError};
+use crate::application::transport::Call;
 
 impl HttpApplication {
     /// Reads something. Nothing when the answer is that it is gone.
@@ -32,45 +32,20 @@ impl HttpApplication {
             deadline: self.description.profile.deadline,
             longest_answer: self.description.limits.response_bytes,
         };
-        let answer = match self.call(call).await {
-            Ok(answer) => answer,
-            Err(TransportError::NotSent(reason)) => {
-                return Err(ReadError::Wait { reason: self.said(&reason), after: permit.unreachable() });
-            }
-            Err(TransportError::Lost(reason)) => {
-                permit.lost();
-                return Err(ReadError::Failed(self.said(&reason)));
-            }
-        };
-        let refusals = &self.description.refusals;
-        match refusals.meaning(&answer, self.clock.now()) {
-            Meaning::Done => {
-                permit.answered();
+        match self.call(call, permit).await {
+            Reply::Done(answer) => {
                 self.parsed(&answer.body).map(Some).map_err(|reason| ReadError::Failed(self.said(&reason)))
             }
-            Meaning::Gone => {
-                permit.answered();
-                Ok(None)
+            Reply::Gone(_) => Ok(None),
+            Reply::Refused(answer) | Reply::Duplicate(answer, _) => {
+                Err(ReadError::Refused(self.said(&self.description.refusals.reason(&answer))))
             }
-            Meaning::Throttled(after) => Err(ReadError::Wait {
-                reason: self.said("asked us to wait (429)"),
-                after: self.throttled(permit, after),
-            }),
-            Meaning::Denied => {
-                let after = self.denied(permit, answer.status);
-                Err(ReadError::Wait { reason: self.said("refuses our credentials"), after })
-            }
-            Meaning::Refused | Meaning::Duplicate(_) => {
-                permit.answered();
-                Err(ReadError::Refused(self.said(&refusals.reason(&answer))))
-            }
-            Meaning::Broken(after) => {
-                self.broken(permit, after);
-                Err(ReadError::Failed(self.said(&format!("answered with status {}", answer.status))))
-            }
+            Reply::NotNow { reason, after } => Err(ReadError::Wait { reason: self.said(&reason), after }),
+            Reply::Unclear(reason) => Err(ReadError::Failed(self.said(&reason))),
         }
     }
 
+    /// The record in an answer, and when it was last modified.
     pub(super) fn record(&self, answer: Value) -> Result<Option<(Record, Option<Timestamp>)>, ReadError> {
         match self.description.record.read(answer) {
             Ok(Found::Record(record, modified)) => Ok(Some((record, modified))),

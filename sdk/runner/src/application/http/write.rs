@@ -2,16 +2,16 @@
 
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use pairline_sdk::{Operation, OperationKind, Outcome, Record};
+use pairline_sdk::{Fields, Operation, OperationKind, Outcome, Record};
 use tracing::warn;
 
+use super::call::Reply;
 use super::{HttpApplication, JSON};
-use crate::application::limiter::Permit;
 use crate::application::record_shape::Found;
-use crate::application::refusals::Meaning;
-use crate::application::transport::{Answer, TransportError};
+use crate::application::transport::Answer;
 
 impl HttpApplication {
+    /// What a write carries besides its body: the marker, and the key where the system takes one.
     pub(super) fn write_headers(&self, operation: &Operation) -> Result<HeaderMap, String> {
         let mut headers = self.headers.clone();
         headers.insert(CONTENT_TYPE, JSON);
@@ -31,59 +31,21 @@ impl HttpApplication {
         Ok(headers)
     }
 
-    pub(super) fn outcome(
-        &self,
-        operation: &Operation,
-        answer: Result<Answer, TransportError>,
-        permit: Permit<'_>,
-    ) -> Outcome {
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(TransportError::NotSent(reason)) => {
-                return Outcome::NotSent { reason: self.said(&reason), after: Some(permit.unreachable()) };
-            }
-            Err(TransportError::Lost(reason)) => {
-                permit.lost();
-                return self.unknown(operation, &reason);
-            }
-        };
-        let refusals = &self.description.refusals;
+    /// What became of a write.
+    pub(super) fn outcome(&self, operation: &Operation, reply: Reply) -> Outcome {
         let is_create = operation.kind == OperationKind::Create;
-        match refusals.meaning(&answer, self.clock.now()) {
-            Meaning::Done => {
-                permit.answered();
-                self.done(operation, &answer)
-            }
-            Meaning::Gone if !is_create => {
-                permit.answered();
-                Outcome::Gone
-            }
-            Meaning::Duplicate(id) if is_create => {
-                permit.answered();
-                Outcome::Duplicate { id }
-            }
-            Meaning::Throttled(after) => Outcome::NotSent {
-                reason: self.said("asked us to wait (429)"),
-                after: Some(self.throttled(permit, after)),
+        match reply {
+            Reply::Done(answer) => self.done(operation, &answer),
+            Reply::Gone(_) if !is_create => Outcome::Gone,
+            Reply::Duplicate(_, id) if is_create => Outcome::Duplicate { id },
+            Reply::Duplicate(answer, Some(id)) => Outcome::Failed {
+                reason: self.said(&format!("status {}, record {id} stands in the way", answer.status)),
             },
-            Meaning::Denied => Outcome::NotSent {
-                reason: self.said("refuses our credentials"),
-                after: Some(self.denied(permit, answer.status)),
-            },
-            Meaning::Duplicate(Some(id)) => {
-                permit.answered();
-                Outcome::Failed {
-                    reason: self.said(&format!("status {}, record {id} stands in the way", answer.status)),
-                }
+            Reply::Gone(answer) | Reply::Duplicate(answer, None) | Reply::Refused(answer) => {
+                Outcome::Failed { reason: self.said(&self.description.refusals.reason(&answer)) }
             }
-            Meaning::Gone | Meaning::Duplicate(None) | Meaning::Refused => {
-                permit.answered();
-                Outcome::Failed { reason: self.said(&refusals.reason(&answer)) }
-            }
-            Meaning::Broken(after) => {
-                self.broken(permit, after);
-                self.unknown(operation, &format!("answered with status {}", answer.status))
-            }
+            Reply::NotNow { reason, after } => Outcome::NotSent { reason: self.said(&reason), after: Some(after) },
+            Reply::Unclear(reason) => self.unknown(operation, &reason),
         }
     }
 
@@ -99,7 +61,7 @@ impl HttpApplication {
         match (shape.read(body), id) {
             (Ok(Found::Record(record, _)), _) => Outcome::Committed { record },
             (Ok(Found::Gone), _) if operation.kind == OperationKind::Update => Outcome::Gone,
-            (Err(_), Some(id)) => Outcome::Committed { record: Record::new(id, pairline_sdk::Fields::new()) },
+            (Err(_), Some(id)) => Outcome::Committed { record: Record::new(id, Fields::new()) },
             (Ok(Found::Gone), _) => self.unknown(operation, "answered with a record that is gone"),
             (Err(reason), None) => self.unknown(operation, &format!("status {}, {reason}", answer.status)),
         }
