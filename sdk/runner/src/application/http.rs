@@ -25,7 +25,6 @@ use super::description::Description;
 use super::json;
 use super::limiter::Limiter;
 use super::record_shape::put_fields;
-use super::template::{Template, Values};
 use super::transport::{Call, Transport};
 use crate::metrics::Metrics;
 use call::Meters;
@@ -86,12 +85,6 @@ impl HttpApplication {
         self.meters.paused.set(u64::from(self.limiter.is_paused()));
     }
 
-    fn path(&self, template: &Template, values: &Values<'_>) -> Option<String> {
-        let mut path = String::with_capacity(64);
-        template.fill_escaped(&mut path, values)?;
-        Some(path)
-    }
-
     fn said(&self, reason: &str) -> String {
         format!("{}: {reason}", self.description.system())
     }
@@ -106,9 +99,9 @@ impl Application for HttpApplication {
     fn render(&self, write: &Write) -> Result<Request, String> {
         let operations = &self.description.operations;
         let (call, fields, path) = match write {
-            Write::Create { fields } => (&operations.create, fields, self.path(&operations.create.path, &[])),
+            Write::Create { fields } => (&operations.create, fields, operations.create.path.fill_path(&[])),
             Write::Update { id, fields } if json::is_id(id) => {
-                (&operations.update, fields, self.path(&operations.update.path, &[("id", id)]))
+                (&operations.update, fields, operations.update.path.fill_path(&[("id", id)]))
             }
             Write::Update { .. } => return Err("expected an id that can stand in a path, found another".to_owned()),
         };
@@ -126,7 +119,7 @@ impl Application for HttpApplication {
     async fn read(&self, id: &str) -> Result<Option<Record>, ReadError> {
         let (method, path) = &self.description.operations.read;
         // An id that is none would read the collection.
-        let path = self.path(path, &[("id", id)]).filter(|_| json::is_id(id));
+        let path = path.fill_path(&[("id", id)]).filter(|_| json::is_id(id));
         let Some(path) = path else {
             return Err(ReadError::Refused(self.said("expected an id that can stand in a path, found another")));
         };

@@ -1,5 +1,6 @@
 //! JSON from outside: no deeper than agreed, no key twice, and no id that was rounded on the way.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -18,6 +19,19 @@ pub fn parse(bytes: &[u8], depth: usize) -> Result<Value, String> {
     let value = Bounded { depth, left: depth }.deserialize(&mut deserializer).map_err(|error| error.to_string())?;
     deserializer.end().map_err(|error| error.to_string())?;
     Ok(value)
+}
+
+/// A value as text: a text as it is, anything else as JSON.
+pub fn text(value: &Value) -> Cow<'_, str> {
+    match value {
+        Value::String(text) => Cow::Borrowed(text),
+        other => Cow::Owned(other.to_string()),
+    }
+}
+
+/// A text or a number as text; anything else is none.
+pub fn plain_text(value: &Value) -> Option<String> {
+    matches!(value, Value::String(_) | Value::Number(_)).then(|| text(value).into_owned())
 }
 
 /// An id as text. A number is one only while it is exact; nothing else is an id.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use pairline_sdk::{Fields, Record, Timestamp};
 use serde_json::{Map, Value};
 
-use super::json::id_text;
+use super::json::{id_text, plain_text};
 use super::pointer::Pointer;
 
 /// Where an answer holds what of a record.
@@ -55,11 +55,7 @@ impl RecordShape {
         if self.gone.as_ref().is_some_and(|(at, says)| at.of(&answer) == Some(says)) {
             return Ok(Found::Gone);
         }
-        let version = self.version.as_ref().and_then(|at| at.of(&answer)).and_then(|version| match version {
-            Value::String(text) => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        });
+        let version = self.version.as_ref().and_then(|at| at.of(&answer)).and_then(plain_text);
         let modified = self.modified.iter().find_map(|at| at.of(&answer)).and_then(instant);
         let Some(Value::Object(fields)) = self.fields.take(answer) else {
             return Err("expected a record, found no fields");
@@ -134,7 +130,7 @@ pub fn put_fields(target: &mut Map<String, Value>, fields: &Fields) -> Result<()
 }
 
 /// An instant as systems write it: RFC 3339, or milliseconds since 1970.
-pub fn instant(value: &Value) -> Option<Timestamp> {
+fn instant(value: &Value) -> Option<Timestamp> {
     let millis = match value {
         Value::Number(number) => number.as_i64()?,
         Value::String(text) => match text.parse::<i64>() {

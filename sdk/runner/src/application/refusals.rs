@@ -7,6 +7,7 @@ use axum::http::header::RETRY_AFTER;
 use pairline_sdk::Timestamp;
 use serde_json::Value;
 
+use super::json::is_id;
 use super::pointer::Pointer;
 use super::transport::Answer;
 
@@ -108,12 +109,12 @@ impl Duplicate {
         let (_, behind) = text.split_once(&self.before)?;
         let end = behind.find(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_').unwrap_or(behind.len());
         let (id, rest) = behind.split_at(end);
-        (super::json::is_id(id) && rest.starts_with(&self.behind)).then(|| id.to_owned())
+        (is_id(id) && rest.starts_with(&self.behind)).then(|| id.to_owned())
     }
 }
 
 /// `Retry-After`: seconds, or a date.
-pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse::<f64>() {
         return (0.0..1e9).contains(&seconds).then(|| Duration::from_secs_f64(seconds));

@@ -5,6 +5,9 @@ use serde_json::{Map, Value};
 /// What may stand in braces, and what stands for it. One without a value has nothing to say in this call.
 pub type Values<'a> = [(&'a str, &'a str)];
 
+/// Most paths are shorter, in bytes.
+const USUAL_PATH: usize = 64;
+
 /// A text with places to be filled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template(Vec<Part>);
@@ -51,6 +54,13 @@ impl Template {
         Some(out)
     }
 
+    /// Fills it as the path of a URL. Nothing when one of its places has no value.
+    pub fn fill_path(&self, values: &Values<'_>) -> Option<String> {
+        let mut path = String::with_capacity(USUAL_PATH);
+        self.fill_escaped(&mut path, values)?;
+        Some(path)
+    }
+
     /// Fills it at the end of a text, with values written so that they stay one part of a URL.
     pub fn fill_escaped(&self, out: &mut String, values: &Values<'_>) -> Option<()> {
         self.fill_into(out, values, true)
@@ -91,7 +101,7 @@ impl Template {
 }
 
 /// Writes a text so that it is one part of a path or of a query, whatever is in it.
-pub fn escape(out: &mut String, text: &str) {
+fn escape(out: &mut String, text: &str) {
     for byte in text.bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),

@@ -10,6 +10,7 @@ use super::document::{
     ChangedDocument, FindDocument, ListDocument, OperationsDocument, OrderDocument, SinceDocument, WriteDocument,
 };
 use crate::application::changes::Order;
+use crate::application::json;
 use crate::application::pointer::Pointer;
 use crate::application::template::{BodyTemplate, Template};
 
@@ -126,11 +127,7 @@ impl Check<'_> {
         let at = |last| [path, &[last]].concat();
         let query = written.query.iter().map(|(key, value)| {
             let place = [path, &["query", key]].concat();
-            let text = match value {
-                Value::String(text) => text.clone(),
-                other => other.to_string(),
-            };
-            (self.template(&place, key, known), self.template(&place, &text, known))
+            (self.template(&place, key, known), self.template(&place, &json::text(value), known))
         });
         let query = query.collect();
         let body = written.body.as_ref().map(|body| BodyTemplate::parse(body, known)).transpose();

@@ -11,6 +11,7 @@ use crate::application::changes::{Ask, Clocks, Cursor, Held, Page, RemoteClock};
 use crate::application::description::{Changed, Since};
 
 impl HttpApplication {
+    /// The next page of a pass, and how the pass goes on.
     pub(super) async fn list_changed(&self, cursor: &Value, page: Option<&Value>) -> Result<ChangedPage, ReadError> {
         let refused = |reason: String| ReadError::Refused(self.said(&reason));
         let changed = self.description.operations.changed.as_ref();
@@ -38,6 +39,7 @@ impl HttpApplication {
         })
     }
 
+    /// What a page holds.
     async fn changed_records(&self, changed: &Changed, page: &Page) -> Result<(Vec<Record>, Held), ReadError> {
         let instant = |at: Timestamp| match changed.since {
             Since::Milliseconds => at.as_millis().to_string(),
@@ -56,10 +58,10 @@ impl HttpApplication {
                 return Err(ReadError::Refused(self.said("expected a way to list records with one stamp, found none")));
             }
         };
+        let last_id = answers.last().and_then(|answer| self.description.record.id_in(answer));
         let mut records = Vec::with_capacity(answers.len());
-        let mut held = Held { token, ..Held::default() };
+        let mut held = Held { stamps: Vec::with_capacity(answers.len()), last_id, token };
         for answer in answers {
-            held.last_id = self.description.record.id_in(&answer);
             let Some((record, modified)) = self.record(answer)? else { continue };
             let stamp = modified.ok_or_else(|| {
                 ReadError::Failed(

@@ -1,12 +1,10 @@
 //! Records by the value of a field.
 
-use std::borrow::Cow;
-
 use pairline_sdk::{ReadError, Record};
-use serde_json::Value;
 
 use super::HttpApplication;
 use crate::application::description::List;
+use crate::application::json;
 
 /// A search for one value is given up after this many pages.
 const FOUND_PAGES: usize = 20;
@@ -14,6 +12,7 @@ const FOUND_PAGES: usize = 20;
 const WALKED_PAGES: usize = 10_000;
 
 impl HttpApplication {
+    /// Records that hold a value in a field: asked for where the system can be asked, looked for otherwise.
     pub(super) async fn search(&self, field: &str, value: &str) -> Result<Vec<Record>, ReadError> {
         let unable = || ReadError::Refused(self.said(&format!("cannot be searched by `{field}`")));
         let find = self.description.operations.find.as_ref().ok_or_else(unable)?;
@@ -35,7 +34,7 @@ impl HttpApplication {
             for answer in answers {
                 if let Some((record, _)) = self.record(answer)? {
                     // A system that does not know the filter answers everything.
-                    if record.value(field).is_some_and(|held| text_of(held) == value) {
+                    if record.value(field).is_some_and(|held| json::text(held) == value) {
                         found.push(record);
                     }
                 }
@@ -49,20 +48,12 @@ impl HttpApplication {
     }
 }
 
-fn text_of(value: &Value) -> Cow<'_, str> {
-    match value {
-        Value::String(text) => Cow::Borrowed(text),
-        other => Cow::Owned(other.to_string()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use pairline_sdk::Application;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::super::stage::{CRM, ERP, exchange, ok, stage};
-    use super::*;
 
     #[tokio::test]
     async fn what_is_found_holds_the_value_whatever_the_system_filters_by() {

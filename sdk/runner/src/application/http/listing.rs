@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::HttpApplication;
 use crate::application::description::List;
+use crate::application::json;
 use crate::application::template::Values;
 
 impl HttpApplication {
@@ -15,8 +16,7 @@ impl HttpApplication {
         values: &Values<'_>,
     ) -> Result<(Vec<Value>, Option<String>), ReadError> {
         let refused = |reason: &str| ReadError::Refused(self.said(reason));
-        let mut path =
-            self.path(&list.path, values).ok_or_else(|| refused("the path of a listing cannot be filled"))?;
+        let mut path = list.path.fill_path(values).ok_or_else(|| refused("the path of a listing cannot be filled"))?;
         let mut separator = if path.contains('?') { '&' } else { '?' };
         for (name, value) in &list.query {
             let before = path.len();
@@ -33,11 +33,8 @@ impl HttpApplication {
         let body = list.body.as_ref().and_then(|body| body.fill(values)).map(|body| body.to_string());
         let answer = self.get(list.method.clone(), &path, body).await?;
         let answer = answer.ok_or_else(|| refused("has no such listing (status 404)"))?;
-        let next = list.next.as_ref().and_then(|next| next.of(&answer)).and_then(|next| match next {
-            Value::String(text) if !text.is_empty() => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        });
+        let next = list.next.as_ref().and_then(|next| next.of(&answer)).and_then(json::plain_text);
+        let next = next.filter(|next| !next.is_empty());
         match list.records.take(answer) {
             Some(Value::Array(records)) => Ok((records, next)),
             _ => Err(ReadError::Failed(self.said("expected a list of records, found none"))),
