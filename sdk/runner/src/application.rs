@@ -1,17 +1,21 @@
 //! Remote systems over HTTP, as their descriptions say.
+//!
+//! `description` is what a system looks like, and `http` the port through which nodes reach it; every call goes through
+//! `limiter` and `transport`. The other files are what these speak about. Nothing here knows a topology, a store or a
+//! particular system.
 
-pub mod changes;
+mod changes;
 pub mod description;
-pub mod environment;
-pub mod http;
-pub mod json;
-pub mod limiter;
-pub mod played;
-pub mod pointer;
-pub mod record_shape;
-pub mod refusals;
-pub mod template;
-pub mod transport;
+mod environment;
+mod http;
+pub(crate) mod json;
+mod limiter;
+mod played;
+mod pointer;
+mod record_shape;
+mod refusals;
+mod template;
+mod transport;
 
 pub use description::Description;
 pub use environment::Environment;

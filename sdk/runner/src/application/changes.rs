@@ -14,7 +14,7 @@ use pairline_sdk::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use remote_clock::RemoteClock;
+pub(crate) use remote_clock::RemoteClock;
 
 /// A stamp further ahead of our clock is data and no clock; it must not move a watermark.
 const AHEAD_AT_MOST: Duration = Duration::from_secs(24 * 3600);
@@ -23,7 +23,7 @@ const PAGES_AT_MOST: u32 = 1_000_000;
 
 /// In which order a listing answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
+pub(crate) enum Order {
     /// Oldest change first.
     Time,
     /// By id, with a token for the next page.
@@ -33,19 +33,19 @@ pub enum Order {
 /// Where a pass begins. Stored by the engine as JSON.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Cursor {
+pub(crate) struct Cursor {
     /// Everything that was modified before this has been listed.
-    pub since: Timestamp,
+    pub(crate) since: Timestamp,
     /// The newest stamp seen so far: the remote clock shows at least this.
-    pub newest: Timestamp,
+    pub(crate) newest: Timestamp,
 }
 
 /// Where a pass goes on. Kept by the caller between two pages of one pass.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Page {
+pub(crate) struct Page {
     /// What to ask for.
-    pub ask: Ask,
+    pub(crate) ask: Ask,
     /// The newest stamp seen so far, in this pass too.
     newest: Timestamp,
     /// The next pass begins no later.
@@ -57,7 +57,7 @@ pub struct Page {
 /// What to ask a listing for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Ask {
+pub(crate) enum Ask {
     /// What was modified at this instant or later.
     Since(Timestamp),
     /// The same by id, with the token for the page.
@@ -68,31 +68,31 @@ pub enum Ask {
 
 /// What a page held.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Held {
+pub(crate) struct Held {
     /// The stamp of each record, in order.
-    pub stamps: Vec<Timestamp>,
+    pub(crate) stamps: Vec<Timestamp>,
     /// The id of the last one.
-    pub last_id: Option<String>,
+    pub(crate) last_id: Option<String>,
     /// The token for the next page, when there is one.
-    pub token: Option<String>,
+    pub(crate) token: Option<String>,
 }
 
 /// What clocks showed before a page was asked for.
 #[derive(Clone, Copy, Debug)]
-pub struct Clocks {
+pub(crate) struct Clocks {
     /// Ours. It decides nothing but that a stamp is no stamp.
-    pub ours: Timestamp,
+    pub(crate) ours: Timestamp,
     /// The remote system's shows at least this.
-    pub theirs: Timestamp,
+    pub(crate) theirs: Timestamp,
 }
 
 /// How a pass goes on after a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Turn {
+pub(crate) struct Turn {
     /// The next page, if there is one.
-    pub next: Option<Page>,
+    pub(crate) next: Option<Page>,
     /// Where the next pass begins, once this page is durable.
-    pub cursor: Cursor,
+    pub(crate) cursor: Cursor,
 }
 
 impl Cursor {
@@ -101,7 +101,7 @@ impl Cursor {
     /// # Errors
     ///
     /// One line when it is something else.
-    pub fn read(value: &Value) -> Result<Self, String> {
+    pub(crate) fn read(value: &Value) -> Result<Self, String> {
         if value.is_null() {
             return Ok(Self::default());
         }
@@ -111,7 +111,7 @@ impl Cursor {
 
 impl Page {
     /// The first page of a pass.
-    pub fn first(cursor: Cursor) -> Self {
+    pub(crate) fn first(cursor: Cursor) -> Self {
         Self { ask: Ask::Since(cursor.since), newest: cursor.newest, floor: None, pages: 0 }
     }
 
@@ -120,7 +120,7 @@ impl Page {
     /// # Errors
     ///
     /// One line when the listing does not keep its order or does not end.
-    pub fn turn(
+    pub(crate) fn turn(
         mut self,
         cursor: Cursor,
         held: Held,

@@ -21,7 +21,7 @@ use crate::finding::Finding;
 use crate::yaml::Tree;
 use check::Check;
 use document::ApplicationDocument;
-pub use operations::{Changed, Find, List, Operations, Since, WriteCall};
+pub(super) use operations::{Changed, List, Operations, Since};
 pub use webhook::{Encoding, EventShape, SignatureScheme, Signed, SignedTime, Webhook};
 
 /// The codes of findings in application descriptions.
@@ -40,36 +40,36 @@ pub struct Description {
     /// Its name, and what it promises.
     pub profile: Profile,
     /// The URL its paths stand below, without a slash at the end.
-    pub base_url: String,
+    pub(super) base_url: String,
     /// The token that is sent with every call.
-    pub bearer: SecretString,
+    pub(super) bearer: SecretString,
     /// The header that takes an idempotency key.
-    pub key_header: Option<HeaderName>,
+    pub(super) key_header: Option<HeaderName>,
     /// Where an answer holds a record's parts.
-    pub record: RecordShape,
+    pub(super) record: RecordShape,
     /// How it is called.
-    pub operations: Operations,
+    pub(super) operations: Operations,
     /// How it refuses.
-    pub refusals: Refusals,
+    pub(super) refusals: Refusals,
     /// The header that carries our operation id.
-    pub marker: Option<(HeaderName, Template)>,
+    pub(super) marker: Option<(HeaderName, Template)>,
     /// Its webhooks, if it sends any.
-    pub webhook: Option<Webhook>,
+    pub(crate) webhook: Option<Webhook>,
     /// What is not exceeded.
-    pub limits: Limits,
+    pub(crate) limits: Limits,
 }
 
 /// What is not exceeded with a system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Calls at once.
-    pub in_flight: usize,
+    pub(crate) in_flight: usize,
     /// Bytes of an answer.
-    pub response_bytes: usize,
+    pub(crate) response_bytes: usize,
     /// Bytes of a delivery.
-    pub body_bytes: usize,
+    pub(crate) body_bytes: usize,
     /// Objects and lists within each other, in answers and deliveries.
-    pub depth: usize,
+    pub(crate) depth: usize,
 }
 
 impl Default for Limits {

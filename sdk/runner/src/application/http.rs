@@ -1,4 +1,7 @@
 //! A remote system over HTTP: the one door through which it is read and written.
+//!
+//! The port is here. `call` makes a call and tells the limiter how it ended; `read` and `write` are what an answer means
+//! for either; `listing`, `find` and `changed` go through pages.
 
 mod call;
 mod changed;

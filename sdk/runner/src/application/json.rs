@@ -7,14 +7,14 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use serde_json::{Map, Number, Value};
 
 /// The longest text that is taken for an id, in bytes.
-pub const LONGEST_ID: usize = 255;
+pub(crate) const LONGEST_ID: usize = 255;
 
 /// Reads a text as JSON with objects and lists in each other at most `depth` deep.
 ///
 /// # Errors
 ///
 /// One line that names the place and never a value.
-pub fn parse(bytes: &[u8], depth: usize) -> Result<Value, String> {
+pub(crate) fn parse(bytes: &[u8], depth: usize) -> Result<Value, String> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = Bounded { depth, left: depth }.deserialize(&mut deserializer).map_err(|error| error.to_string())?;
     deserializer.end().map_err(|error| error.to_string())?;
@@ -22,7 +22,7 @@ pub fn parse(bytes: &[u8], depth: usize) -> Result<Value, String> {
 }
 
 /// A value as text: a text as it is, anything else as JSON.
-pub fn text(value: &Value) -> Cow<'_, str> {
+pub(crate) fn text(value: &Value) -> Cow<'_, str> {
     match value {
         Value::String(text) => Cow::Borrowed(text),
         other => Cow::Owned(other.to_string()),
@@ -30,12 +30,12 @@ pub fn text(value: &Value) -> Cow<'_, str> {
 }
 
 /// A text or a number as text; anything else is none.
-pub fn plain_text(value: &Value) -> Option<String> {
+pub(crate) fn plain_text(value: &Value) -> Option<String> {
     matches!(value, Value::String(_) | Value::Number(_)).then(|| text(value).into_owned())
 }
 
 /// An id as text. A number is one only while it is exact; nothing else is an id.
-pub fn id_text(value: &Value) -> Option<String> {
+pub(crate) fn id_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) if is_id(text) => Some(text.clone()),
         Value::Number(number) if number.is_u64() || number.is_i64() => Some(number.to_string()),
@@ -44,7 +44,7 @@ pub fn id_text(value: &Value) -> Option<String> {
 }
 
 /// Whether a text may be an id: something that can stand in a path and in a line of a log.
-pub fn is_id(text: &str) -> bool {
+pub(crate) fn is_id(text: &str) -> bool {
     !text.is_empty() && text.len() <= LONGEST_ID && text != "." && text != ".." && !text.chars().any(char::is_control)
 }
 

@@ -2,6 +2,7 @@
 //!
 //! It starts without a rate, because nobody knows the right one. A 429 pauses the whole application for as long as it
 //! says, and then the rate goes on below what was too fast; it grows again until the limit was nowhere to be seen.
+//! A call has a `permit` and ends with a word on how it went; what that says of the `rate` is arithmetic.
 
 mod permit;
 mod rate;
@@ -14,7 +15,7 @@ use pairline_sdk::{Clock, Random, ReadError, Timestamp};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use permit::OUTAGE_FIRST;
-pub use permit::Permit;
+pub(super) use permit::Permit;
 use rate::{Begun, Rate};
 
 /// Whoever asks waits this long in place; for longer, something else is done meanwhile.

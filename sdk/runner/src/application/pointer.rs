@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 /// Where something is in a JSON value: `/properties/email`; the empty text is the value itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Pointer(Vec<String>);
+pub(crate) struct Pointer(Vec<String>);
 
 impl Pointer {
     /// Reads it as it is written.
@@ -12,7 +12,7 @@ impl Pointer {
     /// # Errors
     ///
     /// One line that says what a pointer looks like.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if text.is_empty() {
             return Ok(Self::default());
         }
@@ -23,7 +23,7 @@ impl Pointer {
     }
 
     /// What it points at.
-    pub fn of<'a>(&self, value: &'a Value) -> Option<&'a Value> {
+    pub(crate) fn of<'a>(&self, value: &'a Value) -> Option<&'a Value> {
         self.0.iter().try_fold(value, |value, part| match value {
             Value::Object(map) => map.get(part),
             Value::Array(items) => items.get(part.parse::<usize>().ok()?),
@@ -32,7 +32,7 @@ impl Pointer {
     }
 
     /// Takes out what it points at; the rest is not of interest any more.
-    pub fn take(&self, mut value: Value) -> Option<Value> {
+    pub(crate) fn take(&self, mut value: Value) -> Option<Value> {
         for part in &self.0 {
             value = match value {
                 Value::Object(mut map) => map.swap_remove(part)?,
@@ -47,7 +47,7 @@ impl Pointer {
     }
 
     /// The object it points at, made on the way when it is not there. Nothing when something else is in its place.
-    pub fn object<'a>(&self, value: &'a mut Value) -> Option<&'a mut Map<String, Value>> {
+    pub(crate) fn object<'a>(&self, value: &'a mut Value) -> Option<&'a mut Map<String, Value>> {
         let mut value = value;
         for part in &self.0 {
             value = value.as_object_mut()?.entry(part.as_str()).or_insert_with(|| Value::Object(Map::new()));
@@ -56,7 +56,7 @@ impl Pointer {
     }
 
     /// Puts something where it points, making objects on the way. Where something else is in the way nothing is done.
-    pub fn put(&self, value: &mut Value, what: Value) {
+    pub(crate) fn put(&self, value: &mut Value, what: Value) {
         let Some((last, outer)) = self.0.split_last() else {
             *value = what;
             return;

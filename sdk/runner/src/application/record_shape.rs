@@ -10,28 +10,28 @@ use super::pointer::Pointer;
 
 /// Where an answer holds what of a record.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct RecordShape {
+pub(super) struct RecordShape {
     /// Its id.
-    pub id: Pointer,
+    pub(super) id: Pointer,
     /// What changes with every write.
-    pub version: Option<Pointer>,
+    pub(super) version: Option<Pointer>,
     /// When it was last modified; the first of these that is there.
-    pub modified: Vec<Pointer>,
+    pub(super) modified: Vec<Pointer>,
     /// Its fields.
-    pub fields: Pointer,
+    pub(super) fields: Pointer,
     /// Names among the fields that are the system's own bookkeeping.
-    pub leave_out: BTreeSet<String>,
+    pub(super) leave_out: BTreeSet<String>,
     /// Whether an answer names every field that has a value.
-    pub whole: bool,
+    pub(super) whole: bool,
     /// Where a record says that it is not there any more, and what it says then.
-    pub gone: Option<(Pointer, Value)>,
+    pub(super) gone: Option<(Pointer, Value)>,
     /// Where an answer says that it is an error, whatever its status.
-    pub error: Option<Pointer>,
+    pub(super) error: Option<Pointer>,
 }
 
 /// What was found in an answer.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Found {
+pub(super) enum Found {
     /// A record, and when it was last modified.
     Record(Record, Option<Timestamp>),
     /// A record that is not there any more.
@@ -44,7 +44,7 @@ impl RecordShape {
     /// # Errors
     ///
     /// One line that says what is missing; never a value.
-    pub fn read(&self, answer: Value) -> Result<Found, &'static str> {
+    pub(super) fn read(&self, answer: Value) -> Result<Found, &'static str> {
         if !answer.is_object() {
             return Err("expected an object, found another kind of JSON");
         }
@@ -65,7 +65,7 @@ impl RecordShape {
     }
 
     /// The id an answer holds, also when it holds no whole record.
-    pub fn id_in(&self, answer: &Value) -> Option<String> {
+    pub(super) fn id_in(&self, answer: &Value) -> Option<String> {
         self.id.of(answer).and_then(id_text)
     }
 
@@ -107,7 +107,7 @@ fn flatten(prefix: &str, inner: Map<String, Value>, flat: &mut Fields) {
 /// # Errors
 ///
 /// One line when two names contradict each other.
-pub fn put_fields(target: &mut Map<String, Value>, fields: &Fields) -> Result<(), String> {
+pub(super) fn put_fields(target: &mut Map<String, Value>, fields: &Fields) -> Result<(), String> {
     for (name, value) in fields {
         let mut map = &mut *target;
         let mut rest = name.as_str();

@@ -16,31 +16,31 @@ const LONGEST_CODE: usize = 40;
 
 /// How a system refuses.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Refusals {
+pub(super) struct Refusals {
     /// The statuses that say that a record is not there.
-    pub gone: Vec<u16>,
+    pub(super) gone: Vec<u16>,
     /// How it says that it has a record already.
-    pub duplicate: Option<Duplicate>,
+    pub(super) duplicate: Option<Duplicate>,
     /// Where it names the kind of refusal: a short word, no sentence.
-    pub code: Option<Pointer>,
+    pub(super) code: Option<Pointer>,
 }
 
 /// How a system says that it has a record already.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Duplicate {
+pub(super) struct Duplicate {
     /// The status.
-    pub status: u16,
+    pub(super) status: u16,
     /// Where the sentence is that names it; none: anywhere in the answer.
-    pub at: Option<Pointer>,
+    pub(super) at: Option<Pointer>,
     /// What stands before the id.
-    pub before: String,
+    pub(super) before: String,
     /// What stands behind it.
-    pub behind: String,
+    pub(super) behind: String,
 }
 
 /// What a status means, for reads and writes alike.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Meaning {
+pub(super) enum Meaning {
     /// It was done.
     Done,
     /// There is no such record.
@@ -59,7 +59,7 @@ pub enum Meaning {
 
 impl Refusals {
     /// What an answer means.
-    pub fn meaning(&self, answer: &Answer, now: Timestamp) -> Meaning {
+    pub(super) fn meaning(&self, answer: &Answer, now: Timestamp) -> Meaning {
         match answer.status {
             200..=299 => Meaning::Done,
             401 | 403 => Meaning::Denied,
@@ -78,7 +78,7 @@ impl Refusals {
     }
 
     /// A refusal as it may be stored: the status, and the system's word for it.
-    pub fn reason(&self, answer: &Answer) -> String {
+    pub(super) fn reason(&self, answer: &Answer) -> String {
         let status = answer.status;
         let body = self.code.as_ref().and_then(|_| serde_json::from_slice::<Value>(&answer.body).ok());
         let code = match (&self.code, &body) {

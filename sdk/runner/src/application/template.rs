@@ -3,14 +3,14 @@
 use serde_json::{Map, Value};
 
 /// What may stand in braces, and what stands for it. One without a value has nothing to say in this call.
-pub type Values<'a> = [(&'a str, &'a str)];
+pub(crate) type Values<'a> = [(&'a str, &'a str)];
 
 /// Most paths are shorter, in bytes.
 const USUAL_PATH: usize = 64;
 
 /// A text with places to be filled.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Template(Vec<Part>);
+pub(crate) struct Template(Vec<Part>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Part {
@@ -24,7 +24,7 @@ impl Template {
     /// # Errors
     ///
     /// One line that names the places there are.
-    pub fn parse(text: &str, known: &[&str]) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str, known: &[&str]) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('{') {
@@ -48,26 +48,26 @@ impl Template {
     }
 
     /// Fills it. Nothing when one of its places has no value.
-    pub fn fill(&self, values: &Values<'_>) -> Option<String> {
+    pub(crate) fn fill(&self, values: &Values<'_>) -> Option<String> {
         let mut out = String::new();
         self.fill_into(&mut out, values, false)?;
         Some(out)
     }
 
     /// Fills it as the path of a URL. Nothing when one of its places has no value.
-    pub fn fill_path(&self, values: &Values<'_>) -> Option<String> {
+    pub(crate) fn fill_path(&self, values: &Values<'_>) -> Option<String> {
         let mut path = String::with_capacity(USUAL_PATH);
         self.fill_escaped(&mut path, values)?;
         Some(path)
     }
 
     /// Fills it at the end of a text, with values written so that they stay one part of a URL.
-    pub fn fill_escaped(&self, out: &mut String, values: &Values<'_>) -> Option<()> {
+    pub(crate) fn fill_escaped(&self, out: &mut String, values: &Values<'_>) -> Option<()> {
         self.fill_into(out, values, true)
     }
 
     /// What the text that it became says for a place, if it could have become that text.
-    pub fn matched<'a>(&self, text: &'a str) -> Option<&'a str> {
+    pub(crate) fn matched<'a>(&self, text: &'a str) -> Option<&'a str> {
         let mut text = text;
         let mut found = None;
         for (index, part) in self.0.iter().enumerate() {
@@ -117,7 +117,7 @@ fn escape(out: &mut String, text: &str) {
 
 /// A JSON value with places to be filled in its texts. A key or an item whose place has no value is left out.
 #[derive(Clone, Debug, PartialEq)]
-pub enum BodyTemplate {
+pub(crate) enum BodyTemplate {
     /// Stays as it is.
     Value(Value),
     /// A text with places.
@@ -134,7 +134,7 @@ impl BodyTemplate {
     /// # Errors
     ///
     /// As [`Template::parse`].
-    pub fn parse(value: &Value, known: &[&str]) -> Result<Self, String> {
+    pub(crate) fn parse(value: &Value, known: &[&str]) -> Result<Self, String> {
         Ok(match value {
             Value::String(text) if text.contains('{') => Self::Text(Template::parse(text, known)?),
             Value::Array(items) => {
@@ -149,7 +149,7 @@ impl BodyTemplate {
     }
 
     /// Fills it.
-    pub fn fill(&self, values: &Values<'_>) -> Option<Value> {
+    pub(crate) fn fill(&self, values: &Values<'_>) -> Option<Value> {
         Some(match self {
             Self::Value(value) => value.clone(),
             Self::Text(template) => Value::String(template.fill(values)?),

@@ -9,18 +9,18 @@ const MOVES_ALONG_FOR: Duration = Duration::from_secs(60);
 
 /// What is known of a remote system's clock.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct RemoteClock(Option<(Timestamp, Instant)>);
+pub(crate) struct RemoteClock(Option<(Timestamp, Instant)>);
 
 impl RemoteClock {
     /// What it shows at least. How much time has passed is known however wrong the clocks are.
-    pub fn at_least(&self, now: Instant) -> Timestamp {
+    pub(crate) fn at_least(&self, now: Instant) -> Timestamp {
         self.0.map_or(Timestamp::default(), |(stamp, seen)| {
             stamp.plus(now.saturating_duration_since(seen).min(MOVES_ALONG_FOR))
         })
     }
 
     /// It has shown this.
-    pub fn saw(&mut self, stamp: Timestamp, now: Instant) {
+    pub(crate) fn saw(&mut self, stamp: Timestamp, now: Instant) {
         if self.0.is_none_or(|(known, _)| stamp > known) {
             self.0 = Some((stamp, now));
         }

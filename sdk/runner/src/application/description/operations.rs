@@ -16,78 +16,78 @@ use crate::application::template::{BodyTemplate, Template};
 
 /// How a system is called.
 #[derive(Clone, Debug)]
-pub struct Operations {
+pub(crate) struct Operations {
     /// Reads one record.
-    pub read: (Method, Template),
+    pub(crate) read: (Method, Template),
     /// Makes a record.
-    pub create: WriteCall,
+    pub(crate) create: WriteCall,
     /// Changes some fields of a record.
-    pub update: WriteCall,
+    pub(crate) update: WriteCall,
     /// Finds records by the value of a field.
-    pub find: Option<Find>,
+    pub(crate) find: Option<Find>,
     /// Lists what changed.
-    pub changed: Option<Changed>,
+    pub(crate) changed: Option<Changed>,
 }
 
 /// A call that writes.
 #[derive(Clone, Debug)]
-pub struct WriteCall {
+pub(crate) struct WriteCall {
     /// The HTTP method.
-    pub method: Method,
+    pub(crate) method: Method,
     /// The path.
-    pub path: Template,
+    pub(crate) path: Template,
     /// What every body holds.
-    pub body: Map<String, Value>,
+    pub(crate) body: Map<String, Value>,
     /// Where in the body the fields go.
-    pub fields: Pointer,
+    pub(crate) fields: Pointer,
 }
 
 /// A call that lists records.
 #[derive(Clone, Debug)]
-pub struct List {
+pub(crate) struct List {
     /// The HTTP method.
-    pub method: Method,
+    pub(crate) method: Method,
     /// The path.
-    pub path: Template,
+    pub(crate) path: Template,
     /// The query; a pair whose place has no value is left out.
-    pub query: Vec<(Template, Template)>,
+    pub(crate) query: Vec<(Template, Template)>,
     /// The body.
-    pub body: Option<BodyTemplate>,
+    pub(crate) body: Option<BodyTemplate>,
     /// Where the answer holds the records.
-    pub records: Pointer,
+    pub(crate) records: Pointer,
     /// Where it holds the token for the next page.
-    pub next: Option<Pointer>,
+    pub(crate) next: Option<Pointer>,
 }
 
 /// How records are found.
 #[derive(Clone, Debug)]
-pub struct Find {
+pub(crate) struct Find {
     /// The fields the system can be asked for; none: any.
-    pub fields: Option<Vec<String>>,
+    pub(crate) fields: Option<Vec<String>>,
     /// Asks for one of them.
-    pub list: List,
+    pub(crate) list: List,
     /// Reads everything, to look for any other.
-    pub otherwise: Option<List>,
+    pub(crate) otherwise: Option<List>,
 }
 
 /// How changes are listed.
 #[derive(Clone, Debug)]
-pub struct Changed {
+pub(crate) struct Changed {
     /// In which order.
-    pub order: Order,
+    pub(crate) order: Order,
     /// How an instant is written.
-    pub since: Since,
+    pub(crate) since: Since,
     /// How far a pass reaches back behind what was seen.
-    pub overlap: Duration,
+    pub(crate) overlap: Duration,
     /// Asks for what changed since.
-    pub list: List,
+    pub(crate) list: List,
     /// Asks for one stamp by id, from this id on.
-    pub ties: Option<(String, List)>,
+    pub(crate) ties: Option<(String, List)>,
 }
 
 /// How an instant is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Since {
+pub(crate) enum Since {
     /// Milliseconds since 1970.
     Milliseconds,
     /// RFC 3339.

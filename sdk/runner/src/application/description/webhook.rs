@@ -17,30 +17,30 @@ use crate::application::template::Template;
 #[derive(Clone, Debug)]
 pub struct Webhook {
     /// How a delivery proves where it comes from.
-    pub signature: SignatureScheme,
+    pub(crate) signature: SignatureScheme,
     /// Whether a delivery is a list of events, or one.
-    pub batch: bool,
+    pub(crate) batch: bool,
     /// Where an event holds its parts.
-    pub event: EventShape,
+    pub(crate) event: EventShape,
 }
 
 /// How a delivery proves where it comes from: by a keyed hash of some of its parts.
 #[derive(Clone, Debug)]
 pub struct SignatureScheme {
     /// The header with the signature.
-    pub header: HeaderName,
+    pub(crate) header: HeaderName,
     /// What is signed, in this order.
-    pub signs: Vec<Signed>,
+    pub(crate) signs: Vec<Signed>,
     /// How the signature is written.
-    pub encoding: Encoding,
+    pub(crate) encoding: Encoding,
     /// What stands before it.
-    pub prefix: String,
+    pub(crate) prefix: String,
     /// The key.
-    pub secret: SecretString,
+    pub(crate) secret: SecretString,
     /// The URL as it is signed.
-    pub url: String,
+    pub(crate) url: String,
     /// When the delivery was signed.
-    pub timestamp: Option<SignedTime>,
+    pub(crate) timestamp: Option<SignedTime>,
 }
 
 /// A part of a delivery that is signed.
@@ -69,34 +69,34 @@ pub enum Encoding {
 #[derive(Clone, Debug)]
 pub struct SignedTime {
     /// The header.
-    pub header: HeaderName,
+    pub(crate) header: HeaderName,
     /// How many milliseconds one of its units is.
-    pub unit: i64,
+    pub(crate) unit: i64,
     /// How far it may be from our clock.
-    pub tolerance: Duration,
+    pub(crate) tolerance: Duration,
 }
 
 /// Where an event holds its parts.
 #[derive(Clone, Debug, Default)]
 pub struct EventShape {
     /// What together is its key.
-    pub key: Vec<Pointer>,
+    pub(crate) key: Vec<Pointer>,
     /// The record's id.
-    pub record: Pointer,
+    pub(crate) record: Pointer,
     /// What happened.
-    pub kind: Pointer,
+    pub(crate) kind: Pointer,
     /// The texts for what happened; none: an event that is of no interest.
-    pub kinds: Vec<(String, Option<EventKind>)>,
+    pub(crate) kinds: Vec<(String, Option<EventKind>)>,
     /// The field that changed.
-    pub field: Option<Pointer>,
+    pub(crate) field: Option<Pointer>,
     /// Its new value.
-    pub value: Option<Pointer>,
+    pub(crate) value: Option<Pointer>,
     /// A list of the fields that changed.
-    pub changed: Option<Pointer>,
+    pub(crate) changed: Option<Pointer>,
     /// What all must be there for the actor to be us.
-    pub actor: Vec<(Pointer, String)>,
+    pub(crate) actor: Vec<(Pointer, String)>,
     /// Our marker as it comes back, with the operation id in it.
-    pub operation: Option<(Pointer, Template)>,
+    pub(crate) operation: Option<(Pointer, Template)>,
 }
 
 impl Check<'_> {
