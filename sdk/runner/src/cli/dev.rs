@@ -12,7 +12,7 @@ use pairline_sdk::{Clock, Random};
 use serde_json::{Value, json};
 
 use super::run::ended;
-use super::{Context, Exit, ids, project};
+use super::{Context, Exit, ids, project, typed};
 use crate::application::Environment;
 use crate::composition::{DemoSystems, Stores};
 use crate::machine::{SystemClock, SystemRandom};
@@ -122,7 +122,8 @@ impl Scene<'_> {
     /// Commands to try, ours among them.
     fn examples(&self) -> Vec<String> {
         let mut examples = self.demo.examples();
-        examples.push(format!("pairline --data-dir {} explain crm:101", self.folder.display()));
+        let folder = typed::word(&self.folder.to_string_lossy());
+        examples.push(format!("{} --data-dir {folder} explain crm:101", typed::program()));
         examples
     }
 

@@ -10,6 +10,7 @@ mod project;
 mod run;
 mod status;
 mod trash;
+mod typed;
 
 use std::path::PathBuf;
 use std::sync::Arc;
