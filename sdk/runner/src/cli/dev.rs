@@ -4,18 +4,15 @@ use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use pairline_sdk::{Clock, Random};
 use serde_json::{Value, json};
 
 use super::run::ended;
 use super::{Context, Exit, ids, project, typed};
 use crate::application::Environment;
 use crate::composition::{DemoSystems, Stores};
-use crate::machine::{SystemClock, SystemRandom};
 use crate::system::{RunningSystem, Settings};
 
 /// How often the picture is drawn.
@@ -65,14 +62,13 @@ async fn sync(
     ended: impl Future<Output = u8>,
 ) -> Result<u8, Exit> {
     let project = project::load_sound(context)?;
-    let stores = context.composition.databases.open(folder, Context::database_settings()).await;
-    let stores = stores.map_err(|error| Exit::new(error.exit_code, error.message))?;
-    let time: (Arc<dyn Clock>, Arc<dyn Random>) = (Arc::new(SystemClock), Arc::new(SystemRandom::default()));
+    let stores = context.open(folder).await?;
     let listen = SocketAddr::from(([127, 0, 0, 1], port));
     let settings = Settings { listen, ..Settings::default() };
     let environment = Environment::of_map(variables);
     let registry = &context.composition.registry;
-    let system = RunningSystem::start(&project, registry, &environment, stores.clone(), &settings, time).await;
+    let system =
+        RunningSystem::start(&project, registry, &environment, stores.clone(), &settings, Context::machine()).await;
     let system = match system {
         Ok(system) => system,
         Err(error) => {

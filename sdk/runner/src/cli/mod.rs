@@ -5,6 +5,7 @@ mod creates;
 mod dev;
 mod explain;
 mod ids;
+mod log;
 mod output;
 mod project;
 mod run;
@@ -12,11 +13,12 @@ mod status;
 mod trash;
 mod typed;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use pairline_sdk::{Clock, Random};
 
 pub use output::{Exit, Output};
 
@@ -48,16 +50,10 @@ struct Global {
     json: bool,
     /// How log lines look; text on a terminal and JSON otherwise, unless given.
     #[arg(long, global = true, env = "PAIRLINE_LOG_FORMAT", value_name = "FORMAT")]
-    log_format: Option<LogFormat>,
+    log_format: Option<log::LogFormat>,
     /// Colour in text.
     #[arg(long, global = true, env = "PAIRLINE_COLOR", value_name = "WHEN", default_value = "auto")]
     color: Color,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum LogFormat {
-    Text,
-    Json,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -167,14 +163,24 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// The machine's clock and dice.
+    fn machine() -> (Arc<dyn Clock>, Arc<dyn Random>) {
+        (Arc::new(SystemClock), Arc::new(SystemRandom::default()))
+    }
+
     fn database_settings() -> DatabaseSettings {
-        DatabaseSettings { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom::default()) }
+        let (clock, random) = Self::machine();
+        DatabaseSettings { clock, random }
+    }
+
+    /// The database in a folder, for the one program that may own it.
+    async fn open(&self, folder: &Path) -> Result<Stores, Exit> {
+        Ok(self.composition.databases.open(folder, Self::database_settings()).await?)
     }
 
     /// The database, for an operator's command.
     async fn attach(&self) -> Result<Stores, Exit> {
-        let attached = self.composition.databases.attach(&self.global.data_dir, Self::database_settings()).await;
-        attached.map_err(|error| Exit::new(error.exit_code, error.message))
+        Ok(self.composition.databases.attach(&self.global.data_dir, Self::database_settings()).await?)
     }
 }
 
@@ -197,7 +203,7 @@ pub fn main(composition: Composition) -> std::process::ExitCode {
         }
     };
     let output = Output::new(cli.global.json, cli.global.color == Color::Always, cli.global.color == Color::Never);
-    log(&cli.global, matches!(cli.command, Command::Dev(_) | Command::Test { .. }));
+    log::start(&cli.global, matches!(cli.command, Command::Dev(_) | Command::Test { .. }));
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return output.fail(&Exit::new(71, format!("cannot start threads: {error}"))),
@@ -255,30 +261,4 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Exit> {
 /// The number an item has in the list it was shown in.
 fn number_of_list(text: &str) -> Result<i64, String> {
     text.parse().map_err(|_| "expected the number that the list shows".to_owned())
-}
-
-/// Log lines go to stderr; stdout carries results. `dev` draws a picture of its own, and what goes wrong in a `test` is
-/// meant to: both keep quiet unless asked.
-fn log(global: &Global, quiet: bool) {
-    use std::io::IsTerminal;
-    let default = if quiet { "error" } else { "info" };
-    let wished = std::env::var("PAIRLINE_LOG").unwrap_or_else(|_| default.to_owned());
-    let filter = tracing_subscriber::EnvFilter::try_new(&wished).unwrap_or_else(|error| {
-        eprintln!("warning: expected PAIRLINE_LOG such as `info` or `pairline=debug`, found `{wished}` ({error})");
-        default.into()
-    });
-    let terminal = std::io::stderr().is_terminal();
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let json = match global.log_format {
-        Some(LogFormat::Json) => true,
-        Some(LogFormat::Text) => false,
-        None => !terminal,
-    };
-    let colour = global.color != Color::Never && terminal && std::env::var_os("NO_COLOR").is_none();
-    // A second subscriber is a mistake of tests that call this twice, and harmless.
-    if json {
-        builder.json().with_current_span(false).try_init().ok()
-    } else {
-        builder.with_ansi(colour).try_init().ok()
-    };
 }

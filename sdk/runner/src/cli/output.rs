@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use pairline_sdk::Timestamp;
 use serde_json::{Value, json};
 
+use crate::composition::DatabaseError;
+
 /// Where results go.
 #[derive(Clone, Copy, Debug)]
 pub struct Output {
@@ -32,6 +34,12 @@ impl Exit {
     /// The database did not answer.
     pub(crate) fn store(error: impl std::fmt::Display) -> Self {
         Self::new(75, error.to_string())
+    }
+}
+
+impl From<DatabaseError> for Exit {
+    fn from(error: DatabaseError) -> Self {
+        Self::new(error.exit_code, error.message)
     }
 }
 

@@ -5,11 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use pairline_sdk::{Clock, Random};
 
 use super::{Context, Exit, project};
 use crate::application::Environment;
-use crate::machine::{SystemClock, SystemRandom};
 use crate::system::{RunningSystem, Settings};
 
 #[derive(Debug, Args)]
@@ -48,16 +46,13 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Result<u8, Exit> {
     // A signal that comes while everything is still starting must not be lost.
     let ended = ended()?;
     let project = project::load_sound(context)?;
-    let settings = Context::database_settings();
-    let stores = context.composition.databases.open(&context.global.data_dir, settings).await;
-    let stores = stores.map_err(|error| Exit::new(error.exit_code, error.message))?;
-    let time: (Arc<dyn Clock>, Arc<dyn Random>) = (Arc::new(SystemClock), Arc::new(SystemRandom::default()));
+    let stores = context.open(&context.global.data_dir).await?;
     let settings = args.settings();
     let environment = Environment::of_process();
     let registry = &context.composition.registry;
     let handle = Arc::clone(&stores.handle);
     tokio::pin!(ended);
-    let start = RunningSystem::start(&project, registry, &environment, stores, &settings, time);
+    let start = RunningSystem::start(&project, registry, &environment, stores, &settings, Context::machine());
     let system = tokio::select! {
         started = start => match started {
             Ok(system) => system,
