@@ -327,6 +327,8 @@ fn push(rebase: &mut Vec<(System, Fields)>, system: &System, fields: Fields) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use pairline_sdk::testing::contact_contract;
     use pairline_sdk::{PairId, RecordId};
     use serde_json::json;
@@ -345,8 +347,8 @@ mod tests {
         let records = [RecordId::new(&crm, "1"), RecordId::new(&erp, "2")];
         let mut pair = Pair::found(PairId(1), "contact", records, "test", Timestamp::default());
         pair.fresh = false;
-        pair.sides[0].base = case.base.0.as_object().unwrap().clone();
-        pair.sides[1].base = case.base.1.as_object().unwrap().clone();
+        pair.sides[0].base = Arc::new(case.base.0.as_object().unwrap().clone());
+        pair.sides[1].base = Arc::new(case.base.1.as_object().unwrap().clone());
         let near_record = Record::new("1", case.now.0.as_object().unwrap().clone());
         let far_record = case.now.1.as_ref().map(|far| Record::new("2", far.as_object().unwrap().clone()));
         let at = |millis| Receipts::from([("*".to_owned(), Timestamp::from_millis(millis))]);

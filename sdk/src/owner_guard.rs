@@ -97,14 +97,15 @@ mod tests {
         let update = Update {
             pair: pair.id,
             target: customer.system.clone(),
-            request: Request { method: "PATCH".into(), path: String::new(), body: json!(value).to_string() },
+            request: Request { method: "PATCH".into(), path: String::new(), body: json!(value).to_string() }.into(),
             writes: vec![FieldWrite {
                 field: field.to_owned(),
                 seen_source: Fields::new(),
                 seen_target: None,
                 value,
                 reason: WriteReason::OwnerEdit,
-            }],
+            }]
+            .into(),
             inverse: None,
             rebase: vec![],
             supersedes: None,

@@ -133,7 +133,7 @@ mod tests {
         let (contract, crm, erp) = (contract(), System::new("crm"), System::new("erp"));
         let ids = [RecordId::new(&crm, "1"), RecordId::new(&erp, "9")];
         let mut pair = Pair::found(PairId(1), "contact", ids, "crm-to-erp", Timestamp::from_millis(0));
-        pair.side_mut(&crm).base = fields(json!({ "email": "ada@example.org", "credit_limit": "100" }));
+        pair.side_mut(&crm).base = fields(json!({ "email": "ada@example.org", "credit_limit": "100" })).into();
         let settled = |record: Value| contract.is_settled(&crm, &Record::new("1", fields(record)), &pair);
 
         let whole = json!({ "email": "ada@example.org", "credit_limit": 100, "erp_id": "9", "shoe_size": "38" });

@@ -38,7 +38,7 @@ pub(super) fn fingerprint(world: &World) -> u64 {
     {
         (operation.kind == OperationKind::Create, operation.state, &operation.target).hash(&mut hasher);
         (operation.attempts, operation.quiet_at().since(world.now)).hash(&mut hasher);
-        for write in &operation.writes {
+        for write in operation.writes.iter() {
             (&write.field, &write.seen_source, &write.seen_target, &write.value).hash(&mut hasher);
         }
     }

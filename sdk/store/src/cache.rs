@@ -242,7 +242,7 @@ mod tests {
         for number in 0..100 {
             let mut large = pair(1);
             large.id = PairId(number);
-            large.sides[0].base.insert("notes".to_owned(), "x".repeat(100_000).into());
+            large.sides[0].base = Arc::new([("notes".to_owned(), "x".repeat(100_000).into())].into_iter().collect());
             cache.committed(Changed { pairs: vec![Arc::new(large)], ..Changed::default() });
         }
 
