@@ -27,9 +27,11 @@ struct Setting {
     /// Whether the pair exists at the start; otherwise one record does, in this system.
     mapped: bool,
     born_in: &'static str,
-    expect_states: usize,
+    /// Fewer states mean that the search has been cut, not that it has become better.
+    at_least: usize,
 }
 
+/// A record that is there on both sides; three edits and two kills, no request lost.
 const OWNED: Setting = Setting {
     email: true,
     phone: false,
@@ -40,20 +42,19 @@ const OWNED: Setting = Setting {
     losses: false,
     mapped: true,
     born_in: "crm",
-    expect_states: 0,
+    at_least: 250_000,
 };
 
-fn search(setting: Setting) -> usize {
+/// A record that is there on one side only; one edit, two kills, requests lost or late.
+const BORN: Setting =
+    Setting { mapped: false, losses: true, violations: false, phone: true, edits: 1, at_least: 130_000, ..OWNED };
+
+fn search(setting: Setting) {
     let mut search = Search::new(setting);
     match search.run_all() {
         Ok(states) => {
             println!("{states} states");
-            assert!(
-                states >= setting.expect_states,
-                "expected at least {} states, found {states}",
-                setting.expect_states
-            );
-            states
+            assert!(states >= setting.at_least, "expected at least {} states, found {states}", setting.at_least);
         }
         Err(story) => panic!("{story}"),
     }
@@ -66,30 +67,30 @@ fn one_owned_field_three_edits_and_two_kills_always_converge() {
 
 #[test]
 fn one_shared_field_three_edits_and_two_kills_always_converge() {
-    search(Setting { email: false, phone: true, violations: false, ..OWNED });
+    search(Setting { email: false, phone: true, violations: false, at_least: 280_000, ..OWNED });
 }
 
 #[test]
 fn two_fields_three_edits_and_two_kills_always_converge() {
-    search(Setting { phone: true, violations: false, lost_webhooks: 0, ..OWNED });
+    search(Setting { phone: true, violations: false, lost_webhooks: 0, at_least: 670_000, ..OWNED });
 }
 
 #[test]
 fn an_owned_field_converges_when_a_request_is_lost_or_late() {
-    search(Setting { losses: true, edits: 2, faults: 2, ..OWNED });
+    search(Setting { losses: true, edits: 2, at_least: 30_000, ..OWNED });
 }
 
 #[test]
 fn a_shared_field_converges_when_a_request_is_lost_or_late() {
-    search(Setting { email: false, phone: true, violations: false, losses: true, edits: 2, faults: 2, ..OWNED });
+    search(Setting { email: false, phone: true, violations: false, losses: true, edits: 2, at_least: 39_000, ..OWNED });
 }
 
 #[test]
 fn a_create_from_the_crm_makes_one_record_whatever_is_killed_lost_or_late() {
-    search(Setting { mapped: false, losses: true, violations: false, phone: true, edits: 1, ..OWNED });
+    search(BORN);
 }
 
 #[test]
 fn a_create_from_the_erp_makes_one_record_whatever_is_killed_lost_or_late() {
-    search(Setting { mapped: false, losses: true, violations: false, phone: true, edits: 1, born_in: "erp", ..OWNED });
+    search(Setting { born_in: "erp", ..BORN });
 }
