@@ -10,6 +10,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
 use crate::cache::Cache;
 use crate::engine::Lanes;
+use crate::glance::Glance;
 use crate::lock::OwnerLock;
 use crate::reads::Reads;
 use crate::writer::Writer;
@@ -98,7 +99,7 @@ impl Database {
             .await?;
         // An operator's command is short, and cannot see in time what the owner changes.
         let cache = Cache::new(if owner { options.memory } else { 0 });
-        let reads = Reads::new(readers, cache.clone());
+        let reads = Reads::new(readers, Glance::open(&path, &options)?, cache.clone());
         let writer = Writer::start(connection, lock, &options, start, lanes, cache)?;
         Ok(Self {
             pairs: Arc::new(SqlitePairs::new(writer.clone(), reads.clone())),

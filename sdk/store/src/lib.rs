@@ -11,6 +11,7 @@ mod columns;
 mod database;
 mod engine;
 mod failure;
+mod glance;
 mod lock;
 mod options;
 mod pairs;

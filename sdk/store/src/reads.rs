@@ -10,7 +10,9 @@ use sqlx::SqlitePool;
 use sqlx::sqlite::SqliteRow;
 
 use crate::cache::{Cache, Known};
+use crate::columns::Columns;
 use crate::failure::Failure;
+use crate::glance::Glance;
 use crate::row::{
     OPERATION_COLUMNS, PAIR_COLUMNS, Reader, json, limit, note_kind, operation_columns, pair_columns, pairs_with_open,
     reservation_columns,
@@ -21,6 +23,7 @@ use crate::standing::{Standing, standing_columns, standing_joins};
 #[derive(Clone)]
 pub(crate) struct Reads {
     pool: SqlitePool,
+    glance: Arc<Glance>,
     cache: Cache,
 }
 
@@ -74,8 +77,8 @@ const RESERVATION_OF: &str = concat!(
 pub(crate) const CREATES: &str = "SELECT value FROM meta WHERE key = 'creates'";
 
 impl Reads {
-    pub(crate) fn new(pool: SqlitePool, cache: Cache) -> Self {
-        Self { pool, cache }
+    pub(crate) fn new(pool: SqlitePool, glance: Glance, cache: Cache) -> Self {
+        Self { pool, glance: Arc::new(glance), cache }
     }
 
     pub(crate) fn pool(&self) -> &SqlitePool {
@@ -83,6 +86,7 @@ impl Reads {
     }
 
     pub(crate) async fn close(&self) {
+        self.glance.close();
         self.pool.close().await;
     }
 
@@ -146,15 +150,13 @@ impl Reads {
             return Ok(Some(known));
         }
         let before = self.cache.moment();
-        let query = sqlx::query(FIRST).bind(record.system.as_str()).bind(record.id.as_str());
-        let row = query.fetch_one(&self.pool).await?;
-        let mut columns = Reader::at(&row, 0);
-        let known = if !columns.is_absent()? {
-            Some(Known::First(Arc::new(columns.pair_with_open()?)))
-        } else {
-            columns.skip(PAIR_COLUMNS + OPERATION_COLUMNS);
-            let reserved: bool = columns.get()?;
-            (!reserved).then_some(Known::Nowhere)
+        let key = (record.system.as_str(), record.id.as_str());
+        let known = match self.glance.at(FIRST, key, |row| row.known()) {
+            Some(known) => known,
+            None => {
+                let row = sqlx::query(FIRST).bind(key.0).bind(key.1).fetch_one(&self.pool).await?;
+                Reader::at(&row, 0).known()?
+            }
         };
         if let Some(known) = &known {
             self.cache.was_read(before, record, known);
@@ -276,6 +278,18 @@ impl Reads {
         .bind(limit(most))
         .fetch_all(&self.pool)
         .await?)
+    }
+}
+
+impl<R: Columns> Reader<'_, R> {
+    /// What the answer to [`FIRST`] says; `None` for a reservation.
+    fn known(&mut self) -> Result<Option<Known>, Failure> {
+        if !self.is_absent()? {
+            return Ok(Some(Known::First(Arc::new(self.pair_with_open()?))));
+        }
+        self.skip(PAIR_COLUMNS + OPERATION_COLUMNS);
+        let reserved: bool = self.get()?;
+        Ok((!reserved).then_some(Known::Nowhere))
     }
 }
 
