@@ -1,8 +1,24 @@
-//! The sync contract most tests speak of: a contact in a CRM, a customer in an ERP.
+//! Whom most tests speak of: a contact in a CRM, a customer in an ERP, and their sync contract.
 
 use serde_json::json;
 
-use crate::{ContractDocument, SyncContract};
+use crate::{ContractDocument, RecordId, SyncContract, System};
+
+pub(super) fn crm() -> System {
+    System::new("crm")
+}
+
+pub(super) fn erp() -> System {
+    System::new("erp")
+}
+
+pub(super) fn contact(id: &str) -> RecordId {
+    RecordId::new(&crm(), id)
+}
+
+pub(super) fn customer(id: &str) -> RecordId {
+    RecordId::new(&erp(), id)
+}
 
 /// The contract as it is written.
 pub fn contact_document() -> ContractDocument {

@@ -1,0 +1,142 @@
+//! The worker of the suite, and how long a test waits.
+
+use std::collections::{HashMap, VecDeque};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use futures_util::future::{Either, select};
+
+use super::news::waiting_in;
+use crate::{Disposition, Engine, Health, Hint, RecordId, WaitingHint, Worker};
+
+/// What a test waits for comes within this time, whatever else the machine does.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A worker that shows the test what it was given and waits for its word.
+#[derive(Default)]
+pub(super) struct Desk(Mutex<DeskState>);
+
+#[derive(Default)]
+pub(super) struct DeskState {
+    pub(super) given: VecDeque<Hint>,
+    answers: HashMap<i64, Option<Disposition>>,
+    at_work: usize,
+    pub(super) most_at_work: usize,
+    wakers: Vec<Waker>,
+}
+
+#[async_trait]
+impl Worker for Desk {
+    async fn work(&self, hint: Hint) -> Disposition {
+        let id = hint.id;
+        self.change(|state| {
+            state.given.push_back(hint);
+            state.at_work += 1;
+            state.most_at_work = state.most_at_work.max(state.at_work);
+        });
+        let answer = self.until(|state| state.answers.remove(&id)).await;
+        self.change(|state| state.at_work -= 1);
+        answer.expect("a worker was told to panic")
+    }
+}
+
+impl Desk {
+    pub(super) fn state(&self) -> MutexGuard<'_, DeskState> {
+        self.0.lock().unwrap()
+    }
+
+    pub(super) fn change(&self, change: impl FnOnce(&mut DeskState)) {
+        let mut state = self.state();
+        change(&mut state);
+        state.wakers.drain(..).for_each(Waker::wake);
+    }
+
+    pub(super) async fn until<T>(&self, mut ready: impl FnMut(&mut DeskState) -> Option<T>) -> T {
+        poll_fn(|context| {
+            let mut state = self.state();
+            if let Some(value) = ready(&mut state) {
+                return Poll::Ready(value);
+            }
+            state.wakers.push(context.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// The next hint that is handed out.
+    pub(super) async fn next(&self) -> Hint {
+        self.until(|state| state.given.pop_front()).await
+    }
+
+    /// The next hint, which must be this record's.
+    pub(super) async fn next_is(&self, record: &RecordId) -> Hint {
+        let hint = self.next().await;
+        assert_eq!(hint.record, *record);
+        hint
+    }
+
+    /// This record's hint, among others that are handed out at the same time.
+    pub(super) async fn one(&self, record: &RecordId) -> Hint {
+        self.until(|state| {
+            let place = state.given.iter().position(|hint| hint.record == *record)?;
+            state.given.remove(place)
+        })
+        .await
+    }
+
+    pub(super) fn end(&self, hint: &Hint, disposition: Disposition) {
+        self.change(|state| drop(state.answers.insert(hint.id, Some(disposition))));
+    }
+
+    pub(super) fn done(&self, hint: &Hint) {
+        self.end(hint, Disposition::Done);
+    }
+
+    pub(super) fn panic(&self, hint: &Hint) {
+        self.change(|state| drop(state.answers.insert(hint.id, None)));
+    }
+}
+
+/// Runs the engine for as long as a scene lasts. The end of the scene is a crash of the run.
+pub(super) async fn play<T>(engine: &Arc<dyn Engine>, parallel: usize, scene: impl AsyncFnOnce(&Desk) -> T) -> T {
+    let desk = Arc::new(Desk::default());
+    let run = engine.run(Arc::clone(&desk) as Arc<dyn Worker>, parallel);
+    let scene = pin!(scene(&desk));
+    match select(scene, run).await {
+        Either::Left((value, _)) => value,
+        Either::Right((ended, _)) => panic!("expected that the engine runs until it is stopped, found {ended:?}"),
+    }
+}
+
+/// Waits until the engine is in this state of health.
+pub(super) async fn until(engine: &Arc<dyn Engine>, mut so: impl FnMut(&Health) -> bool) -> Health {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let health = engine.health().await.unwrap();
+        if so(&health) {
+            return health;
+        }
+        assert!(Instant::now() < deadline, "expected another state of the engine, found {health:?}");
+        let mut yielded = false;
+        poll_fn(|context| {
+            if std::mem::replace(&mut yielded, true) {
+                return Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+pub(super) async fn until_waiting(engine: &Arc<dyn Engine>, so: impl Fn(&WaitingHint) -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !waiting_in(engine).await.iter().any(&so) {
+        assert!(Instant::now() < deadline, "expected another hint to wait");
+        until(engine, |_| true).await;
+    }
+}

@@ -1,0 +1,65 @@
+//! A hint that is to be looked at again, later.
+
+use std::time::Duration;
+
+use super::desk::{play, until_waiting};
+use super::news::{again, tell, waiting_in};
+use super::{EngineUnderTest, SETTLE};
+use crate::Clock;
+use crate::testing::contact::contact;
+
+pub async fn a_repeat_comes_back_at_its_time_and_is_counted(test: impl EngineUnderTest) {
+    let engine = test.engine();
+    tell(&engine, &contact("1"), "e-1").await;
+    play(&engine, 4, async |desk| {
+        let first = desk.next_is(&contact("1")).await;
+        let at = test.clock().now().plus(Duration::from_secs(60));
+        desk.end(&first, again(at, true));
+        until_waiting(&engine, |hint| hint.reason.as_deref() == Some("the ERP is paused")).await;
+        let waiting = waiting_in(&engine).await;
+        assert_eq!((waiting[0].ready_at, waiting[0].hops, waiting[0].since), (at, 1, first.since));
+
+        test.clock().advance(Duration::from_secs(59));
+        tell(&engine, &contact("2"), "e-2").await;
+        desk.next_is(&contact("2")).await;
+        test.clock().advance(Duration::from_secs(1));
+        let second = desk.next_is(&contact("1")).await;
+
+        assert_eq!((second.hops, second.facts), (1, None));
+        assert_eq!((&second.received, second.since), (&first.received, first.since));
+        assert_eq!(second.correlation_id, first.correlation_id, "it is the same process");
+    })
+    .await;
+}
+
+pub async fn a_repeat_that_does_not_count_keeps_its_hops(test: impl EngineUnderTest) {
+    let engine = test.engine();
+    tell(&engine, &contact("1"), "e-1").await;
+    play(&engine, 4, async |desk| {
+        for counted in [false, true, false] {
+            let hint = desk.next_is(&contact("1")).await;
+            desk.end(&hint, again(test.clock().now(), counted));
+            test.clock().advance(SETTLE);
+        }
+        assert_eq!(desk.next_is(&contact("1")).await.hops, 1);
+    })
+    .await;
+}
+
+pub async fn news_does_not_hurry_a_repeat(test: impl EngineUnderTest) {
+    let engine = test.engine();
+    tell(&engine, &contact("1"), "e-1").await;
+    play(&engine, 4, async |desk| {
+        let first = desk.next_is(&contact("1")).await;
+        desk.end(&first, again(test.clock().now().plus(Duration::from_secs(60)), true));
+        until_waiting(&engine, |hint| hint.hops == 1).await;
+        test.clock().advance(Duration::from_secs(1));
+        tell(&engine, &contact("1"), "e-2").await;
+        tell(&engine, &contact("2"), "e-3").await;
+        desk.next_is(&contact("2")).await;
+
+        test.clock().advance(Duration::from_secs(59));
+        assert_eq!(desk.next_is(&contact("1")).await.hops, 1);
+    })
+    .await;
+}
