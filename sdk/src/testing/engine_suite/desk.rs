@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Poll, Waker};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -15,6 +16,9 @@ use crate::{Disposition, Engine, Health, Hint, RecordId, WaitingHint, Worker};
 
 /// What a test waits for comes within this time, whatever else the machine does.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Nobody wakes a test that waits in vain, so it is woken this often to see how late it is.
+const TICK: Duration = Duration::from_secs(1);
 
 /// A worker that shows the test what it was given and waits for its word.
 #[derive(Default)]
@@ -38,13 +42,27 @@ impl Worker for Desk {
             state.at_work += 1;
             state.most_at_work = state.most_at_work.max(state.at_work);
         });
-        let answer = self.until(|state| state.answers.remove(&id)).await;
+        let answer = self.wait(|state| state.answers.remove(&id)).await;
         self.change(|state| state.at_work -= 1);
         answer.expect("a worker was told to panic")
     }
 }
 
 impl Desk {
+    /// An empty desk.
+    pub(super) fn open() -> Arc<Self> {
+        let desk = Arc::new(Self::default());
+        let known = Arc::downgrade(&desk);
+        thread::spawn(move || {
+            while let Some(desk) = known.upgrade() {
+                desk.change(|_| {});
+                drop(desk);
+                thread::sleep(TICK);
+            }
+        });
+        desk
+    }
+
     pub(super) fn state(&self) -> MutexGuard<'_, DeskState> {
         self.0.lock().unwrap()
     }
@@ -55,7 +73,9 @@ impl Desk {
         state.wakers.drain(..).for_each(Waker::wake);
     }
 
-    pub(super) async fn until<T>(&self, mut ready: impl FnMut(&mut DeskState) -> Option<T>) -> T {
+    /// Waits as long as it takes. A worker does: one that gave up would end in the trash, and make room for a hint that
+    /// must not come.
+    async fn wait<T>(&self, mut ready: impl FnMut(&mut DeskState) -> Option<T>) -> T {
         poll_fn(|context| {
             let mut state = self.state();
             if let Some(value) = ready(&mut state) {
@@ -67,21 +87,40 @@ impl Desk {
         .await
     }
 
+    /// Waits as long as a test waits.
+    async fn until<T>(&self, what: &str, mut ready: impl FnMut(&mut DeskState) -> Option<T>) -> T {
+        let deadline = Instant::now() + PATIENCE;
+        let in_time = self.wait(|state| match ready(state) {
+            Some(value) => Some(Ok(value)),
+            None if Instant::now() < deadline => None,
+            None => Some(Err(state.given.clone())),
+        });
+        in_time.await.unwrap_or_else(|given| panic!("expected {what} within {PATIENCE:?}, found {given:?}"))
+    }
+
+    /// What comes of a future that may not take longer than a test waits.
+    pub(super) async fn within<T>(&self, what: &str, future: impl Future<Output = T>) -> T {
+        let late = self.until(what, |_| None);
+        match select(pin!(future), pin!(late)).await {
+            Either::Left((value, _)) | Either::Right((value, _)) => value,
+        }
+    }
+
     /// The next hint that is handed out.
     pub(super) async fn next(&self) -> Hint {
-        self.until(|state| state.given.pop_front()).await
+        self.until("a hint", |state| state.given.pop_front()).await
     }
 
     /// The next hint, which must be this record's.
     pub(super) async fn next_is(&self, record: &RecordId) -> Hint {
-        let hint = self.next().await;
+        let hint = self.until(&format!("a hint of {record}"), |state| state.given.pop_front()).await;
         assert_eq!(hint.record, *record);
         hint
     }
 
     /// This record's hint, among others that are handed out at the same time.
     pub(super) async fn one(&self, record: &RecordId) -> Hint {
-        self.until(|state| {
+        self.until(&format!("a hint of {record}"), |state| {
             let place = state.given.iter().position(|hint| hint.record == *record)?;
             state.given.remove(place)
         })
@@ -103,7 +142,7 @@ impl Desk {
 
 /// Runs the engine for as long as a scene lasts. The end of the scene is a crash of the run.
 pub(super) async fn play<T>(engine: &Arc<dyn Engine>, parallel: usize, scene: impl AsyncFnOnce(&Desk) -> T) -> T {
-    let desk = Arc::new(Desk::default());
+    let desk = Desk::open();
     let run = engine.run(Arc::clone(&desk) as Arc<dyn Worker>, parallel);
     let scene = pin!(scene(&desk));
     match select(scene, run).await {

@@ -15,7 +15,7 @@ pub async fn stop_waits_for_what_is_at_work(test: impl EngineUnderTest) {
     let engine = test.engine();
     tell(&engine, &contact("1"), "e-1").await;
     tell(&engine, &contact("2"), "e-2").await;
-    let desk = Arc::new(Desk::default());
+    let desk = Desk::open();
     let run = engine.run(Arc::clone(&desk) as Arc<dyn Worker>, 1);
     let scene = async {
         let hint = desk.next_is(&contact("1")).await;
@@ -25,7 +25,7 @@ pub async fn stop_waits_for_what_is_at_work(test: impl EngineUnderTest) {
         desk.done(&hint);
     };
 
-    let (ended, ()) = join(run, scene).await;
+    let (ended, ()) = desk.within("the end of the run", join(run, scene)).await;
 
     ended.unwrap();
     // The end of what was at work is written, and nothing else was begun.
@@ -35,7 +35,7 @@ pub async fn stop_waits_for_what_is_at_work(test: impl EngineUnderTest) {
 
 pub async fn an_engine_runs_again_after_a_stop(test: impl EngineUnderTest) {
     let engine = test.engine();
-    let desk = Arc::new(Desk::default());
+    let desk = Desk::open();
     let run = engine.run(Arc::clone(&desk) as Arc<dyn Worker>, 1);
     let scene = async {
         tell(&engine, &contact("1"), "e-1").await;
@@ -43,7 +43,7 @@ pub async fn an_engine_runs_again_after_a_stop(test: impl EngineUnderTest) {
         desk.done(&hint);
         engine.control(Control::Stop).await.unwrap();
     };
-    join(run, scene).await.0.unwrap();
+    desk.within("the end of the run", join(run, scene)).await.0.unwrap();
     tell(&engine, &contact("2"), "e-2").await;
 
     play(&engine, 1, async |desk| drop(desk.next_is(&contact("2")).await)).await;
@@ -54,7 +54,7 @@ pub async fn only_one_runs_an_engine(test: impl EngineUnderTest) {
     tell(&engine, &contact("1"), "e-1").await;
     play(&engine, 1, async |desk| {
         desk.next_is(&contact("1")).await;
-        let second = engine.run(Arc::new(Desk::default()), 1).await;
+        let second = desk.within("a refusal", engine.run(Desk::open(), 1)).await;
         assert!(matches!(second, Err(EngineError::Unavailable(_))), "{second:?}");
     })
     .await;
@@ -63,18 +63,18 @@ pub async fn only_one_runs_an_engine(test: impl EngineUnderTest) {
 pub async fn a_run_that_was_stopped_is_over_only_when_its_workers_are(test: impl EngineUnderTest) {
     let engine = test.engine();
     tell(&engine, &contact("1"), "e-1").await;
-    let desk = Arc::new(Desk::default());
+    let desk = Desk::open();
     let mut run = engine.run(Arc::clone(&desk) as Arc<dyn Worker>, 4);
     let busy = async {
         let hint = desk.next_is(&contact("1")).await;
         engine.control(Control::Stop).await.unwrap();
         // Two runs would have one record at work twice.
-        let second = engine.run(Arc::new(Desk::default()), 4).await;
+        let second = desk.within("a refusal", engine.run(Desk::open(), 4)).await;
         assert!(matches!(second, Err(EngineError::Unavailable(_))), "{second:?}");
         desk.done(&hint);
     };
     match select(pin!(busy), &mut run).await {
-        Either::Left(((), _)) => run.await.unwrap(),
+        Either::Left(((), _)) => desk.within("the end of the run", run).await.unwrap(),
         Either::Right((ended, _)) => panic!("expected that the run waits for its worker, found {ended:?}"),
     }
     assert_eq!(waiting_in(&engine).await, []);
