@@ -1,55 +1,19 @@
 //! The id mapping and the ledger in memory: for tests, searches and simulations.
 
-use std::collections::BTreeMap;
+mod state;
+
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 
+pub use self::state::MemoryState;
 use super::{Stage, Step};
 use crate::{
     Adopted, Adoption, Begin, Case, CaseId, CaseKind, Clock, Create, Creates, Echo, EventFacts, History, Intent, Look,
     Note, Operation, OperationId, OperationKind, OperationState, Outcome, Pair, PairId, PairState, PairStore,
-    Persisted, Rebase, RecordId, Resend, Reservation, Reserve, Revision, Settled, StoreCounts, StoreError, System,
-    Timestamp, Update, judge_echo,
+    Persisted, Rebase, RecordId, Resend, Reserve, Revision, Settled, StoreCounts, StoreError, System, Timestamp,
+    Update, judge_echo,
 };
-
-/// What the store holds. Cloning it is a backup; two of them that are equal behave alike.
-#[derive(Clone, Debug, PartialEq)]
-pub struct MemoryState {
-    /// Counts the starts of the program.
-    pub start: i64,
-    /// Pairs by number.
-    pub pairs: BTreeMap<PairId, Pair>,
-    /// Both directions of every pair.
-    pub mapping: BTreeMap<(RecordId, System), PairId>,
-    /// Reservations by source and target.
-    pub reservations: BTreeMap<(RecordId, System), (u32, OperationId, bool)>,
-    /// The ledger.
-    pub operations: BTreeMap<OperationId, Operation>,
-    /// Decisions against an edit.
-    pub notes: Vec<(PairId, Timestamp, Note)>,
-    /// Cases, and whether each is closed.
-    pub cases: Vec<(Case, bool)>,
-    /// Whether counterparts may be created.
-    pub creates: Creates,
-    next_operation: u64,
-}
-
-impl Default for MemoryState {
-    fn default() -> Self {
-        Self {
-            start: 1,
-            pairs: BTreeMap::new(),
-            mapping: BTreeMap::new(),
-            reservations: BTreeMap::new(),
-            operations: BTreeMap::new(),
-            notes: Vec::new(),
-            cases: Vec::new(),
-            creates: Creates::Allowed,
-            next_operation: 0,
-        }
-    }
-}
 
 /// A [`PairStore`] in memory. Creates are allowed unless a test says otherwise.
 pub struct MemoryStore {
@@ -104,102 +68,6 @@ impl MemoryStore {
 
     fn state(&self) -> MutexGuard<'_, MemoryState> {
         self.state.lock().expect("no method panics while it holds the state")
-    }
-}
-
-impl MemoryState {
-    fn pair_of(&self, record: &RecordId, target: &System) -> Option<Pair> {
-        let pair = self.pairs.get(self.mapping.get(&(record.clone(), target.clone()))?)?.clone();
-        Some(self.with_open(pair))
-    }
-
-    fn any_pair_of(&self, record: &RecordId) -> Option<Pair> {
-        let id = self.mapping.iter().find(|((mapped, _), _)| mapped == record)?.1;
-        Some(self.with_open(self.pairs.get(id)?.clone()))
-    }
-
-    fn with_open(&self, mut pair: Pair) -> Pair {
-        let open = self.operations.values().find(|op| op.pair == Some(pair.id) && op.state.is_open());
-        if let Some(open) = open {
-            pair.opened(Arc::new(open.clone()));
-        }
-        pair
-    }
-
-    fn reservation(&self, source: &RecordId, target: &System) -> Option<Reservation> {
-        let (incarnation, operation, closed) = self.reservations.get(&(source.clone(), target.clone()))?;
-        Some(Reservation {
-            source: source.clone(),
-            target: target.clone(),
-            incarnation: *incarnation,
-            operation: self.operations.get(operation)?.clone(),
-            closed: *closed,
-        })
-    }
-
-    fn look(&self, record: &RecordId, target: &System) -> Look {
-        if let Some(pair) = self.pair_of(record, target) {
-            return if pair.is_active() { Look::Found(Arc::new(pair)) } else { Look::Inactive(Some(Arc::new(pair))) };
-        }
-        match self.reservation(record, target) {
-            Some(reservation) if reservation.closed => Look::Inactive(None),
-            Some(reservation) if reservation.operation.state != OperationState::Failed => {
-                Look::Pending(Box::new(reservation))
-            }
-            _ => Look::Missing,
-        }
-    }
-
-    fn next_operation(&mut self) -> OperationId {
-        self.next_operation += 1;
-        OperationId(format!("op-{:08}", self.next_operation))
-    }
-
-    fn save(&mut self, mut pair: Pair) -> Pair {
-        pair.open = None;
-        let [first, second] = [&pair.sides[0].record, &pair.sides[1].record];
-        self.mapping.insert((first.clone(), second.system.clone()), pair.id);
-        self.mapping.insert((second.clone(), first.system.clone()), pair.id);
-        self.pairs.insert(pair.id, pair.clone());
-        self.with_open(pair)
-    }
-
-    fn next_pair(&self) -> PairId {
-        PairId(self.pairs.keys().last().map_or(1, |last| last.0 + 1))
-    }
-
-    fn open_case(&mut self, kind: CaseKind, records: Vec<RecordId>, detail: String, now: Timestamp) -> CaseId {
-        let same = |case: &&(Case, bool)| !case.1 && case.0.kind == kind && case.0.records == records;
-        if let Some((case, _)) = self.cases.iter().find(same) {
-            return case.id;
-        }
-        let id = CaseId(i64::try_from(self.cases.len()).unwrap_or(i64::MAX - 1) + 1);
-        self.cases.push((Case { id, kind, records, detail, opened_at: now }, false));
-        id
-    }
-
-    fn supersede(&mut self, operation: Option<&OperationId>, now: Timestamp) {
-        if let Some(operation) = operation.and_then(|id| self.operations.get_mut(id))
-            && operation.state.is_open()
-        {
-            operation.state = OperationState::Superseded;
-            operation.ended_at = Some(now);
-        }
-    }
-
-    /// Writes the pair a create has made with a record.
-    fn give_birth(&mut self, create: &OperationId, target_id: &str, now: Timestamp) -> Pair {
-        let operation = self.operations[create].clone();
-        let pair = Pair::born(self.next_pair(), &operation, target_id, now);
-        if let Some(operation) = self.operations.get_mut(create) {
-            operation.pair = Some(pair.id);
-        }
-        let closed = self.reservations.get(&(operation.source.clone(), operation.target.clone())).is_some_and(|r| r.2);
-        let mut pair = pair;
-        if closed {
-            pair.state = PairState::Inactive { gone: operation.source.system.clone(), since: now };
-        }
-        self.save(pair)
     }
 }
 
@@ -262,7 +130,7 @@ impl PairStore for MemoryStore {
             let pair = state.give_birth(&id, &record.id, now);
             return Ok(if pair.is_active() { Adopted::Paired(Arc::new(pair)) } else { Adopted::Inactive });
         }
-        if reservation_closed(&state, &adoption.names, &adoption.system) {
+        if state.reservation_closed(&adoption.names, &adoption.system) {
             return Ok(Adopted::Inactive);
         }
         if !adoption.verified {
@@ -566,8 +434,4 @@ impl PairStore for MemoryStore {
         }
         Ok(u64::try_from(old.len()).unwrap_or(u64::MAX))
     }
-}
-
-fn reservation_closed(state: &MemoryState, source: &RecordId, target: &System) -> bool {
-    state.reservations.get(&(source.clone(), target.clone())).is_some_and(|reservation| reservation.2)
 }
