@@ -1,6 +1,6 @@
 //! Rows as they are written. Only here are the columns of a pair, an operation and a note filled.
 
-use pairline_sdk::{Note, Operation, Pair, PairId, PairState, Timestamp};
+use pairline_sdk::{Note, Operation, Pair, PairId, PairSide, PairState, Timestamp};
 use rusqlite::{Connection, params};
 
 use crate::failure::Failure;
@@ -39,21 +39,21 @@ const INSERT_NOTE: &str = "\
 
 /// Adds a pair and, by the schema's trigger, its two mapping rows. Answers its number.
 pub(crate) fn insert_pair(connection: &Connection, pair: &Pair) -> Result<PairId, Failure> {
-    let [first, second] = &pair.sides;
+    let (first, second) = (side(&pair.sides[0])?, side(&pair.sides[1])?);
     let (gone, gone_since) = gone(pair);
     let row = params![
         pair.contract,
-        first.record.system.as_str(),
-        first.record.id,
-        json(&first.base)?,
+        first.system,
+        first.id,
+        first.base,
         first.inverse_written,
-        first.newest.as_ref().map(|id| id.0.as_str()),
+        first.newest,
         first.created_by_us,
-        second.record.system.as_str(),
-        second.record.id,
-        json(&second.base)?,
+        second.system,
+        second.id,
+        second.base,
         second.inverse_written,
-        second.newest.as_ref().map(|id| id.0.as_str()),
+        second.newest,
         second.created_by_us,
         gone,
         gone_since,
@@ -69,16 +69,16 @@ pub(crate) fn insert_pair(connection: &Connection, pair: &Pair) -> Result<PairId
 
 /// Writes what has changed in a pair.
 pub(crate) fn update_pair(connection: &Connection, pair: &Pair) -> Result<(), Failure> {
-    let [first, second] = &pair.sides;
+    let (first, second) = (side(&pair.sides[0])?, side(&pair.sides[1])?);
     let (gone, gone_since) = gone(pair);
     let row = params![
         pair.id.0,
-        json(&first.base)?,
+        first.base,
         first.inverse_written,
-        first.newest.as_ref().map(|id| id.0.as_str()),
-        json(&second.base)?,
+        first.newest,
+        second.base,
         second.inverse_written,
-        second.newest.as_ref().map(|id| id.0.as_str()),
+        second.newest,
         gone,
         gone_since,
         pair.revision.0,
@@ -87,6 +87,27 @@ pub(crate) fn update_pair(connection: &Connection, pair: &Pair) -> Result<(), Fa
     ];
     sql::run(connection, UPDATE_PAIR, row)?;
     Ok(())
+}
+
+/// A side of a pair, as its columns hold it.
+struct Side<'a> {
+    system: &'a str,
+    id: &'a str,
+    base: String,
+    inverse_written: bool,
+    newest: Option<&'a str>,
+    created_by_us: bool,
+}
+
+fn side(side: &PairSide) -> Result<Side<'_>, Failure> {
+    Ok(Side {
+        system: side.record.system.as_str(),
+        id: &side.record.id,
+        base: json(&side.base)?,
+        inverse_written: side.inverse_written,
+        newest: side.newest.as_ref().map(|id| id.0.as_str()),
+        created_by_us: side.created_by_us,
+    })
 }
 
 fn gone(pair: &Pair) -> (Option<&str>, Option<i64>) {
