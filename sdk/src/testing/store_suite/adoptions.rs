@@ -25,7 +25,7 @@ pub async fn a_record_that_names_an_open_create_is_its_outcome(test: impl StoreU
         let Adopted::Paired(pair) = adopted else { panic!("expected a pair after {outcome:?}, found {adopted:?}") };
         assert_eq!(story.found(&id).await, *pair);
         // The record was edited since: what was agreed is what we sent.
-        assert_eq!(pair.side(&erp()).base, fields(json!({ "name": "Ada" })));
+        assert_eq!(*pair.side(&erp()).base, fields(json!({ "name": "Ada" })));
         assert!(pair.side(&erp()).created_by_us && !pair.fresh);
     }
 }
