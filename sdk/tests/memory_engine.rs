@@ -1,56 +1,20 @@
 //! The suite every engine must pass, on the engine in memory: what tests and simulations find out must hold on disk.
 #![cfg(feature = "testing")]
 
+mod in_memory;
+
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use async_trait::async_trait;
-use pairline_sdk::testing::engine_suite::{EngineUnderTest, SETTLE};
-use pairline_sdk::testing::{MemoryEngine, MemoryInbox, MemoryStore, TestClock, TestRandom, run_now};
+use pairline_sdk::testing::engine_suite::SETTLE;
+use pairline_sdk::testing::run_now;
 use pairline_sdk::{
-    Arrival, Clock, Control, Delivery, Disposition, Engine, EventFacts, EventKind, Hint, PairStore, RecordId, System,
-    Worker,
+    Arrival, Control, Delivery, Disposition, Engine, EventFacts, EventKind, Hint, RecordId, System, Worker,
 };
 
-struct InMemory {
-    engine: Arc<MemoryEngine>,
-    store: Arc<MemoryStore>,
-    clock: Arc<TestClock>,
-    random: Arc<TestRandom>,
-}
-
-impl InMemory {
-    async fn make() -> Self {
-        let clock = Arc::new(TestClock::default());
-        let store = Arc::new(MemoryStore::new(Arc::clone(&clock) as Arc<dyn Clock>));
-        Self::open(MemoryInbox::default(), store, clock, Arc::default())
-    }
-
-    fn open(inbox: MemoryInbox, store: Arc<MemoryStore>, clock: Arc<TestClock>, random: Arc<TestRandom>) -> Self {
-        let engine = MemoryEngine::restored(inbox, Arc::clone(&store), clock.clone(), random.clone());
-        Self { engine: Arc::new(engine.settling_for(SETTLE)), store, clock, random }
-    }
-}
-
-impl EngineUnderTest for InMemory {
-    fn engine(&self) -> Arc<dyn Engine> {
-        Arc::clone(&self.engine) as Arc<dyn Engine>
-    }
-
-    fn store(&self) -> Arc<dyn PairStore> {
-        Arc::clone(&self.store) as Arc<dyn PairStore>
-    }
-
-    fn clock(&self) -> &TestClock {
-        &self.clock
-    }
-
-    async fn restart(self) -> Self {
-        self.store.restart();
-        Self::open(self.engine.saved(), self.store, self.clock, self.random)
-    }
-}
+use crate::in_memory::InMemory;
 
 pairline_sdk::engine_suite!(run_now, InMemory::make());
 

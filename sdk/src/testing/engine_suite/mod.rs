@@ -1,6 +1,6 @@
 //! What every [`Engine`] must do.
 //!
-//! A new engine writes an [`EngineUnderTest`] and one line:
+//! A new engine writes a [`StoreUnderTest`], an [`EngineUnderTest`] and one line:
 //!
 //! ```ignore
 //! pairline_sdk::engine_suite!(block_on, MyEngineUnderTest::make());
@@ -21,29 +21,19 @@ mod repeats;
 mod runs;
 mod trash;
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::TestClock;
-use crate::{Engine, PairStore};
+use super::store_suite::StoreUnderTest;
+use crate::Engine;
 
 /// A record settles this long between two hand-outs. The engine under test is made with it.
 pub const SETTLE: Duration = Duration::from_millis(200);
 
-/// An engine, and what a test does to it.
-pub trait EngineUnderTest: Sized + Send {
-    /// The engine.
+/// An engine on the store whose pairs make its lanes, and what a test does to both.
+pub trait EngineUnderTest: StoreUnderTest {
+    /// The engine. Nobody else holds it when the program dies.
     fn engine(&self) -> Arc<dyn Engine>;
-
-    /// The store whose pairs make lanes.
-    fn store(&self) -> Arc<dyn PairStore>;
-
-    /// The clock it reads.
-    fn clock(&self) -> &TestClock;
-
-    /// The program dies here, without a goodbye, and starts again on what is durable. Nobody else holds the engine.
-    fn restart(self) -> impl Future<Output = Self> + Send;
 }
 
 /// Makes a module of tests of everything in [`engine_suite`](self): one test per behaviour.
