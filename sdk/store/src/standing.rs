@@ -41,7 +41,9 @@ impl Standing {
         let mut pair = Reader::at(row, first);
         if !pair.is_absent()? {
             let mut pair = pair.pair()?;
-            pair.open = if operation.is_absent()? { None } else { Some(Arc::new(operation.operation()?)) };
+            if !operation.is_absent()? {
+                pair.opened(Arc::new(operation.operation()?));
+            }
             return Ok(Self::of(Arc::new(pair)));
         }
         let mut reservation = Reader::at(row, first + PAIR_COLUMNS);

@@ -92,6 +92,8 @@ macro_rules! store_suite {
             updates {
                 of_many_updates_at_once_exactly_one_begins
                 an_update_of_an_older_revision_is_stale
+                an_update_that_has_ended_leaves_older_decisions_stale_whatever_its_end
+                an_open_update_is_the_newest_on_its_record_after_a_crash_too
                 a_committed_update_moves_the_base_of_its_own_fields_alone
                 an_update_that_failed_leaves_the_base_and_frees_the_pair
                 an_update_of_unknown_outcome_holds_its_pair_until_it_is_superseded

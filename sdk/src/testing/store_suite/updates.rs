@@ -44,6 +44,39 @@ pub async fn an_update_of_an_older_revision_is_stale(test: impl StoreUnderTest) 
     story.update(&update(&now, "Eve"), now.revision).await;
 }
 
+pub async fn an_update_that_has_ended_leaves_older_decisions_stale_whatever_its_end(test: impl StoreUnderTest) {
+    let story = Story::begin(&test).await;
+    story.pair("1", "9").await;
+    for outcome in [committed("9"), failed(), not_sent(), Outcome::Gone] {
+        let before = story.found("1").await;
+        let intent = story.update(&update(&before, "Grace"), before.revision).await;
+        story.settle(&intent, outcome.clone()).await;
+
+        let answer = story.0.begin(&update(&before, "Eve"), before.revision).await.unwrap();
+
+        assert_eq!(answer, Begin::Stale, "after {outcome:?}");
+        assert_eq!(story.found("1").await.side(&erp()).newest.as_ref(), Some(&intent.operation().id));
+    }
+}
+
+pub async fn an_open_update_is_the_newest_on_its_record_after_a_crash_too(test: impl StoreUnderTest) {
+    let story = Story::begin(&test).await;
+    let pair = story.pair("1", "9").await;
+    let open = story.update(&update(&pair, "Grace"), pair.revision).await.operation().id.clone();
+    drop(story);
+    let test = test.restart().await;
+
+    let story = Story(test.store());
+    let found = story.found("1").await;
+    assert_eq!(found.side(&erp()).newest.as_ref(), Some(&open));
+    assert_eq!(story.0.begin(&update(&found, "Eve"), found.revision).await.unwrap(), Begin::Busy(open.clone()));
+
+    let mut redo = update(&found, "Eve");
+    redo.supersedes = Some(open);
+    let newer = story.update(&redo, found.revision).await.operation().id.clone();
+    assert_eq!(story.found("1").await.side(&erp()).newest.as_ref(), Some(&newer));
+}
+
 pub async fn a_committed_update_moves_the_base_of_its_own_fields_alone(test: impl StoreUnderTest) {
     let story = Story::begin(&test).await;
     let pair = story.pair("1", "9").await;
