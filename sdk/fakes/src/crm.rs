@@ -19,11 +19,14 @@ use tokio_util::sync::DropGuard;
 use crate::control::{Controlled, PeopleAction};
 use crate::crm::contacts::Contacts;
 use crate::delivery::DeliveryRules;
+use crate::door::Door;
 use crate::faults::Faults;
 use crate::history::{RecordView, WriteEntry};
+use crate::post::Post;
 use crate::refused::{Refused, System};
 use crate::server::{Server, Setup};
 use crate::signature::Signer;
+use crate::wall::Wall;
 
 /// Which properties no two contacts may share. Off by default: a create must be safe without them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +83,21 @@ impl Default for CrmConfig {
     }
 }
 
+impl CrmConfig {
+    fn setup(&self) -> Setup {
+        Setup {
+            system: System::Crm,
+            bind: self.bind,
+            token: self.token.clone(),
+            webhook_url: self.webhook_url.clone(),
+            signer: Signer::Crm { client_secret: self.client_secret.clone() },
+            rules: self.delivery.clone(),
+            seed: self.seed,
+            faults: self.faults.clone(),
+        }
+    }
+}
+
 /// A running CRM and the people in front of it. Clones share it; it stops with the last of them.
 #[derive(Clone)]
 pub struct Crm {
@@ -90,22 +108,24 @@ pub struct Crm {
 impl Crm {
     /// Binds the address and serves it on the current tokio runtime.
     pub async fn start(config: CrmConfig) -> io::Result<Self> {
-        let (server, listener) = Server::bind(Setup {
-            system: System::Crm,
-            bind: config.bind,
-            token: config.token,
-            webhook_url: config.webhook_url,
-            signer: Signer::Crm { client_secret: config.client_secret },
-            rules: config.delivery,
-            seed: config.seed,
-            faults: config.faults,
-        })
-        .await?;
+        let (server, listener) = Server::bind(config.setup()).await?;
+        let (this, router) = Self::of(server.clone(), config);
+        server.run(listener, router);
+        Ok(this)
+    }
+
+    /// Without a socket: requests come in by the door, webhooks go out by the post, and its time is the runtime's.
+    pub fn embedded(config: CrmConfig, post: Arc<dyn Post>, wall: Wall) -> (Self, Door) {
+        let server = Arc::new(Server::new(config.setup(), post, wall));
+        let (this, router) = Self::of(server, config);
+        (this, Door::of(router))
+    }
+
+    fn of(server: Arc<Server>, config: CrmConfig) -> (Self, axum::Router) {
         let guard = server.stop_token().drop_guard();
-        let contacts =
-            Arc::new(Contacts::new(server.clone(), config.app_id, config.enforce_unique, config.search_lag_ms));
-        server.run(listener, routes::router(contacts.clone(), config.control));
-        Ok(Self { contacts, _stops_when_dropped: Arc::new(guard) })
+        let contacts = Arc::new(Contacts::new(server, config.app_id, config.enforce_unique, config.search_lag_ms));
+        let router = routes::router(contacts.clone(), config.control);
+        (Self { contacts, _stops_when_dropped: Arc::new(guard) }, router)
     }
 
     /// A person makes a contact; answers its id. `properties` is a JSON object.

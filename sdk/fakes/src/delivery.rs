@@ -2,19 +2,20 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use reqwest::header::CONTENT_TYPE;
 use serde::Serialize;
 use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::activity::{Activity, UnderWay};
 use crate::dice::{Dice, happens};
 use crate::faults::Faults;
+use crate::post::Post;
 use crate::signature::Signer;
-use crate::stamp;
+use crate::wall::Wall;
 
 /// Deliveries on the wire at once. Those that wait are counted by `pending_deliveries`.
 pub const DELIVERIES_AT_ONCE: usize = 64;
@@ -96,7 +97,8 @@ impl FirstAttempt {
 }
 
 pub(crate) struct Courier {
-    client: reqwest::Client,
+    post: Arc<dyn Post>,
+    wall: Wall,
     address: RwLock<Option<Arc<str>>>,
     signer: Signer,
     rules: DeliveryRules,
@@ -117,22 +119,20 @@ struct Acks {
 }
 
 impl Courier {
+    #[expect(clippy::too_many_arguments, reason = "its parts, each made by the server it belongs to")]
     pub(crate) fn new(
         address: Option<String>,
         signer: Signer,
         rules: DeliveryRules,
         dice: Dice,
+        (post, wall): (Arc<dyn Post>, Wall),
         activity: Arc<Activity>,
         stop: CancellationToken,
         tasks: TaskTracker,
-    ) -> std::io::Result<Self> {
-        let client = crate::loopback_client()
-            .tcp_nodelay(true)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(std::io::Error::other)?;
-        Ok(Self {
-            client,
+    ) -> Self {
+        Self {
+            post,
+            wall,
             address: RwLock::new(address.map(Arc::from)),
             signer,
             rules,
@@ -144,7 +144,7 @@ impl Courier {
             activity,
             stop,
             tasks,
-        })
+        }
     }
 
     pub(crate) fn set_address(&self, address: Option<String>) {
@@ -246,25 +246,16 @@ impl Courier {
             return false;
         };
         let body = letter.body(number);
-        let mut request = self.client.post(&*url);
-        for (name, value) in self.signer.headers(&url, &body, stamp::now_ms()) {
-            request = request.header(name, value);
-        }
-        let request = request.header(CONTENT_TYPE, "application/json").body(body);
-
+        let headers = self.signer.headers(&url, &body, self.wall.now_ms());
         count(&self.tally.attempts);
         let sent = Instant::now();
-        let answer = tokio::time::timeout(self.rules.acknowledged_within, request.send()).await;
-        match answer {
-            Ok(Ok(answer)) if answer.status().is_success() => {
-                self.note_ack(sent.elapsed());
-                true
-            }
-            _ => {
-                count(&self.tally.failed_attempts);
-                false
-            }
+        let acknowledged = self.post.carry(&url, headers, body, self.rules.acknowledged_within).await;
+        if acknowledged {
+            self.note_ack(sent.elapsed());
+        } else {
+            count(&self.tally.failed_attempts);
         }
+        acknowledged
     }
 
     fn note_ack(&self, after: Duration) {
@@ -323,8 +314,6 @@ impl Drop for Pending {
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::Instant;
-
     use super::*;
 
     /// Runs the contract's schedule on paused time and answers when each attempt was made.

@@ -18,12 +18,15 @@ use tokio_util::sync::DropGuard;
 
 use crate::control::{Controlled, PeopleAction};
 use crate::delivery::DeliveryRules;
+use crate::door::Door;
 use crate::erp::customers::Customers;
 use crate::faults::Faults;
 use crate::history::{RecordView, WriteEntry};
+use crate::post::Post;
 use crate::refused::{Refused, System};
 use crate::server::{Server, Setup};
 use crate::signature::Signer;
+use crate::wall::Wall;
 
 /// How an ERP is set up.
 #[derive(Clone, Debug)]
@@ -67,6 +70,21 @@ impl Default for ErpConfig {
     }
 }
 
+impl ErpConfig {
+    fn setup(&self) -> Setup {
+        Setup {
+            system: System::Erp,
+            bind: self.bind,
+            token: self.token.clone(),
+            webhook_url: self.webhook_url.clone(),
+            signer: Signer::Erp { webhook_secret: self.webhook_secret.clone() },
+            rules: self.delivery.clone(),
+            seed: self.seed,
+            faults: self.faults.clone(),
+        }
+    }
+}
+
 /// A running ERP and the people in front of it. Clones share it; it stops with the last of them.
 #[derive(Clone)]
 pub struct Erp {
@@ -77,21 +95,24 @@ pub struct Erp {
 impl Erp {
     /// Binds the address and serves it on the current tokio runtime.
     pub async fn start(config: ErpConfig) -> io::Result<Self> {
-        let (server, listener) = Server::bind(Setup {
-            system: System::Erp,
-            bind: config.bind,
-            token: config.token,
-            webhook_url: config.webhook_url,
-            signer: Signer::Erp { webhook_secret: config.webhook_secret },
-            rules: config.delivery,
-            seed: config.seed,
-            faults: config.faults,
-        })
-        .await?;
+        let (server, listener) = Server::bind(config.setup()).await?;
+        let (this, router) = Self::of(server.clone(), config);
+        server.run(listener, router);
+        Ok(this)
+    }
+
+    /// Without a socket: requests come in by the door, webhooks go out by the post, and its time is the runtime's.
+    pub fn embedded(config: ErpConfig, post: Arc<dyn Post>, wall: Wall) -> (Self, Door) {
+        let server = Arc::new(Server::new(config.setup(), post, wall));
+        let (this, router) = Self::of(server, config);
+        (this, Door::of(router))
+    }
+
+    fn of(server: Arc<Server>, config: ErpConfig) -> (Self, axum::Router) {
         let guard = server.stop_token().drop_guard();
-        let customers = Arc::new(Customers::new(server.clone(), config.key_life, config.changes_lag_ms));
-        server.run(listener, routes::router(customers.clone(), config.control));
-        Ok(Self { customers, _stops_when_dropped: Arc::new(guard) })
+        let customers = Arc::new(Customers::new(server, config.key_life, config.changes_lag_ms));
+        let router = routes::router(customers.clone(), config.control);
+        (Self { customers, _stops_when_dropped: Arc::new(guard) }, router)
     }
 
     /// A person makes a customer; answers its id. `fields` is a JSON object.

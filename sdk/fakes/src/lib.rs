@@ -46,6 +46,7 @@ mod control;
 mod crm;
 mod delivery;
 mod dice;
+mod door;
 mod erp;
 mod fate;
 mod faults;
@@ -53,12 +54,14 @@ mod history;
 pub mod judge;
 mod line;
 mod listener;
+mod post;
 mod query;
 mod records;
 mod refused;
 mod server;
 mod signature;
 mod stamp;
+mod wall;
 
 pub use audit::{CallCount, Calls};
 pub use client::loopback_client;
@@ -66,12 +69,15 @@ pub use conduct::BODY_MAX_BYTES;
 pub use control::PeopleAction;
 pub use crm::{Crm, CrmConfig, UniqueRules};
 pub use delivery::{DELIVERIES_AT_ONCE, Deliveries, DeliveryRules};
+pub use door::Door;
 pub use erp::{Erp, ErpConfig};
 pub use faults::Faults;
 pub use history::{Deed, HISTORY_MAX_WRITES, RecordView, WriteEntry, Writer};
+pub use post::Post;
 pub use refused::Refused;
 pub use server::Server;
 pub use signature::{crm_signature, erp_signature};
+pub use wall::Wall;
 
 /// What people type is a JSON object.
 fn object(value: serde_json::Value) -> Result<serde_json::Map<String, serde_json::Value>, Refused> {

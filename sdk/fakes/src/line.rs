@@ -18,6 +18,10 @@ impl Scissors {
     pub(crate) fn cut(&self) {
         self.0.store(true, Ordering::Release);
     }
+
+    pub(crate) fn is_cut(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
 }
 
 #[derive(Debug)]
@@ -37,7 +41,7 @@ impl Line {
 
     /// Zero linger turns the close that follows into a reset, as a crashed proxy would send.
     fn whole(&self) -> io::Result<()> {
-        if !self.scissors.0.load(Ordering::Acquire) {
+        if !self.scissors.is_cut() {
             return Ok(());
         }
         self.stream.set_zero_linger()?;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::history::{Deed, History, RecordView, WriteEntry, Writer};
-use crate::stamp;
+use crate::wall::Wall;
 
 /// No view may lag more than this: the bound the contract gives for the CRM's search.
 pub(crate) const LAG_MAX_MS: u64 = 3_000;
@@ -33,9 +33,9 @@ pub(crate) enum View {
 }
 
 impl View {
-    pub(crate) fn lagging(lag_ms: u64) -> Self {
+    pub(crate) fn lagging(lag_ms: u64, wall: Wall) -> Self {
         match i64::try_from(lag_ms.min(LAG_MAX_MS)) {
-            Ok(lag_ms) if lag_ms > 0 => View::AsOf(stamp::now_ms() - lag_ms),
+            Ok(lag_ms) if lag_ms > 0 => View::AsOf(wall.now_ms() - lag_ms),
             _ => View::Now,
         }
     }
@@ -77,6 +77,7 @@ impl Record {
 pub(crate) struct Records {
     next_id: u64,
     last_ms: i64,
+    wall: Wall,
     by_id: BTreeMap<u64, Record>,
     /// (hash of name and text, id), for every version still kept. A hit is a candidate and is always looked at
     /// again, so a collision or an old value costs a comparison and nothing else.
@@ -88,8 +89,9 @@ pub(crate) struct Records {
 }
 
 impl Records {
-    pub(crate) fn starting_at(first_id: u64) -> Self {
+    pub(crate) fn starting_at(first_id: u64, wall: Wall) -> Self {
         Self {
+            wall,
             next_id: first_id,
             last_ms: 0,
             by_id: BTreeMap::new(),
@@ -190,7 +192,7 @@ impl Records {
 
     /// The clock of this store never goes back, or a listing by time would miss a change.
     fn tick(&mut self) -> i64 {
-        self.last_ms = self.last_ms.max(stamp::now_ms());
+        self.last_ms = self.last_ms.max(self.wall.now_ms());
         self.last_ms
     }
 
@@ -270,7 +272,7 @@ mod tests {
 
     #[test]
     fn an_older_view_sees_the_older_version_and_the_index_finds_both() {
-        let mut records = Records::starting_at(101);
+        let mut records = Records::starting_at(101, Wall::of_the_machine());
         let id = records.insert(fields(json!({"email": "old"})), write(Deed::Created));
         let before_ms = records.newest(id).unwrap().updated_ms;
         records.last_ms += 10;
@@ -287,7 +289,7 @@ mod tests {
 
     #[test]
     fn a_version_no_view_can_see_is_forgotten_with_its_index_entries() {
-        let mut records = Records::starting_at(1);
+        let mut records = Records::starting_at(1, Wall::of_the_machine());
         let id = records.insert(fields(json!({"email": "a", "phone": "1"})), write(Deed::Created));
         for email in ["b", "c"] {
             records.last_ms += 10;
@@ -305,7 +307,7 @@ mod tests {
 
     #[test]
     fn the_listing_by_time_holds_a_record_once_at_its_last_change() {
-        let mut records = Records::starting_at(1);
+        let mut records = Records::starting_at(1, Wall::of_the_machine());
         let first = records.insert(Map::new(), write(Deed::Created));
         let second = records.insert(Map::new(), write(Deed::Created));
         records.last_ms += 10;

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -15,8 +16,10 @@ use crate::audit::{Audit, Calls};
 use crate::delivery::{Courier, Deliveries, DeliveryRules, FirstAttempt, Letter};
 use crate::dice::Dice;
 use crate::faults::Faults;
+use crate::post::{HttpPost, Post};
 use crate::refused::System;
 use crate::signature::Signer;
+use crate::wall::Wall;
 
 /// A running server: where it listens, what goes wrong on it, what it has seen.
 ///
@@ -27,6 +30,7 @@ pub struct Server {
     pub(crate) audit: Audit,
     pub(crate) dice: Dice,
     address: SocketAddr,
+    wall: Wall,
     courier: Arc<Courier>,
     faults: RwLock<Arc<Faults>>,
     second: Mutex<Second>,
@@ -57,6 +61,13 @@ pub(crate) struct Setup {
 impl Server {
     pub(crate) async fn bind(setup: Setup) -> io::Result<(Arc<Self>, TcpListener)> {
         let listener = TcpListener::bind(setup.bind).await?;
+        let setup = Setup { bind: listener.local_addr()?, ..setup };
+        let server = Self::new(setup, Arc::new(HttpPost::new()?), Wall::of_the_machine());
+        Ok((Arc::new(server), listener))
+    }
+
+    /// A server that listens nowhere; `bind` is only what it says of itself.
+    pub(crate) fn new(setup: Setup, post: Arc<dyn Post>, wall: Wall) -> Self {
         let stop = CancellationToken::new();
         let activity = Activity::new();
         let tasks = TaskTracker::new();
@@ -66,24 +77,30 @@ impl Server {
             setup.signer,
             setup.rules,
             stream("deliveries"),
+            (post, wall),
             activity.clone(),
             stop.clone(),
             tasks.clone(),
-        )?;
-        let server = Self {
+        );
+        Self {
             system: setup.system,
             token: format!("Bearer {}", setup.token),
             audit: Audit::default(),
             dice: stream("calls"),
-            address: listener.local_addr()?,
+            address: setup.bind,
+            wall,
             courier: Arc::new(courier),
             faults: RwLock::new(Arc::new(setup.faults)),
             second: Mutex::default(),
             activity,
             stop,
             tasks,
-        };
-        Ok((Arc::new(server), listener))
+        }
+    }
+
+    /// The clock it stamps its records with.
+    pub fn wall(&self) -> Wall {
+        self.wall
     }
 
     pub(crate) fn run(&self, listener: TcpListener, router: axum::Router) {

@@ -1,14 +1,6 @@
 //! Instants as both systems show them: RFC 3339 with milliseconds outside, milliseconds since 1970 inside.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use jiff::Timestamp;
-
-/// The wall clock. Both systems stamp records with it, so it is the only clock a caller can see.
-pub(crate) fn now_ms() -> i64 {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)
-}
 
 pub(crate) fn to_text(at_ms: i64) -> String {
     let at = Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::MAX);

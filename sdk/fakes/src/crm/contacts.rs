@@ -16,7 +16,6 @@ use crate::history::{Deed, RecordView, WriteEntry, Writer};
 use crate::records::{LAG_MAX_MS, Records, View, Write};
 use crate::refused::Refused;
 use crate::server::Server;
-use crate::stamp;
 
 /// Ids start where nobody mistakes one for a count.
 const FIRST_ID: u64 = 101;
@@ -42,14 +41,15 @@ pub(crate) struct Saved {
 impl Contacts {
     pub(crate) fn new(server: Arc<Server>, app_id: String, unique: UniqueRules, lag_ms: u64) -> Self {
         // A receiver remembers event ids; a CRM that starts again must not use them again.
-        let first_event_id = stamp::now_ms().unsigned_abs() * 1_000;
+        let first_event_id = server.wall().now_ms().unsigned_abs() * 1_000;
+        let records = RwLock::new(Records::starting_at(FIRST_ID, server.wall()));
         Self {
             server,
             app_id,
             unique,
             lag_ms: AtomicU64::new(lag_ms.min(LAG_MAX_MS)),
             next_event_id: AtomicU64::new(first_event_id),
-            records: RwLock::new(Records::starting_at(FIRST_ID)),
+            records,
         }
     }
 
@@ -144,7 +144,7 @@ impl Contacts {
         if search.by_time() {
             lag_ms = lag_ms.min(CHANGES_LAG_MAX_MS);
         }
-        search.run(&self.records(), View::lagging(lag_ms))
+        search.run(&self.records(), View::lagging(lag_ms, self.server.wall()))
     }
 
     fn set_gone(&self, records: &mut Records, id: u64, gone: bool, writer: Writer) -> Result<Contact, Refused> {

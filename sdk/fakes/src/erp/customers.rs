@@ -44,12 +44,13 @@ pub(crate) struct Saved {
 
 impl Customers {
     pub(crate) fn new(server: Arc<Server>, key_life: Duration, lag_ms: u64) -> Self {
+        let wall = server.wall();
         Self {
             server,
             lag_ms: AtomicU64::new(lag_ms.min(CHANGES_LAG_MAX_MS)),
-            began_ms: stamp::now_ms(),
+            began_ms: wall.now_ms(),
             next_event: AtomicU64::new(1),
-            books: RwLock::new(Books { records: Records::starting_at(1), keys: Keys::living(key_life) }),
+            books: RwLock::new(Books { records: Records::starting_at(1, wall), keys: Keys::living(key_life) }),
         }
     }
 
@@ -117,7 +118,7 @@ impl Customers {
 
     pub(crate) fn list(&self, listing: &Listing) -> Page {
         let lag_ms = if listing.by_time() { self.lag_ms.load(Ordering::Relaxed) } else { 0 };
-        listing.run(&self.read_books().records, View::lagging(lag_ms))
+        listing.run(&self.read_books().records, View::lagging(lag_ms, self.server.wall()))
     }
 
     fn restore(&self, id: &str) -> Result<(), Refused> {

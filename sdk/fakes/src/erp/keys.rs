@@ -4,7 +4,9 @@
 //! what the first has made.
 
 use std::collections::{HashMap, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::erp::customer::Customer;
 

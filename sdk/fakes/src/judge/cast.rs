@@ -1,10 +1,11 @@
 //! Cast: the people and other tools in front of both systems, and the ledger of what they did.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fastrand::Rng;
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 
 use crate::crm::Crm;
 use crate::dice::happens;
@@ -13,7 +14,6 @@ use crate::history::{Deed, RecordView};
 use crate::judge::ledger::{Actor, Entry, Ledger};
 use crate::judge::meaning::{Meaning, Side};
 use crate::refused::Refused;
-use crate::stamp;
 
 /// Other tools. One is named so that a careless comparison takes it for the sync itself.
 const CRM_TOOLS: [&str; 2] = ["9001", "424"];
@@ -100,7 +100,7 @@ impl Cast {
             }
         }
         let typed = typed(home, &values);
-        let at_ms = stamp::now_ms();
+        let at_ms = self.crm.wall().now_ms();
         let id = match home {
             Side::Crm => self.crm.person_creates_announced(typed, times)?,
             Side::Erp => self.erp.person_creates_announced(typed, times)?,
@@ -139,7 +139,7 @@ impl Cast {
             return Err(Refused::bad(format!("person {number} has no known record in the {}", side.name())));
         };
         let typed = typed(side, &values);
-        let at_ms = stamp::now_ms();
+        let at_ms = self.crm.wall().now_ms();
         match (side, actor) {
             (Side::Crm, Actor::Person) => self.crm.person_edits(&id, typed)?,
             (Side::Erp, Actor::Person) => self.erp.person_edits(&id, typed)?,
@@ -161,7 +161,7 @@ impl Cast {
         let Some(id) = self.id(number, side).map(str::to_owned) else {
             return Err(Refused::bad(format!("person {number} has no known record in the {}", side.name())));
         };
-        let at_ms = stamp::now_ms();
+        let at_ms = self.crm.wall().now_ms();
         match side {
             Side::Crm => self.crm.person_deletes(&id)?,
             Side::Erp => self.erp.person_deletes(&id)?,

@@ -1,9 +1,9 @@
 //! Plays: what the people of each scenario do.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::dice::happens;
 use crate::judge::cast::{Cast, Number};

@@ -5,10 +5,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fastrand::Rng;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::crm::{Crm, CrmConfig};
 use crate::erp::{Erp, ErpConfig};
@@ -20,7 +20,7 @@ use crate::judge::evidence::Evidence;
 use crate::judge::program::{Program, ProgramError, Resources, Running, free_port};
 use crate::judge::report::Report;
 use crate::judge::scenario::{Scenario, worse};
-use crate::stamp;
+use crate::wall::Wall;
 
 /// Preparations have ended when nothing was written for this long.
 const PREPARED_AFTER_QUIET: Duration = Duration::from_millis(500);
@@ -114,7 +114,8 @@ impl Trial {
         let mut in_time = timeout(left(until), self.scenario.prepare(&mut cast, self.size)).await.is_ok();
         quiet(&cast, PREPARED_AFTER_QUIET, until.min(Instant::now() + HEALED_WITHIN_QUIET)).await;
 
-        let start = Start { spent: Spent::so_far(&cast), entries: cast.ledger().len(), at_ms: stamp::now_ms() };
+        let start =
+            Start { spent: Spent::so_far(&cast), entries: cast.ledger().len(), at_ms: cast.crm().wall().now_ms() };
         let cpu_before_s = running.cpu_s();
         stage.set_faults(&self.faults(), self.scenario.lags_ms());
         let play = timeout(left(until), self.scenario.play(&mut cast, self.size));
@@ -123,7 +124,7 @@ impl Trial {
         in_time &= played.is_ok();
         killed?;
         stage.set_faults(&Faults::default(), (0, 0));
-        let played_until_ms = stamp::now_ms();
+        let played_until_ms = cast.crm().wall().now_ms();
 
         in_time &= self.settle(&cast, until).await;
         let spent = Spent::so_far(&cast);
@@ -339,7 +340,7 @@ impl Stage {
 fn fresh_folder() -> io::Result<PathBuf> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let name = format!("pairline-judge-{}-{}-{number}", std::process::id(), stamp::now_ms());
+    let name = format!("pairline-judge-{}-{}-{number}", std::process::id(), Wall::of_the_machine().now_ms());
     let folder = std::env::temp_dir().join(name);
     fs::create_dir_all(folder.join("data"))?;
     Ok(folder)
