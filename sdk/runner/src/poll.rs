@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pairline_sdk::{
     Application, Arrival, Clock, Delivery, Engine, EngineError, Look, PairState, PairStore, ReadError, Record,
@@ -75,7 +75,7 @@ impl Poll {
     /// Polls until it is dropped.
     pub async fn run(mut self) {
         loop {
-            let begun = Instant::now();
+            let begun = self.clock.now();
             let system = self.application.profile().system.clone();
             match self.pass().await {
                 Ok(pass) if pass.hints > 0 => {
@@ -90,7 +90,7 @@ impl Poll {
                 }
             }
             // Under load the listing is long and webhooks do the work; the poll then takes only its share of the time.
-            let wait = self.interval.max((begun.elapsed() * SHARE_OF_TIME).min(LONGEST_WAIT));
+            let wait = self.interval.max((self.clock.now().since(begun) * SHARE_OF_TIME).min(LONGEST_WAIT));
             self.clock.sleep_until(self.clock.now().plus(wait)).await;
         }
     }

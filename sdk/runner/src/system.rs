@@ -21,7 +21,7 @@ use crate::metrics::Metrics;
 use crate::poll::Poll;
 use crate::project::Project;
 use crate::walk_metrics::WalkMetrics;
-use crate::webhook::{Listener, Receiver};
+use crate::webhook::{Door, Listener, Receiver};
 use crate::worker::{Repeater, TopologyWorker};
 
 /// What a running system needs to be told.
@@ -98,9 +98,22 @@ fn texts(findings: &[Finding]) -> String {
     findings.iter().map(|finding| format!("\n{}", finding.render(false))).collect()
 }
 
+/// What a system stands on: the machine, or whoever plays it.
+#[derive(Clone)]
+pub struct Ground {
+    /// Where it keeps what must not be lost.
+    pub stores: Stores,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance, for jitter and ids.
+    pub random: Arc<dyn Random>,
+    /// Carries calls to the applications; none stands for HTTP over the machine's network.
+    pub transport: Option<Arc<dyn Transport>>,
+}
+
 /// A running system.
 pub struct RunningSystem {
-    /// Where it listens.
+    /// Where it listens; as the settings say when somebody else serves its door.
     pub address: SocketAddr,
     /// What it counts.
     pub metrics: Arc<Metrics>,
@@ -115,8 +128,7 @@ struct Parts {
     applications: BTreeMap<System, Arc<HttpApplication>>,
     descriptions: Vec<Description>,
     metrics: Arc<Metrics>,
-    clock: Arc<dyn Clock>,
-    random: Arc<dyn Random>,
+    ground: Ground,
 }
 
 impl RunningSystem {
@@ -129,52 +141,71 @@ impl RunningSystem {
         project: &Project,
         registry: &Registry,
         environment: &Environment,
-        stores: Stores,
         settings: &Settings,
-        time: (Arc<dyn Clock>, Arc<dyn Random>),
+        ground: Ground,
     ) -> Result<Self, StartError> {
         // An address that is taken is better known before the database has been touched.
         drop(bind(settings.listen).await?);
-        let parts = Parts::make(project, environment, time)?;
-        let worker = parts.worker(project, registry, &stores)?;
-        let database = |error: &dyn std::fmt::Display| StartError::Database(error.to_string());
+        let (mut system, listener) = Self::assemble(project, registry, environment, settings, ground).await?;
+        let socket = match bind(settings.listen).await {
+            Ok(socket) => socket,
+            Err(error) => {
+                system.kill();
+                return Err(error);
+            }
+        };
+        system.address =
+            socket.local_addr().map_err(|source| StartError::Listen { address: settings.listen, source })?;
+        system.tasks.spawn(listener.serve(socket, system.stop.clone()));
+        info!(address = %system.address, "ready");
+        Ok(system)
+    }
 
-        let unfinished = stores.pairs.recover().await.map_err(|error| database(&error))?;
-        if !unfinished.is_empty() {
-            info!(records = unfinished.len(), "taking up what an earlier start left open");
-            let again = |record| Arrival::look_at(record);
-            let delivery = Delivery { arrivals: unfinished.into_iter().map(again).collect(), ..Delivery::default() };
-            stores.engine.enqueue(delivery).await.map_err(|error| database(&error))?;
-        }
-        for contract in project.contracts.values() {
-            let of =
-                |system: &System| parts.applications.get(system).map(|app| Arc::clone(app) as Arc<dyn Application>);
-            let [Some(one), Some(other)] = contract.systems().each_ref().map(of) else { continue };
-            let decided = first_run::decide(&*stores.pairs, [&one, &other], contract, &*parts.clock).await;
-            decided.map_err(|error| database(&error))?;
-        }
+    /// Starts everything but a listener: whoever embeds it serves the router, which takes webhooks and answers probes.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]; nothing is left running.
+    pub async fn embed(
+        project: &Project,
+        registry: &Registry,
+        environment: &Environment,
+        settings: &Settings,
+        ground: Ground,
+    ) -> Result<(Self, axum::Router), StartError> {
+        let (system, listener) = Self::assemble(project, registry, environment, settings, ground).await?;
+        Ok((system, listener.router()))
+    }
 
-        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let engine_run = spawn_engine(Arc::clone(&stores.engine), worker.clone(), settings.parallel, stop.clone());
-        parts.spawn_polls(project, &stores, settings, &stop, &tasks);
-        spawn_pruning(&stores, settings, Arc::clone(&parts.clock), &stop, &tasks);
-        let gauges = Gauges::new(&stores, &parts.metrics, parts.applications.values().cloned().collect(), &parts.clock);
+    async fn assemble(
+        project: &Project,
+        registry: &Registry,
+        environment: &Environment,
+        settings: &Settings,
+        ground: Ground,
+    ) -> Result<(Self, Listener), StartError> {
+        let parts = Parts::make(project, environment, ground)?;
+        let stores = parts.ground.stores.clone();
+        let worker = parts.worker(project, registry)?;
+        let gauges =
+            Gauges::new(&stores, &parts.metrics, parts.applications.values().cloned().collect(), &parts.ground.clock);
         let receiver = Receiver::new(
-            parts.descriptions,
+            parts.descriptions.clone(),
             Arc::clone(&stores.engine),
-            worker,
+            Arc::clone(&worker) as Arc<dyn Door>,
             &parts.metrics,
-            Arc::clone(&parts.clock),
+            Arc::clone(&parts.ground.clock),
         )
         .map_err(StartError::Configuration)?;
-        let listener = bind(settings.listen).await?;
-        let address =
-            listener.local_addr().map_err(|source| StartError::Listen { address: settings.listen, source })?;
-        let serve = Listener::new(receiver, Arc::clone(&parts.metrics), Arc::new(gauges)).serve(listener, stop.clone());
-        tasks.spawn(serve);
-        tasks.close();
-        info!(%address, "ready");
-        Ok(Self { address, metrics: parts.metrics, stores, stop, tasks, engine_run })
+        let listener = Listener::new(receiver, Arc::clone(&parts.metrics), Arc::new(gauges));
+        parts.take_up(project).await?;
+
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let engine_run = spawn_engine(Arc::clone(&stores.engine), worker, settings.parallel, stop.clone());
+        parts.spawn_polls(project, settings, &stop, &tasks);
+        spawn_pruning(&stores, settings, Arc::clone(&parts.ground.clock), &stop, &tasks);
+        let system = Self { address: settings.listen, metrics: parts.metrics, stores, stop, tasks, engine_run };
+        Ok((system, listener))
     }
 
     /// Stops in order: nothing new is taken, what is at work is finished, the database is closed.
@@ -183,6 +214,7 @@ impl RunningSystem {
         if let Err(error) = self.stores.engine.control(Control::Stop).await {
             warn!(%error, "the lanes do not stop by themselves");
         }
+        self.tasks.close();
         let finished = async {
             self.tasks.wait().await;
             if let Err(error) = self.engine_run.await {
@@ -194,6 +226,12 @@ impl RunningSystem {
         }
         self.stores.handle.close().await;
         info!("stopped");
+    }
+
+    /// Ends it where it stands, as a crash would: nothing is finished and nothing is closed.
+    pub fn kill(self) {
+        self.stop.cancel();
+        self.engine_run.abort();
     }
 
     /// The database it works on.
@@ -253,11 +291,7 @@ fn spawn_pruning(
 }
 
 impl Parts {
-    fn make(
-        project: &Project,
-        environment: &Environment,
-        (clock, random): (Arc<dyn Clock>, Arc<dyn Random>),
-    ) -> Result<Self, StartError> {
+    fn make(project: &Project, environment: &Environment, ground: Ground) -> Result<Self, StartError> {
         let (mut descriptions, mut findings) = (Vec::new(), Vec::new());
         for (_, source) in &project.applications {
             let (description, found) = Description::parse(&source.file, &source.text, environment);
@@ -268,24 +302,45 @@ impl Parts {
             return Err(StartError::Findings(findings));
         }
         let metrics = Arc::new(Metrics::default());
-        let tls = descriptions.iter().any(Description::is_tls);
-        let transport: Arc<dyn Transport> = Arc::new(ReqwestTransport::new(tls).map_err(StartError::Configuration)?);
+        let transport: Arc<dyn Transport> = match &ground.transport {
+            Some(transport) => Arc::clone(transport),
+            None => {
+                let tls = descriptions.iter().any(Description::is_tls);
+                Arc::new(ReqwestTransport::new(tls).map_err(StartError::Configuration)?)
+            }
+        };
         let mut applications = BTreeMap::new();
         for description in &descriptions {
-            let (transport, clock, random) = (Arc::clone(&transport), Arc::clone(&clock), Arc::clone(&random));
+            let transport = Arc::clone(&transport);
+            let (clock, random) = (Arc::clone(&ground.clock), Arc::clone(&ground.random));
             let application = HttpApplication::new(description.clone(), transport, clock, random, &metrics);
             let application = application.map_err(StartError::Configuration)?;
             applications.insert(description.system().clone(), Arc::new(application));
         }
-        Ok(Self { applications, descriptions, metrics, clock, random })
+        Ok(Self { applications, descriptions, metrics, ground })
     }
 
-    fn worker(
-        &self,
-        project: &Project,
-        registry: &Registry,
-        stores: &Stores,
-    ) -> Result<Arc<TopologyWorker>, StartError> {
+    /// Finds what an earlier start left open, and decides about creates if that was never done.
+    async fn take_up(&self, project: &Project) -> Result<(), StartError> {
+        let stores = &self.ground.stores;
+        let database = |error: &dyn std::fmt::Display| StartError::Database(error.to_string());
+        let unfinished = stores.pairs.recover().await.map_err(|error| database(&error))?;
+        if !unfinished.is_empty() {
+            info!(records = unfinished.len(), "taking up what an earlier start left open");
+            let again = |record| Arrival::look_at(record);
+            let delivery = Delivery { arrivals: unfinished.into_iter().map(again).collect(), ..Delivery::default() };
+            stores.engine.enqueue(delivery).await.map_err(|error| database(&error))?;
+        }
+        for contract in project.contracts.values() {
+            let of = |system: &System| self.applications.get(system).map(|app| Arc::clone(app) as Arc<dyn Application>);
+            let [Some(one), Some(other)] = contract.systems().each_ref().map(of) else { continue };
+            let decided = first_run::decide(&*stores.pairs, [&one, &other], contract, &*self.ground.clock).await;
+            decided.map_err(|error| database(&error))?;
+        }
+        Ok(())
+    }
+
+    fn worker(&self, project: &Project, registry: &Registry) -> Result<Arc<TopologyWorker>, StartError> {
         let mut flows: BTreeMap<System, Vec<_>> = BTreeMap::new();
         for topology in &project.topologies {
             let contract = project.contracts.get(&topology.contract);
@@ -298,10 +353,10 @@ impl Parts {
                     (system.clone(), Arc::new(OwnerGuard::new(inner, Arc::clone(&contract))) as Arc<dyn Application>)
                 });
             let ports = Ports {
-                store: Arc::clone(&stores.pairs),
+                store: Arc::clone(&self.ground.stores.pairs),
                 applications: guarded.collect(),
                 contract: Arc::clone(&contract),
-                clock: Arc::clone(&self.clock),
+                clock: Arc::clone(&self.ground.clock),
             };
             let flow = topology.make(registry, &ports).map_err(StartError::Configuration)?;
             flows.entry(topology.start.application.clone()).or_default().push(flow);
@@ -309,20 +364,14 @@ impl Parts {
         Ok(Arc::new(TopologyWorker {
             flows,
             repeater: Repeater::default(),
-            clock: Arc::clone(&self.clock),
-            random: Arc::clone(&self.random),
+            clock: Arc::clone(&self.ground.clock),
+            random: Arc::clone(&self.ground.random),
             observer: Some(Arc::new(WalkMetrics::new(&self.metrics))),
         }))
     }
 
-    fn spawn_polls(
-        &self,
-        project: &Project,
-        stores: &Stores,
-        settings: &Settings,
-        stop: &CancellationToken,
-        tasks: &TaskTracker,
-    ) {
+    fn spawn_polls(&self, project: &Project, settings: &Settings, stop: &CancellationToken, tasks: &TaskTracker) {
+        let stores = &self.ground.stores;
         for (system, application) in &self.applications {
             let starts = project.topologies.iter().find(|topology| topology.start.application == *system);
             let Some(contract) = starts.and_then(|topology| project.contracts.get(&topology.contract)) else {
@@ -333,7 +382,7 @@ impl Parts {
                 Arc::new(contract.clone()),
                 Arc::clone(&stores.pairs),
                 Arc::clone(&stores.engine),
-                Arc::clone(&self.clock),
+                Arc::clone(&self.ground.clock),
                 settings.poll_every,
             );
             let stop = stop.clone();

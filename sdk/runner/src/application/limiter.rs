@@ -171,6 +171,7 @@ impl Limiter {
     async fn slot(&self, until: Timestamp) -> Result<SemaphorePermit<'_>, ReadError> {
         self.waits.fetch_add(1, Ordering::Relaxed);
         tokio::select! {
+            biased;
             slot = self.slots.acquire() => Ok(slot.expect("the semaphore is never closed")),
             () = self.clock.sleep_until(until) => {
                 Err(wait("the application has as many calls under way as it may", SLOT_AFTER))

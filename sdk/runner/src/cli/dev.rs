@@ -67,9 +67,8 @@ async fn sync(
     let settings = Settings { listen, ..Settings::default() };
     let environment = Environment::of_map(variables);
     let registry = &context.composition.registry;
-    let system =
-        RunningSystem::start(&project, registry, &environment, stores.clone(), &settings, Context::machine()).await;
-    let system = match system {
+    let ground = Context::ground(stores.clone());
+    let system = match RunningSystem::start(&project, registry, &environment, &settings, ground).await {
         Ok(system) => system,
         Err(error) => {
             stores.handle.close().await;

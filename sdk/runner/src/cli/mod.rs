@@ -25,6 +25,7 @@ pub use output::{Exit, Output};
 use crate::check::CheckFormat;
 use crate::composition::{Composition, DatabaseSettings, Stores};
 use crate::machine::{SystemClock, SystemRandom};
+use crate::system::Ground;
 use crate::topology::GraphFormat;
 
 /// Keeps a CRM and an ERP in step, both ways, without ever making a second copy of the same person.
@@ -166,6 +167,12 @@ impl Context {
     /// The machine's clock and dice.
     fn machine() -> (Arc<dyn Clock>, Arc<dyn Random>) {
         (Arc::new(SystemClock), Arc::new(SystemRandom::default()))
+    }
+
+    /// This machine, and a database on it.
+    fn ground(stores: Stores) -> Ground {
+        let (clock, random) = Self::machine();
+        Ground { stores, clock, random, transport: None }
     }
 
     fn database_settings() -> DatabaseSettings {

@@ -52,7 +52,7 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Result<u8, Exit> {
     let registry = &context.composition.registry;
     let handle = Arc::clone(&stores.handle);
     tokio::pin!(ended);
-    let start = RunningSystem::start(&project, registry, &environment, stores, &settings, Context::machine());
+    let start = RunningSystem::start(&project, registry, &environment, &settings, Context::ground(stores));
     let system = tokio::select! {
         started = start => match started {
             Ok(system) => system,

@@ -70,7 +70,8 @@ impl Listener {
         Self { doors: Arc::new(Doors { receiver, metrics, measured }) }
     }
 
-    fn router(&self) -> Router {
+    /// What it serves, for whoever serves it himself.
+    pub fn router(&self) -> Router {
         Router::new()
             .route("/webhooks/{application}", post(deliver))
             .route("/livez", get(async || "ok\n"))

@@ -1,8 +1,9 @@
 //! What a remote system's clock shows, as far as its stamps tell.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pairline_sdk::Timestamp;
+use tokio::time::Instant;
 
 /// Two clocks drift apart: how far theirs has moved is known this long after a stamp was seen, and not longer.
 const MOVES_ALONG_FOR: Duration = Duration::from_secs(60);

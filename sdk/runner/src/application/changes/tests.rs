@@ -1,10 +1,10 @@
 //! Which changes are listed, against a remote system that lags, moves and is killed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
 
 use pairline_sdk::Random;
 use pairline_sdk::testing::TestRandom;
+use tokio::time::Instant;
 
 use super::*;
 

@@ -1,10 +1,10 @@
 //! What has changed, a page at a time.
 
 use std::sync::{MutexGuard, PoisonError};
-use std::time::Instant;
 
 use pairline_sdk::{ChangedPage, ReadError, Record, Timestamp};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::HttpApplication;
 use crate::application::changes::{Ask, Clocks, Cursor, Held, Page, RemoteClock};
