@@ -15,13 +15,14 @@ use crate::support::registry;
 const DOCS: [&str; 3] = ["README.md", "sdk/docs/architecture.md", "sdk/docs/writing-a-node.md"];
 
 /// The crates, and those of ours that each may import. A new edge is a change of design: see the architecture page.
-const PICTURE: [(&str, &[&str]); 6] = [
+const PICTURE: [(&str, &[&str]); 7] = [
     (".", &["pairline-sdk", "pairline-nodes", "pairline-store", "pairline-runner", "pairline-fakes"]),
     ("sdk", &[]),
     ("nodes", &["pairline-sdk"]),
     ("sdk/store", &["pairline-sdk"]),
     ("sdk/runner", &["pairline-sdk"]),
     ("sdk/fakes", &[]),
+    ("sdk/model", &[]),
 ];
 
 /// What gives a crate a database, a network or a runtime.
