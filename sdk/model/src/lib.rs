@@ -8,6 +8,9 @@
 //! step here. Nothing but a reader keeps the two alike: whoever changes `create`, `resolve`, `persist` or the pairs of the
 //! store changes this too.
 //!
+//! Some steps of [`SafetyStep`] are [`Standing::Wanted`]: the model finds a second record without them, and the nodes do
+//! not take them yet. [`recipes::as_it_stands`] shows what that costs, and where.
+//!
 //! # What is assumed
 //!
 //! * A tick is as long as a deadline, a request's life and an index lag; a key lives for three, its margin is one. What

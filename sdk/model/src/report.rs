@@ -8,8 +8,8 @@ use crate::recipes::{as_it_stands, published, run, without};
 use crate::scenario::SCENARIOS;
 use crate::step::{SafetyStep, Standing};
 
-/// Checks everything and writes down what is found, line by line. Answers whether our protocol, whole, is clean, and
-/// nothing else is.
+/// Checks everything and writes down what is found, line by line. Answers whether our protocol is clean when whole, and
+/// no recipe of others is, nor ours without any one step.
 ///
 /// # Errors
 ///
@@ -24,9 +24,7 @@ pub fn write(to: &mut impl fmt::Write, verbose: bool) -> Result<bool, fmt::Error
     }
     writeln!(to, "\n{:62} {:>9} {:>9}  found", "ours as the nodes stand", "states", "edges")?;
     for recipe in as_it_stands() {
-        let found = recipe.check();
-        as_expected &= found.violation.is_some();
-        line(to, recipe.name, &found, verbose)?;
+        line(to, recipe.name, &recipe.check(), verbose)?;
     }
     writeln!(to, "\n{:62} {:>9} {:>9}  found", "ours", "states", "edges")?;
     let mut sum = Found { states: 0, edges: 0, violation: None };

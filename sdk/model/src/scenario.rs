@@ -67,6 +67,8 @@ pub struct Scenario {
     pub unsent: u8,
     /// Requests that are refused.
     pub refusals: u8,
+    /// Nobody sleeps between deciding to send again and committing that: the margin of a key covers it.
+    pub prompt: bool,
     /// Where a worker may sleep.
     pub pause: Pause,
     /// Another process may take the database from one that lives, if it can.
@@ -95,6 +97,7 @@ impl Scenario {
         losses: 0,
         unsent: 0,
         refusals: 0,
+        prompt: false,
         pause: Pause::Never,
         theft: false,
         copy: false,
@@ -124,6 +127,37 @@ pub const SCENARIOS: &[Scenario] = &[
         stranger: true,
         kills: 1,
         losses: 1,
+        ..Scenario::CALM
+    },
+    Scenario {
+        name: "asleep before sending, with lanes, C",
+        class: Class::C,
+        lanes: true,
+        both: true,
+        pause: Pause::BeforeTheClock,
+        late: true,
+        slow_index: true,
+        losses: 2,
+        kills: 1,
+        unsent: 1,
+        ..Scenario::CALM
+    },
+    Scenario {
+        name: "lost, then refused, with lanes, B",
+        class: Class::B,
+        lanes: true,
+        losses: 1,
+        refusals: 1,
+        prompt: true,
+        ..Scenario::CALM
+    },
+    Scenario {
+        name: "lost, then not sent, with lanes, B",
+        class: Class::B,
+        lanes: true,
+        losses: 1,
+        unsent: 1,
+        prompt: true,
         ..Scenario::CALM
     },
     Scenario {
@@ -408,6 +442,9 @@ mod tests {
         calm_c: "calm, C", 122;
         calm_d: "calm, D", 73;
         a_stranger_in_the_way_a: "a stranger in the way, A", 2_503;
+        asleep_before_sending_with_lanes_c: "asleep before sending, with lanes, C", 10_933;
+        lost_then_refused_with_lanes_b: "lost, then refused, with lanes, B", 1_043;
+        lost_then_not_sent_with_lanes_b: "lost, then not sent, with lanes, B", 992;
         suspended_while_sending_c: "suspended while sending, C", 241;
         asleep_before_sending_c: "asleep before sending, C", 5_695;
         asleep_before_sending_b: "asleep before sending, B", 149_924;

@@ -234,6 +234,9 @@ impl World<'_> {
             return None;
         }
         let mut next = *state;
+        if self.scenario.prompt && state.workers.iter().any(|worker| worker.doing == Doing::SendAgain) {
+            return None;
+        }
         for worker in &mut next.workers {
             if worker.doing == Doing::Send && !worker.stale {
                 // Only who is put to sleep lets time pass between an intent and its request.
