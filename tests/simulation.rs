@@ -156,7 +156,8 @@ impl Simulation {
         if let Some((step, fate)) = self.turns.waiting.lock().unwrap().get_mut(&worker) {
             *fate = Some(match step {
                 Step::Send(_) if mishaps && self.dice.below(100) < 12 => {
-                    [Fate::NotSent, Fate::LostThere, Fate::LostBack, Fate::Late][self.dice.below(4) as usize]
+                    [Fate::NotSent, Fate::Refused, Fate::LostThere, Fate::LostBack, Fate::Late]
+                        [self.dice.below(5) as usize]
                 }
                 Step::Read(_) if mishaps && self.dice.below(100) < 3 => Fate::LostThere,
                 _ => Fate::Well,

@@ -11,8 +11,8 @@ use pairline_sdk::message::{HINT, HintPart, OPERATION, RECORD};
 use pairline_sdk::{
     Adopted, Adoption, Application, CapabilityClass, Case, CaseId, CaseKind, Create, Effect, FieldWrite, Fields,
     Intent, InverseWrite, Look, NodeDescription, NodeError, Operation, OperationState, Outcome, PlatformKind, Ports,
-    ProcessAction, ProcessDto, Record, RecordId, Registry, Resend, Reserve, RouteDefault, SettingKind, System, Write,
-    WriteReason, settings,
+    ProcessAction, ProcessDto, Record, RecordId, Registry, Resend, Reserve, RouteDefault, SendAgain, SettingKind,
+    System, Timestamp, Write, WriteReason, settings,
 };
 use serde::Deserialize;
 
@@ -119,36 +119,43 @@ impl CreateNode {
         if settled.operation.state == OperationState::Committed {
             return Ok(dto.with(OPERATION, settled.operation.id.clone()).follow("created"));
         }
+        let unknown = settled.operation.state == OperationState::Unknown;
         match outcome {
             Outcome::Committed { .. } => Err(NodeError::wait("the create was settled otherwise", BUSY_WAIT)),
             Outcome::Duplicate { id } => self.duplicate(dto, source, id).await,
+            Outcome::Gone | Outcome::Failed { .. } if unknown => {
+                let reason = settled.operation.reason.clone().unwrap_or_default();
+                Err(self.unknown(&settled.operation, &reason))
+            }
             Outcome::Gone => Err(NodeError::stop(format!("{target} does not know the place to create {source} in"))),
             Outcome::Failed { reason } => Err(NodeError::stop(reason)),
             Outcome::NotSent { reason, after } => Err(NodeError::wait(reason, after.unwrap_or(NOT_SENT_WAIT))),
-            Outcome::Unknown { reason } => {
-                let after = match self.recovery(&settled.operation) {
-                    Recovery::SendAgain => None,
-                    Recovery::LookUp(wait) => Some(wait.min(EARLY_LOOK)),
-                    Recovery::Ask => Some(Duration::ZERO),
-                };
-                let reason = format!("{reason}; nobody knows whether the record was made");
-                Err(NodeError::Repeat { reason, after, counted: true })
-            }
+            Outcome::Unknown { reason } => Err(self.unknown(&settled.operation, &reason)),
         }
+    }
+
+    fn unknown(&self, open: &Operation, reason: &str) -> NodeError {
+        let after = match self.recovery(open) {
+            Recovery::SendAgain(_) => None,
+            Recovery::LookUp(wait) => Some(wait.min(EARLY_LOOK)),
+            Recovery::Ask => Some(Duration::ZERO),
+        };
+        let reason = format!("{reason}; nobody knows whether the record was made");
+        NodeError::Repeat { reason, after, counted: true }
     }
 
     /// What an open create needs, by what is known of it and what the target can promise.
     async fn recover(&self, dto: ProcessDto, source: &RecordId, open: Operation) -> Result<ProcessDto, NodeError> {
         match open.state {
             OperationState::Committed => return Ok(dto.with(OPERATION, open.id.clone()).follow("created")),
-            OperationState::NotSent => return self.send_again(dto, source, &open).await,
+            OperationState::NotSent => return self.send_again(dto, source, &open, Fence::NothingWasMade).await,
             OperationState::Pending if self.ports.clock.now() < open.sent_at.plus(open.deadline) => {
                 return Err(NodeError::wait(format!("{} is under way", open.id), BUSY_WAIT));
             }
             _ => {}
         }
         match self.recovery(&open) {
-            Recovery::SendAgain => self.send_again(dto, source, &open).await,
+            Recovery::SendAgain(fence) => self.send_again(dto, source, &open, fence).await,
             Recovery::LookUp(wait) if wait > Duration::ZERO => self.look_early(dto, source, &open, wait).await,
             Recovery::LookUp(_) => self.look_up(dto, source, &open).await,
             Recovery::Ask => self.ask(dto, source, &open).await,
@@ -158,9 +165,13 @@ impl CreateNode {
     fn recovery(&self, open: &Operation) -> Recovery {
         let (profile, now) = (self.application.profile(), self.ports.clock.now());
         match profile.class {
-            CapabilityClass::A => return Recovery::SendAgain,
-            CapabilityClass::B { ttl, margin } if now < open.first_sent_at.plus(ttl.saturating_sub(margin)) => {
-                return Recovery::SendAgain;
+            CapabilityClass::A => return Recovery::SendAgain(Fence::TheTarget { until: None }),
+            // A repeat that told nothing is not made again: the key has no more to say, and a look has.
+            CapabilityClass::B { ttl, margin } if !open.in_doubt || open.inverse.is_none() => {
+                let until = open.first_sent_at.plus(ttl.saturating_sub(margin));
+                if now < until {
+                    return Recovery::SendAgain(Fence::TheTarget { until: Some(until) });
+                }
             }
             CapabilityClass::B { .. } | CapabilityClass::C => {}
             CapabilityClass::D => return Recovery::Ask,
@@ -171,8 +182,19 @@ impl CreateNode {
         Recovery::LookUp(open.quiet_at().plus(profile.index_lag).since(now))
     }
 
-    async fn send_again(&self, dto: ProcessDto, source: &RecordId, open: &Operation) -> Result<ProcessDto, NodeError> {
-        match self.ports.store.resend(&open.id, open.attempts).await? {
+    async fn send_again(
+        &self,
+        dto: ProcessDto,
+        source: &RecordId,
+        open: &Operation,
+        fence: Fence,
+    ) -> Result<ProcessDto, NodeError> {
+        let (nothing_was_made, before) = match fence {
+            Fence::NothingWasMade => (true, None),
+            Fence::TheTarget { until } => (false, until),
+        };
+        let again = SendAgain { attempts: open.attempts, nothing_was_made, before };
+        match self.ports.store.resend(&open.id, again).await? {
             Resend::Won(intent) => self.send(dto, source, intent).await,
             Resend::Moved => Err(NodeError::wait(format!("{} is in other hands", open.id), BUSY_WAIT)),
         }
@@ -205,7 +227,7 @@ impl CreateNode {
         let Some(inverse) = &open.inverse else { return self.ask(dto, source, open).await };
         let mut hits = self.application.find(&inverse.field, &source.id).await?;
         match (hits.pop(), hits.is_empty()) {
-            (None, _) => self.send_again(dto, source, open).await,
+            (None, _) => self.send_again(dto, source, open, Fence::NothingWasMade).await,
             (Some(record), true) => self.adopt(dto, source, record, false).await,
             (Some(record), false) => {
                 let hits =
@@ -276,10 +298,21 @@ impl CreateNode {
     }
 }
 
+/// What keeps a create that is sent again from making a second record.
+enum Fence {
+    /// Nothing that was sent before has made one.
+    NothingWasMade,
+    /// The target does.
+    TheTarget {
+        /// For so long.
+        until: Option<Timestamp>,
+    },
+}
+
 /// How a create of unknown outcome is taken up again.
 enum Recovery {
-    /// The target fences a second one.
-    SendAgain,
+    /// Something keeps a second one away.
+    SendAgain(Fence),
     /// After this long a lookup tells.
     LookUp(Duration),
     /// Only a person can tell.
@@ -339,6 +372,47 @@ mod tests {
         assert_eq!(ended.route(), Some("created"));
         assert_eq!(tester.erp.saved().records.len(), 1);
         assert_eq!(tester.last_body("erp")["email"], "ada@example.org");
+    }
+
+    /// Goes on until the create is mapped, past everything it waits for.
+    fn until_mapped(tester: &NodeTester, id: &str) {
+        for _ in 0..8 {
+            if create(tester, "crm", id).is_ok_and(|ended| matches!(ended.route(), Some("mapped" | "created"))) {
+                return;
+            }
+            tester.pass_seconds(14);
+        }
+        panic!("the create is never mapped");
+    }
+
+    #[test]
+    fn a_repeat_that_is_refused_does_not_hide_the_record_that_the_first_has_made() {
+        let tester = NodeTester::new(crate::register);
+        let id = contact(&tester);
+        tester.fate(Step::Send(System::new("erp")), Fate::LostBack);
+        assert!(create(&tester, "crm", &id).is_err());
+        tester.fate(Step::Send(System::new("erp")), Fate::Refused);
+        assert!(matches!(create(&tester, "crm", &id), Err(NodeError::Repeat { .. })), "it is not known to have failed");
+
+        until_mapped(&tester, &id);
+
+        assert_eq!(tester.erp.saved().records.len(), 1);
+    }
+
+    #[test]
+    fn a_repeat_that_was_not_sent_is_not_sent_on_once_the_key_is_forgotten() {
+        let tester = NodeTester::new(crate::register);
+        let id = contact(&tester);
+        tester.fate(Step::Send(System::new("erp")), Fate::LostBack);
+        assert!(create(&tester, "crm", &id).is_err());
+        tester.fate(Step::Send(System::new("erp")), Fate::NotSent);
+        assert!(create(&tester, "crm", &id).is_err());
+        tester.pass_seconds(25 * 3600);
+        tester.erp.forget_keys();
+
+        until_mapped(&tester, &id);
+
+        assert_eq!(tester.erp.saved().records.len(), 1);
     }
 
     #[test]

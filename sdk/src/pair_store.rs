@@ -13,7 +13,7 @@ use serde::Serialize;
 
 pub use self::adoption::{Adopted, Adoption};
 pub use self::case::{Case, CaseId, CaseKind};
-pub use self::create::{Create, Creates, Persisted, Resend, Reserve};
+pub use self::create::{Create, Creates, Persisted, Resend, Reserve, SendAgain};
 pub use self::echo::{Echo, judge_echo};
 pub use self::update::{Begin, Note, NoteKind, Rebase, Update};
 use crate::{
@@ -60,10 +60,9 @@ pub trait PairStore: Send + Sync {
     async fn settle(&self, intent: &Intent, outcome: &Outcome) -> Result<Settled, StoreError>;
 
     /// Commits that a create of unknown outcome, or one that was not sent, is sent once more, with the same bytes and
-    /// the same key. The caller has made sure, by the target's class, that this cannot make a second record.
-    ///
-    /// `attempts` is how often the caller saw it sent; if somebody else was faster, the answer is [`Resend::Moved`].
-    async fn resend(&self, operation: &OperationId, attempts: u32) -> Result<Resend, StoreError>;
+    /// the same key. The caller has made sure, by the target's class, that this cannot make a second record; if what he
+    /// saw does not hold any more, the answer is [`Resend::Moved`].
+    async fn resend(&self, operation: &OperationId, again: SendAgain) -> Result<Resend, StoreError>;
 
     /// Writes the pair that a committed create has made: two mirrored rows, the base, and the inverse id still to be
     /// written on the other side. A key already taken is an answer, not an error.

@@ -97,11 +97,7 @@ impl SafetyStep {
     /// Whether the nodes do it.
     pub const fn standing(self) -> Standing {
         match self {
-            Self::KeyAgeAtResend
-            | Self::OutcomeOfItsAttempt
-            | Self::RefusalKnowsItsPast
-            | Self::NotSentKnowsItsPast
-            | Self::Epoch => Standing::Wanted,
+            Self::Epoch => Standing::Wanted,
             _ => Standing::Kept,
         }
     }

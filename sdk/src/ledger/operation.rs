@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{PairId, SEND_WITHIN};
-use crate::{Fields, Outcome, Record, RecordId, Request, System, Timestamp};
+use crate::{Fields, Outcome, Record, RecordId, Request, SendAgain, System, Timestamp};
 
 /// Names one outbound operation, everywhere: in the ledger, in the origin marker, in logs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -62,6 +62,9 @@ pub struct Operation {
     pub request_life: Duration,
     /// How often it was sent.
     pub attempts: u32,
+    /// Whether an attempt before the last one may have been applied. Its own answer clears that, or a look that found
+    /// nothing once nothing could land any more.
+    pub in_doubt: bool,
     /// The start of the program that sent it last; an operation of an earlier start is not under way any more.
     pub start: i64,
     /// Why it stands where it stands.
@@ -93,11 +96,12 @@ impl Operation {
         self.target_id.as_ref().map(|id| RecordId::new(&self.target, id))
     }
 
-    /// Writes the outcome into the row. An outcome that is known already is not changed by a later guess.
+    /// Writes the outcome of an attempt into the row. An outcome that is known already is not changed by a later guess,
+    /// and nothing but its success is news of an attempt that was not the last.
     ///
     /// Answers whether the row changed.
-    pub fn settle(&mut self, outcome: &Outcome, now: Timestamp) -> bool {
-        let known = !self.state.is_open();
+    pub fn settle(&mut self, attempt: u32, outcome: &Outcome, now: Timestamp) -> bool {
+        let over = !self.state.is_open() || attempt != self.attempts;
         match outcome {
             Outcome::Committed { record } => {
                 if self.state == OperationState::Committed || self.state == OperationState::Superseded {
@@ -108,19 +112,19 @@ impl Operation {
                 self.answered = (self.attempts == 1).then(|| self.written(record));
                 self.end(OperationState::Committed, None, now);
             }
-            _ if known => return false,
+            _ if over => return false,
             Outcome::Duplicate { id } => {
                 // Whose record that is decides `adopt`; until then nothing is known but that ours was not made.
                 let reason = match id {
                     Some(id) => format!("{} has this record already: {id}", self.target),
                     None => format!("{} has this record already and does not say which", self.target),
                 };
-                self.end(OperationState::Failed, Some(reason), now);
+                self.refused(OperationState::Failed, reason, now);
             }
-            Outcome::Gone => self.end(OperationState::Failed, Some("the record is gone".to_owned()), now),
-            Outcome::Failed { reason } => self.end(OperationState::Failed, Some(reason.clone()), now),
+            Outcome::Gone => self.refused(OperationState::Failed, "the record is gone".to_owned(), now),
+            Outcome::Failed { reason } => self.refused(OperationState::Failed, reason.clone(), now),
             Outcome::Unknown { reason } => self.end(OperationState::Unknown, Some(reason.clone()), now),
-            Outcome::NotSent { reason, .. } => self.end(OperationState::NotSent, Some(reason.clone()), now),
+            Outcome::NotSent { reason, .. } => self.refused(OperationState::NotSent, reason.clone(), now),
         }
         true
     }
@@ -142,6 +146,16 @@ impl Operation {
         names.filter_map(|name| Some((name.clone(), record.fields.get(name)?.clone()))).collect()
     }
 
+    /// The last attempt has changed nothing. What came of those before it, that does not say.
+    fn refused(&mut self, state: OperationState, reason: String, now: Timestamp) {
+        if self.in_doubt {
+            let reason = format!("{reason}; an earlier attempt may have been applied");
+            self.end(OperationState::Unknown, Some(reason), now);
+        } else {
+            self.end(state, Some(reason), now);
+        }
+    }
+
     fn end(&mut self, state: OperationState, reason: Option<String>, now: Timestamp) {
         self.state = state;
         self.reason = reason;
@@ -155,14 +169,30 @@ impl Operation {
         self.ended_at = None;
     }
 
-    /// Makes it ready to be sent once more, with the same bytes and the same key.
-    pub fn resend(&mut self, now: Timestamp, start: i64) {
+    /// Makes a create ready to be sent once more, with the same bytes and the same key.
+    ///
+    /// Answers whether it may be: not while an answer may still come, nor once it has come, nor twice for one look at
+    /// it, nor later than whoever looked could answer for.
+    pub fn resend(&mut self, again: &SendAgain, now: Timestamp, start: i64) -> bool {
+        let waits = match self.state {
+            OperationState::Unknown | OperationState::NotSent => true,
+            OperationState::Pending => !self.is_live(now, start),
+            _ => false,
+        };
+        // What has a pair is settled by its pair.
+        let free = waits && self.pair.is_none() && self.attempts == again.attempts;
+        if !free || again.before.is_some_and(|before| now >= before) {
+            return false;
+        }
+        let unknown = self.state != OperationState::NotSent;
+        self.in_doubt = !again.nothing_was_made && (self.in_doubt || unknown);
         self.state = OperationState::Pending;
         self.reason = None;
         self.sent_at = now;
         self.ended_at = None;
         self.attempts += 1;
         self.start = start;
+        true
     }
 
     /// The values the target should hold after it: as answered for the fields in the body, else as sent.

@@ -57,6 +57,7 @@ impl Create {
             deadline: self.deadline,
             request_life: self.request_life,
             attempts: 1,
+            in_doubt: false,
             start,
             reason: None,
             provenance: self.provenance.clone(),
@@ -73,6 +74,18 @@ pub enum Reserve {
     Taken(Look),
     /// Creates are held back until an operator allows them.
     Held(String),
+}
+
+/// A create to be sent once more, and what whoever looked at it knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SendAgain {
+    /// How often it was sent, as far as he saw.
+    pub attempts: u32,
+    /// Whether he found that none of those made a record, once none of them could land any more. Else the target itself
+    /// keeps a second one away.
+    pub nothing_was_made: bool,
+    /// The target does so only until then.
+    pub before: Option<Timestamp>,
 }
 
 /// The answer to a request to send a create once more.

@@ -61,6 +61,7 @@ impl Update {
             deadline: self.deadline,
             request_life: self.request_life,
             attempts: 1,
+            in_doubt: false,
             start,
             reason: None,
             provenance: self.provenance.clone(),

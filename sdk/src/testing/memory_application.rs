@@ -118,6 +118,11 @@ impl MemoryApplication {
         state.events.push((RecordId::new(&self.profile.system, id), facts));
     }
 
+    /// It does not remember any idempotency key any more.
+    pub fn forget_keys(&self) {
+        self.state().keys.clear();
+    }
+
     /// The events nobody has taken yet.
     pub fn take_events(&self) -> Vec<(RecordId, EventFacts)> {
         std::mem::take(&mut self.state().events)
@@ -256,6 +261,7 @@ impl Application for MemoryApplication {
         let outcome = match self.stage.pass(Step::Send(system.clone())).await {
             Fate::Well => self.execute(intent),
             Fate::NotSent => return Outcome::NotSent { reason: format!("{system} is not there"), after: None },
+            Fate::Refused => return Outcome::Failed { reason: format!("{system} refuses it") },
             Fate::LostThere => return Outcome::Unknown { reason: format!("{system} does not answer") },
             Fate::LostBack => {
                 self.execute(intent);

@@ -11,8 +11,8 @@ use super::{Stage, Step};
 use crate::{
     Adopted, Adoption, Begin, Case, CaseId, CaseKind, Clock, Create, Creates, Echo, EventFacts, History, Intent, Look,
     Note, Operation, OperationId, OperationKind, OperationState, Outcome, Pair, PairId, PairState, PairStore,
-    Persisted, Rebase, RecordId, Resend, Reserve, Revision, Settled, StoreCounts, StoreError, System, Timestamp,
-    Update, judge_echo,
+    Persisted, Rebase, RecordId, Resend, Reserve, Revision, SendAgain, Settled, StoreCounts, StoreError, System,
+    Timestamp, Update, judge_echo,
 };
 
 /// A [`PairStore`] in memory. Creates are allowed unless a test says otherwise.
@@ -122,7 +122,7 @@ impl PairStore for MemoryStore {
                 return Ok(Adopted::Copy(state.open_case(CaseKind::Copy, records, detail, now)));
             }
             if let Some(operation) = state.operations.get_mut(&id)
-                && operation.settle(&Outcome::Committed { record: adoption.record.clone() }, now)
+                && operation.settle(operation.attempts, &Outcome::Committed { record: adoption.record.clone() }, now)
             {
                 // The record may have been edited since: what we sent is what was agreed.
                 operation.answered = None;
@@ -207,7 +207,7 @@ impl PairStore for MemoryStore {
             state.open_case(CaseKind::Copy, records, detail, now);
             return Ok(Settled { operation: operation.into() });
         }
-        let changed = operation.settle(outcome, now);
+        let changed = operation.settle(intent.operation().attempts, outcome, now);
         state.operations.insert(id.clone(), operation.clone());
         if changed
             && !operation.state.is_open()
@@ -220,22 +220,14 @@ impl PairStore for MemoryStore {
         Ok(Settled { operation: operation.into() })
     }
 
-    async fn resend(&self, operation: &OperationId, attempts: u32) -> Result<Resend, StoreError> {
+    async fn resend(&self, operation: &OperationId, again: SendAgain) -> Result<Resend, StoreError> {
         self.stage.pass(Step::Store("resend")).await;
         let now = self.clock.now();
         let mut state = self.state();
         let start = state.start;
-        let Some(row) = state.operations.get_mut(operation) else { return Ok(Resend::Moved) };
-        let waits = match row.state {
-            OperationState::Unknown | OperationState::NotSent => true,
-            OperationState::Pending => !row.is_live(now, start),
-            _ => false,
-        };
-        if !waits || row.attempts != attempts || row.pair.is_some() {
-            return Ok(Resend::Moved);
-        }
-        row.resend(now, start);
-        Ok(Resend::Won(Intent::recorded(row.clone())))
+        let row = state.operations.get_mut(operation);
+        let sent = row.and_then(|row| row.resend(&again, now, start).then(|| row.clone()));
+        Ok(sent.map_or(Resend::Moved, |row| Resend::Won(Intent::recorded(row))))
     }
 
     async fn persist(&self, operation: &OperationId) -> Result<Persisted, StoreError> {

@@ -27,6 +27,8 @@ pub enum Fate {
     Well,
     /// Nothing leaves the machine.
     NotSent,
+    /// The system refuses a write, and says so.
+    Refused,
     /// It is lost on its way there: nothing is applied, and nobody knows.
     LostThere,
     /// It is applied and its answer is lost.

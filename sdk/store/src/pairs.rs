@@ -13,8 +13,8 @@ mod settle;
 use async_trait::async_trait;
 use pairline_sdk::{
     Adopted, Adoption, Begin, Case, CaseId, Create, Creates, Echo, EventFacts, History, Intent, Look, OperationId,
-    Outcome, Pair, PairId, PairStore, Persisted, Rebase, RecordId, Resend, Reserve, Revision, Settled, StoreCounts,
-    StoreError, System, Timestamp, Update, judge_echo,
+    Outcome, Pair, PairId, PairStore, Persisted, Rebase, RecordId, Resend, Reserve, Revision, SendAgain, Settled,
+    StoreCounts, StoreError, System, Timestamp, Update, judge_echo,
 };
 
 use crate::reads::Reads;
@@ -63,12 +63,17 @@ impl PairStore for SqlitePairs {
     async fn settle(&self, intent: &Intent, outcome: &Outcome) -> Result<Settled, StoreError> {
         let operation = intent.operation();
         let outcome = operation.concerned(outcome);
-        let settle = settle::Settle { operation: operation.id.clone(), pair: operation.pair, outcome };
+        let settle = settle::Settle {
+            operation: operation.id.clone(),
+            pair: operation.pair,
+            attempt: operation.attempts,
+            outcome,
+        };
         self.writer.ask(settle).await?
     }
 
-    async fn resend(&self, operation: &OperationId, attempts: u32) -> Result<Resend, StoreError> {
-        Ok(self.writer.ask(settle::SendAgain { operation: operation.clone(), attempts }).await?)
+    async fn resend(&self, operation: &OperationId, again: SendAgain) -> Result<Resend, StoreError> {
+        Ok(self.writer.ask(settle::Resending { operation: operation.clone(), again }).await?)
     }
 
     async fn persist(&self, operation: &OperationId) -> Result<Persisted, StoreError> {

@@ -18,12 +18,12 @@ macro_rules! operation_columns {
     () => {
         "o.id, o.kind, o.state, o.pair, o.contract, o.source_system, o.source_id, o.target_system, o.target_id, \
          o.method, o.path, o.body, o.idempotency_key, o.writes, o.inverse_field, o.inverse_id, o.answered, \
-         o.first_sent_at, o.sent_at, o.ended_at, o.deadline_ms, o.request_life_ms, o.attempts, o.start, o.reason, \
+         o.first_sent_at, o.sent_at, o.ended_at, o.deadline_ms, o.request_life_ms, o.attempts, o.in_doubt, o.start, o.reason, \
          o.correlation_id, o.topology, o.node"
     };
 }
 
-pub(crate) const OPERATION_COLUMNS: usize = 28;
+pub(crate) const OPERATION_COLUMNS: usize = 29;
 
 /// The columns of a pair `p`.
 macro_rules! pair_columns {
@@ -153,6 +153,7 @@ impl<'r, R: Columns> Reader<'r, R> {
             deadline: self.millis()?,
             request_life: self.millis()?,
             attempts: self.count()?,
+            in_doubt: self.get()?,
             start: self.get()?,
             reason: self.get()?,
             provenance: Provenance { correlation_id: self.get()?, topology: self.get()?, node: self.get()? },

@@ -6,10 +6,13 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use crate::OpenError;
 
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/sqlite/0001_mapping_ledger_inbox.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/sqlite/0001_mapping_ledger_inbox.sql"),
+    include_str!("../migrations/sqlite/0002_earlier_attempts.sql"),
+];
 
 /// The version this program needs.
-pub(crate) const KNOWN: i64 = 1;
+pub(crate) const KNOWN: i64 = 2;
 
 /// Marks the file as ours: "PAIR".
 const APPLICATION: i64 = 0x5041_4952;

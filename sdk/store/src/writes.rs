@@ -32,7 +32,7 @@ const INSERT_OPERATION: &str = "\
 /// What can change in an operation after its intent.
 const UPDATE_OPERATION: &str = "\
     UPDATE OR ROLLBACK operation SET state = ?2, pair = ?3, target_id = ?4, answered = ?5, sent_at = ?6, ended_at = ?7, \
-        attempts = ?8, start = ?9, reason = ?10 WHERE id = ?1";
+        attempts = ?8, start = ?9, reason = ?10, in_doubt = ?11 WHERE id = ?1";
 
 const INSERT_NOTE: &str = "\
     INSERT INTO note (pair, at, kind, field, system, lost, kept) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
@@ -167,6 +167,7 @@ pub(crate) fn update_operation(connection: &Connection, operation: &Operation) -
         operation.attempts,
         operation.start,
         operation.reason,
+        operation.in_doubt,
     ];
     sql::run(connection, UPDATE_OPERATION, row)?;
     Ok(())

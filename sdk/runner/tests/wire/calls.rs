@@ -72,6 +72,7 @@ fn intent(application: &HttpApplication) -> Intent {
         deadline: profile.deadline,
         request_life: profile.request_life,
         attempts: 1,
+        in_doubt: false,
         start: 1,
         reason: None,
         provenance: Provenance::default(),

@@ -72,6 +72,10 @@ macro_rules! store_suite {
                 a_create_is_sent_again_with_the_same_bytes_and_key
                 of_two_who_send_a_create_again_one_is_late
                 a_create_whose_answer_may_still_come_is_not_sent_again
+                a_refused_repeat_says_nothing_of_the_attempt_before_it
+                a_refused_repeat_ends_a_create_of_which_nothing_was_found
+                a_late_word_of_an_earlier_attempt_is_heard_only_if_it_has_made_the_record
+                a_create_is_not_sent_again_later_than_its_key_is_good_for
             }
             outcomes {
                 an_outcome_that_is_known_is_not_changed_by_a_later_guess

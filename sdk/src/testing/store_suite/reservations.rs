@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 
 use super::StoreUnderTest;
-use super::samples::{committed, create, facts, failed, not_sent};
+use super::samples::{again, committed, create, facts, failed, not_sent};
 use super::story::Story;
 use crate::testing::contact::{contact, crm, customer, erp};
 use crate::{Creates, Echo, EventKind, Look, OperationState, Resend, Reserve};
@@ -89,7 +89,7 @@ pub async fn a_refused_create_makes_room_for_a_new_incarnation_with_a_new_key(te
     assert_eq!(first.operation().key.as_deref(), Some("pairline:crm:1:erp:1"));
     assert_eq!(second.operation().key.as_deref(), Some("pairline:crm:1:erp:2"));
     // The one that was refused cannot come back to take the place of the second.
-    assert_eq!(story.0.resend(&first.operation().id, 1).await.unwrap(), Resend::Moved);
+    assert_eq!(story.0.resend(&first.operation().id, again(1)).await.unwrap(), Resend::Moved);
     assert_eq!(story.pending("1").await.id, second.operation().id);
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::testing::contact::{contact, erp};
 use crate::{
     Adoption, Create, EventFacts, EventKind, FieldWrite, Fields, InverseWrite, Note, NoteKind, Outcome, Pair,
-    Provenance, Record, Request, Update, WriteReason,
+    Provenance, Record, Request, SendAgain, Update, WriteReason,
 };
 
 pub(super) fn fields(value: Value) -> Fields {
@@ -104,4 +104,9 @@ pub(super) fn adoption(id: &str, names: &str, verified: bool) -> Adoption {
 
 pub(super) fn facts(kind: EventKind) -> EventFacts {
     EventFacts { kind, operation: None, ours: false, values: None, fields: Vec::new() }
+}
+
+/// To be sent again by a target that makes no second one, after so many times.
+pub(super) fn again(attempts: u32) -> SendAgain {
+    SendAgain { attempts, nothing_was_made: false, before: None }
 }

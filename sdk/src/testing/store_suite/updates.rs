@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::StoreUnderTest;
-use super::samples::{committed, failed, fields, not_sent, note, unknown, update};
+use super::samples::{again, committed, failed, fields, not_sent, note, unknown, update};
 use super::story::Story;
 use crate::testing::contact::{contact, crm, customer, erp};
 use crate::{Begin, Clock, InverseWrite, OperationState, Outcome, Record, Resend};
@@ -119,7 +119,11 @@ pub async fn an_update_of_unknown_outcome_holds_its_pair_until_it_is_superseded(
     let held = story.found("1").await;
     assert_eq!(held.open.as_ref().map(|open| open.state), Some(OperationState::Unknown));
     assert!(matches!(story.0.begin(&update(&held, "Eve"), held.revision).await.unwrap(), Begin::Busy(_)));
-    assert_eq!(story.0.resend(&lost.operation().id, 1).await.unwrap(), Resend::Moved, "only creates are sent again");
+    assert_eq!(
+        story.0.resend(&lost.operation().id, again(1)).await.unwrap(),
+        Resend::Moved,
+        "only creates are sent again"
+    );
 
     let mut redo = update(&held, "Grace");
     redo.supersedes = Some(lost.operation().id.clone());

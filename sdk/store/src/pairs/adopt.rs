@@ -42,7 +42,7 @@ impl Command for Adopt {
                 let detail = "two records name the same record, and a create of ours made the second";
                 return copy(work, records, detail);
             }
-            if create.settle(&Outcome::Committed { record: adoption.record.clone() }, work.now) {
+            if create.settle(create.attempts, &Outcome::Committed { record: adoption.record.clone() }, work.now) {
                 // The record may have been edited since it was made: what we sent is what was agreed.
                 create.answered = None;
             }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pairline_sdk::{
-    Intent, OperationId, OperationKind, OperationState, Outcome, PairId, RecordId, Resend, Settled, StoreError,
+    Intent, OperationId, OperationKind, Outcome, PairId, RecordId, Resend, SendAgain, Settled, StoreError,
 };
 
 use crate::failure::Failure;
@@ -14,6 +14,8 @@ pub(super) struct Settle {
     pub(super) operation: OperationId,
     /// Of an update.
     pub(super) pair: Option<PairId>,
+    /// Which attempt it is the outcome of.
+    pub(super) attempt: u32,
     pub(super) outcome: Outcome,
 }
 
@@ -33,7 +35,7 @@ impl Command for Settle {
             work.open_copy_case(records, "one create has made two records")?;
             return Ok(Ok(Settled { operation }));
         }
-        if Arc::make_mut(&mut operation).settle(&self.outcome, work.now) {
+        if Arc::make_mut(&mut operation).settle(self.attempt, &self.outcome, work.now) {
             work.save_operation(&operation)?;
             if let (OperationKind::Update, false, Some(pair)) =
                 (operation.kind, operation.state.is_open(), operation.pair)
@@ -46,29 +48,19 @@ impl Command for Settle {
     }
 }
 
-pub(super) struct SendAgain {
+pub(super) struct Resending {
     pub(super) operation: OperationId,
-    pub(super) attempts: u32,
+    pub(super) again: SendAgain,
 }
 
-impl Command for SendAgain {
+impl Command for Resending {
     type Answer = Resend;
 
     fn run(&self, work: &mut Work<'_>) -> Result<Resend, Failure> {
         let Some(mut operation) = work.operation(&self.operation, None)? else { return Ok(Resend::Moved) };
-        // What has a pair is settled by its pair.
-        if operation.pair.is_some() {
+        if !Arc::make_mut(&mut operation).resend(&self.again, work.now, work.start) {
             return Ok(Resend::Moved);
         }
-        let waits = match operation.state {
-            OperationState::Unknown | OperationState::NotSent => true,
-            OperationState::Pending => !operation.is_live(work.now, work.start),
-            _ => false,
-        };
-        if !waits || operation.attempts != self.attempts {
-            return Ok(Resend::Moved);
-        }
-        Arc::make_mut(&mut operation).resend(work.now, work.start);
         work.save_operation(&operation)?;
         Ok(Resend::Won(Intent::recorded(operation)))
     }

@@ -65,6 +65,7 @@ impl Stage {
             deadline: profile.deadline,
             request_life: profile.request_life,
             attempts: 1,
+            in_doubt: false,
             start: 1,
             reason: None,
             provenance: Provenance::default(),
