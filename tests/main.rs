@@ -9,3 +9,4 @@ mod simulation;
 mod steps;
 mod support;
 mod tidy;
+mod whole;

@@ -88,6 +88,11 @@ impl Cast {
         if self.rng.bool() { Side::Crm } else { Side::Erp }
     }
 
+    /// Whether somebody is known to have a record on both sides.
+    pub fn is_paired(&self, number: u32) -> bool {
+        self.person(number).ids.iter().all(Option::is_some)
+    }
+
     /// Somebody new, announced by `times` events at the same moment.
     pub fn create(&mut self, home: Side, times: u32) -> Result<u32, Refused> {
         let number = Number::try_from(self.people.len() + 1).unwrap_or(Number::MAX);
