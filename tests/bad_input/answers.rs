@@ -15,8 +15,8 @@ fn a_while_of(faults: &Faults, happened: &str) {
     let known = stage.crm.person_creates(json!({ "email": "known@example.org", "firstname": "Known" })).unwrap();
     stage.agrees_on(1);
 
-    stage.crm.set_faults(faults.clone());
-    stage.erp.set_faults(faults.clone());
+    stage.crm.set_faults(faults.clone()).unwrap();
+    stage.erp.set_faults(faults.clone()).unwrap();
     busy(&stage, &known);
     let times = |server: &Server| server.faults_happened().get(happened).copied().unwrap_or_default();
     until("both sides have answered nonsense", || (times(&stage.crm) > 0 && times(&stage.erp) > 0).then_some(()));
@@ -35,8 +35,8 @@ fn busy(stage: &Stage, known: &str) {
 }
 
 fn heal(crm: &Crm, erp: &Erp) {
-    crm.set_faults(Faults::default());
-    erp.set_faults(Faults::default());
+    crm.set_faults(Faults::default()).unwrap();
+    erp.set_faults(Faults::default()).unwrap();
 }
 
 /// Three people, each once; nothing in the trash, nothing that waits for a person.

@@ -139,16 +139,16 @@ fn a_supervisors_stop_is_quick_and_clean_also_while_the_systems_do_not_answer() 
 
     // The first start is over; now every call hangs, and the program is stopped in the midst of one.
     let mut faults = pairline_fakes::Faults { latency_from_ms: 8_000, latency_to_ms: 8_000, ..Default::default() };
-    stage.crm.set_faults(faults.clone());
-    stage.erp.set_faults(faults.clone());
+    stage.crm.set_faults(faults.clone()).unwrap();
+    stage.erp.set_faults(faults.clone()).unwrap();
     let runner = stage.run(&[]);
     stage.crm.person_creates(json!({ "email": "ada@example.org" })).unwrap();
     until("the delivery is acknowledged", || (stage.crm.pending_deliveries() == 0).then_some(()));
     runner.stop();
 
     (faults.latency_from_ms, faults.latency_to_ms) = (0, 0);
-    stage.crm.set_faults(faults.clone());
-    stage.erp.set_faults(faults);
+    stage.crm.set_faults(faults.clone()).unwrap();
+    stage.erp.set_faults(faults).unwrap();
     let runner = stage.run(&[]);
     stage.agrees_on(1);
     runner.stop();

@@ -125,7 +125,7 @@ async fn faults<C: Controlled>(State(controlled): State<Arc<C>>) -> Response {
 
 async fn set_faults<C: Controlled>(State(controlled): State<Arc<C>>, body: Bytes) -> Response {
     let faults: Result<Faults, _> = read(&body);
-    let set = faults.map(|faults| controlled.server().set_faults(faults));
+    let set = faults.and_then(|faults| controlled.server().set_faults(faults));
     answer(&*controlled, set.map(|()| json!({})))
 }
 

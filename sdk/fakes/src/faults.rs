@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::refused::Refused;
+
 /// A request is applied at most 5 s after it was sent, or never. What we add ourselves stays a little below.
 pub(crate) const APPLIED_WITHIN_MS: u64 = 4_800;
 
@@ -92,9 +94,68 @@ impl Default for Faults {
     }
 }
 
+impl Faults {
+    /// Refuses what is no share. A sum of more than 1 is fine: the later faults get what is left.
+    pub fn check(&self) -> Result<(), Refused> {
+        let mut checked = self.clone();
+        match checked.rates().into_iter().find(|(_, rate)| !(0.0..=1.0).contains(&**rate)) {
+            None => Ok(()),
+            Some((name, rate)) => Err(Refused::bad(format!("expected a rate from 0 to 1 for {name}, found {rate}"))),
+        }
+    }
+
+    /// Every rate, by its name.
+    pub(crate) fn rates(&mut self) -> [(&'static str, &mut f64); 13] {
+        [
+            ("error_429_rate", &mut self.error_429_rate),
+            ("error_500_rate", &mut self.error_500_rate),
+            ("applied_then_hung_rate", &mut self.applied_then_hung_rate),
+            ("applied_late_rate", &mut self.applied_late_rate),
+            ("reset_before_rate", &mut self.reset_before_rate),
+            ("reset_after_rate", &mut self.reset_after_rate),
+            ("truncated_json_rate", &mut self.truncated_json_rate),
+            ("html_200_rate", &mut self.html_200_rate),
+            ("created_without_id_rate", &mut self.created_without_id_rate),
+            ("delivery_doubled_rate", &mut self.delivery_doubled_rate),
+            ("delivery_reordered_rate", &mut self.delivery_reordered_rate),
+            ("delivery_delayed_rate", &mut self.delivery_delayed_rate),
+            ("delivery_dropped_rate", &mut self.delivery_dropped_rate),
+        ]
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rate_is_a_share_and_nothing_else() {
+        for (rate, fine) in
+            [(0.0, true), (0.25, true), (1.0, true), (-0.1, false), (1.01, false), (5.0, false), (f64::NAN, false)]
+        {
+            for number in 0..Faults::default().rates().len() {
+                let mut faults = Faults::default();
+                let (name, place) = &mut faults.rates()[number];
+                **place = rate;
+                let name = *name;
+
+                let checked = faults.check();
+
+                assert_eq!(checked.is_ok(), fine, "{name} {rate}");
+                let told = format!("expected a rate from 0 to 1 for {name}, found {rate}");
+                assert!(checked.is_ok() || checked.is_err_and(|refused| refused.message == told));
+            }
+        }
+    }
+
+    /// A rate that is added later is checked, too.
+    #[test]
+    fn every_rate_is_among_those_that_are_checked() {
+        let fields = serde_json::to_value(Faults::default()).unwrap();
+        let named = fields.as_object().unwrap().keys().filter(|name| name.ends_with("_rate")).count();
+
+        assert_eq!(Faults::default().rates().len(), named);
+    }
 
     #[test]
     fn faults_are_read_from_the_few_that_are_named() {

@@ -11,7 +11,7 @@
 //! # async fn story() -> Result<(), Box<dyn std::error::Error>> {
 //! let crm = Crm::start(CrmConfig { seed: 7, ..CrmConfig::default() }).await?;
 //! crm.set_webhook_url("http://127.0.0.1:18090/webhooks/crm");
-//! crm.set_faults(Faults { error_500_rate: 0.1, ..Faults::default() });
+//! crm.set_faults(Faults { error_500_rate: 0.1, ..Faults::default() })?;
 //!
 //! let id = crm.person_creates(json!({ "email": "ada@example.com" }))?;
 //! crm.other_tool_edits(&id, json!({ "phone": "+420 123" }), "9001")?;

@@ -17,7 +17,7 @@ use crate::delivery::{Courier, Deliveries, DeliveryRules, FirstAttempt, Letter};
 use crate::dice::Dice;
 use crate::faults::Faults;
 use crate::post::{HttpPost, Post};
-use crate::refused::System;
+use crate::refused::{Refused, System};
 use crate::signature::Signer;
 use crate::wall::Wall;
 
@@ -60,6 +60,8 @@ pub(crate) struct Setup {
 
 impl Server {
     pub(crate) async fn bind(setup: Setup) -> io::Result<(Arc<Self>, TcpListener)> {
+        let told = |refused: Refused| io::Error::new(io::ErrorKind::InvalidInput, refused.message);
+        setup.faults.check().map_err(told)?;
         let listener = TcpListener::bind(setup.bind).await?;
         let setup = Setup { bind: listener.local_addr()?, ..setup };
         let server = Self::new(setup, Arc::new(HttpPost::new()?), Wall::of_the_machine());
@@ -136,9 +138,12 @@ impl Server {
         faults.clone()
     }
 
-    /// Changes the faults for the calls and deliveries that come; those under way keep theirs.
-    pub fn set_faults(&self, faults: Faults) {
+    /// Changes the faults for the calls and deliveries that come; those under way keep theirs. A rate that is no share
+    /// is refused, and nothing changes.
+    pub fn set_faults(&self, faults: Faults) -> Result<(), Refused> {
+        faults.check()?;
         *self.faults.write().expect("nobody panics holding them") = Arc::new(faults);
+        Ok(())
     }
 
     /// Where webhooks go. Deliveries that wait for another attempt go there too.

@@ -117,13 +117,13 @@ impl Trial {
         let start =
             Start { spent: Spent::so_far(&cast), entries: cast.ledger().len(), at_ms: cast.crm().wall().now_ms() };
         let cpu_before_s = running.cpu_s();
-        stage.set_faults(&self.faults(), self.scenario.lags_ms());
+        stage.set_faults(&self.faults(), self.scenario.lags_ms())?;
         let play = timeout(left(until), self.scenario.play(&mut cast, self.size));
         let writes = || stage.crm.calls().writes() + stage.erp.calls().writes();
         let (played, killed) = tokio::join!(play, self.kill_now_and_then(&mut running, writes));
         in_time &= played.is_ok();
         killed?;
-        stage.set_faults(&Faults::default(), (0, 0));
+        stage.set_faults(&Faults::default(), (0, 0))?;
         let played_until_ms = cast.crm().wall().now_ms();
 
         in_time &= self.settle(&cast, until).await;
@@ -312,11 +312,13 @@ impl Stage {
         self.folder.join("program.log")
     }
 
-    fn set_faults(&self, faults: &Faults, (crm_lag_ms, erp_lag_ms): (u64, u64)) {
-        self.crm.set_faults(faults.clone());
-        self.erp.set_faults(faults.clone());
+    fn set_faults(&self, faults: &Faults, (crm_lag_ms, erp_lag_ms): (u64, u64)) -> io::Result<()> {
+        for set in [self.crm.set_faults(faults.clone()), self.erp.set_faults(faults.clone())] {
+            set.map_err(|refused| io::Error::new(io::ErrorKind::InvalidInput, refused.message))?;
+        }
         self.crm.set_search_lag_ms(crm_lag_ms);
         self.erp.set_changes_lag_ms(erp_lag_ms);
+        Ok(())
     }
 
     fn faults_happened(&self) -> Vec<(String, u64)> {
@@ -386,7 +388,7 @@ mod tests {
         let bare = tokio::spawn(bare::serve(move |name| env.get(name)?.to_str().map(str::to_owned)));
         let mut cast = Cast::new(stage.crm.clone(), stage.erp.clone(), 7);
 
-        stage.set_faults(&Scenario::Race.faults(), (0, 0));
+        stage.set_faults(&Scenario::Race.faults(), (0, 0)).unwrap();
         Scenario::Race.play(&mut cast, 6).await;
         quiet(&cast, Duration::from_millis(300), Instant::now() + Duration::from_secs(10)).await;
 

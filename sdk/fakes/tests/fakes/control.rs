@@ -48,6 +48,7 @@ async fn a_harness_plays_the_people_and_reads_the_audit() {
     assert_eq!(caller.put("/_control/lag", json!({"ms": 100})).await.status, 200);
     for (answer, status) in [
         (caller.put("/_control/faults", json!({"typo": 1})).await, 400),
+        (caller.put("/_control/faults", json!({"error_500_rate": 5.0})).await, 400),
         (caller.post(people, json!({"do": "dance"})).await, 400),
         (caller.post(people, json!({"do": "delete", "id": "9"})).await, 404),
         (caller.get("/_control/history/9").await, 404),

@@ -119,7 +119,7 @@ async fn a_dropped_delivery_never_arrives() {
     let (crm, _caller) = crm_with(&receiver, Faults { delivery_dropped_rate: 1.0, ..Faults::default() }).await;
 
     crm.person_creates(json!({"email": "lost"})).unwrap();
-    crm.set_faults(Faults::default());
+    crm.set_faults(Faults::default()).unwrap();
     crm.person_creates(json!({"email": "kept"})).unwrap();
     settled(&crm).await;
 

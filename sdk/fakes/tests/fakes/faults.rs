@@ -22,6 +22,18 @@ fn contact() -> Value {
 }
 
 #[tokio::test]
+async fn a_rate_that_is_no_share_is_refused_wherever_it_is_set() {
+    let faults = || Faults { delivery_dropped_rate: 5.0, ..Faults::default() };
+    let told = "expected a rate from 0 to 1 for delivery_dropped_rate, found 5";
+
+    let started = Crm::start(CrmConfig { faults: faults(), ..CrmConfig::default() }).await;
+    assert_eq!(started.err().unwrap().to_string(), told);
+    let (erp, _) = erp_with(Faults::default()).await;
+    assert_eq!(erp.set_faults(faults()).unwrap_err().message, told);
+    assert_eq!(*erp.faults(), Faults::default());
+}
+
+#[tokio::test]
 async fn an_error_500_applies_nothing() {
     let (crm, caller) = crm_with(Faults { error_500_rate: 1.0, ..Faults::default() }).await;
 
@@ -98,7 +110,7 @@ async fn a_call_reset_after_it_was_applied_is_applied() {
     let key = [("Idempotency-Key", "k")];
 
     let answer = caller.try_send(Method::POST, "/customers", Some(json!({})), &key).await;
-    erp.set_faults(Faults::default());
+    erp.set_faults(Faults::default()).unwrap();
     let again = caller.post_with("/customers", json!({}), &key).await;
 
     assert!(answer.is_err());
@@ -197,12 +209,12 @@ async fn calls_past_the_rate_limit_are_answered_429_with_and_without_retry_after
     assert_eq!(throttled[0].headers[RETRY_AFTER], "2");
     assert_eq!(crm.snapshot().len(), 10 - throttled.len());
 
-    crm.set_faults(Faults { error_429_rate: 1.0, retry_after_header: false, ..Faults::default() });
+    crm.set_faults(Faults { error_429_rate: 1.0, retry_after_header: false, ..Faults::default() }).unwrap();
     let answer = caller.get(CONTACTS).await;
     assert_eq!(answer.status, 429);
     assert!(!answer.headers.contains_key(RETRY_AFTER));
 
-    crm.set_faults(faults);
+    crm.set_faults(faults).unwrap();
     eventually("the next second begins", async || caller.get(CONTACTS).await.status == 200).await;
 }
 
