@@ -29,7 +29,7 @@ options
   --json            print reports as JSON, one a line
   --keep            keep the program's folder and log
 scenarios
-  throughput race pingpong burst edit-after-create deletes hot chaos echo";
+  throughput race pingpong burst edit-after-create deletes hot chaos echo mixed";
 
 struct Orders {
     scenarios: Vec<Scenario>,

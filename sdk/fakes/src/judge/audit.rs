@@ -9,6 +9,7 @@ use crate::history::{Deed, WriteEntry, Writer};
 use crate::judge::evidence::{Evidence, Record, is_sync};
 use crate::judge::ledger::{Entry, Ledger};
 use crate::judge::meaning::{Meaning, Side};
+use crate::judge::ownership::{Ownership, Rule};
 
 /// Findings of one category that get a story; the rest only say what they are.
 const STORIES_MAX: usize = 3;
@@ -124,8 +125,8 @@ pub struct Audit {
 
 impl Audit {
     /// Compares the evidence with the ledger.
-    pub fn of(ledger: &Ledger, evidence: &Evidence, tolerance: Tolerance) -> Self {
-        let mut court = Court { evidence, tolerance, findings: Vec::new(), pairs: 0 };
+    pub fn of(ledger: &Ledger, evidence: &Evidence, ownership: &Ownership, tolerance: Tolerance) -> Self {
+        let mut court = Court { evidence, ownership, tolerance, findings: Vec::new(), pairs: 0 };
         let entries = ledger.by_person();
         let mut files: BTreeMap<u32, File<'_>> = BTreeMap::new();
         for (person, entries) in &entries {
@@ -184,10 +185,10 @@ impl<'a> File<'a> {
     }
 
     /// Values one of which has to stand.
-    fn expected(&self, meaning: Meaning, tolerance: Tolerance) -> Vec<Option<&'a str>> {
+    fn expected(&self, meaning: Meaning, rule: Rule, tolerance: Tolerance) -> Vec<Option<&'a str>> {
         let value = |entry: &'a Entry| entry.values.get(&meaning).and_then(Option::as_deref);
         let last = |side| self.edits(meaning, side).last().copied();
-        if let Some(owner) = meaning.owner() {
+        if let Rule::Owned(owner) = rule {
             let born = self.entries.iter().find(|entry| entry.deed == Deed::Created).copied();
             return last(owner).or(born).map(value).into_iter().collect();
         }
@@ -208,6 +209,7 @@ impl<'a> File<'a> {
 
 struct Court<'a> {
     evidence: &'a Evidence,
+    ownership: &'a Ownership,
     tolerance: Tolerance,
     findings: Vec<Finding>,
     pairs: usize,
@@ -252,7 +254,7 @@ impl<'a> Court<'a> {
             ([crm], [erp]) => {
                 self.pairs += 1;
                 self.divergent(file, crm, erp);
-                for meaning in Meaning::ALL {
+                for meaning in self.ownership.judged() {
                     self.stands(file, meaning, Side::Crm, crm);
                     self.stands(file, meaning, Side::Erp, erp);
                 }
@@ -281,15 +283,13 @@ impl<'a> Court<'a> {
             let what = format!("{} {} has no counterpart", side.name(), record.view.id);
             self.find(file, Category::Missing, what);
         }
-        for meaning in Meaning::ALL {
-            if meaning.owner() == Some(side) {
-                self.stands(file, meaning, side, record);
-            }
+        for meaning in self.ownership.owned(side) {
+            self.stands(file, meaning, side, record);
         }
     }
 
     fn stands(&mut self, file: &File<'_>, meaning: Meaning, side: Side, record: &Record) {
-        let expected = file.expected(meaning, self.tolerance);
+        let expected = file.expected(meaning, self.ownership.rule(meaning), self.tolerance);
         let found = meaning.read(side, &record.view.fields);
         if !expected.is_empty() && !expected.contains(&found.as_deref()) {
             let expected: Vec<_> = expected.into_iter().map(shown).collect();
@@ -305,7 +305,7 @@ impl<'a> Court<'a> {
     }
 
     fn divergent(&mut self, file: &File<'_>, crm: &Record, erp: &Record) {
-        for meaning in Meaning::ALL {
+        for meaning in self.ownership.judged() {
             let in_crm = meaning.read(Side::Crm, &crm.view.fields);
             let in_erp = meaning.read(Side::Erp, &erp.view.fields);
             if in_crm != in_erp {
@@ -324,8 +324,8 @@ impl<'a> Court<'a> {
             if write.deed != Deed::Updated {
                 continue;
             }
-            for meaning in Meaning::ALL {
-                if meaning.owner() == Some(side) && meaning.is_in(side, &write.fields) {
+            for meaning in self.ownership.owned(side) {
+                if meaning.is_in(side, &write.fields) {
                     let changed = meaning.is_among(side, &write.changed);
                     let how = if changed { "changed" } else { "wrote, without a change," };
                     let value = meaning.read(side, &write.fields);

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::judge::meaning::{Meaning, Side};
+use crate::judge::ownership::Ownership;
 use crate::signature::{crm_signature, erp_signature};
 
 /// Records in work at once. More would only wait in the systems instead.
@@ -136,9 +137,10 @@ impl Bare {
         let other = side.other();
         let known = self.known(side, id).or_else(|| side.inverse(fields).map(str::to_owned));
         let mut sent = Map::new();
+        let ownership = Ownership::default();
         for meaning in Meaning::ALL {
             let value = meaning.read(side, fields);
-            let ours = meaning.owner().is_none_or(|owner| owner == side);
+            let ours = ownership.owner(meaning).is_none_or(|owner| owner == side);
             if (known.is_none() && value.is_some()) || (known.is_some() && ours) {
                 meaning.type_into(other, value.as_deref(), &mut sent);
             }

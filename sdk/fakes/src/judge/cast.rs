@@ -13,6 +13,8 @@ use crate::erp::Erp;
 use crate::history::{Deed, RecordView};
 use crate::judge::ledger::{Actor, Entry, Ledger};
 use crate::judge::meaning::{Meaning, Side};
+use crate::judge::ownership::Ownership;
+use crate::judge::progress::Progress;
 use crate::refused::Refused;
 
 /// Other tools. One is named so that a careless comparison takes it for the sync itself.
@@ -29,6 +31,10 @@ pub struct Cast {
     erp: Erp,
     ledger: Ledger,
     people: Vec<Someone>,
+    ownership: Ownership,
+    progress: Progress,
+    /// How often one field was edited on both sides at once.
+    pub(crate) conflicts: usize,
     pub(crate) rng: Rng,
 }
 
@@ -46,7 +52,35 @@ pub(crate) type Number = u32;
 impl Cast {
     /// Nobody yet.
     pub fn new(crm: Crm, erp: Erp, seed: u64) -> Self {
-        Self { crm, erp, ledger: Ledger::default(), people: Vec::new(), rng: Rng::with_seed(seed ^ 0x006a_7564_6765) }
+        Self {
+            crm,
+            erp,
+            ledger: Ledger::default(),
+            people: Vec::new(),
+            ownership: Ownership::default(),
+            progress: Progress::default(),
+            conflicts: 0,
+            rng: Rng::with_seed(seed ^ 0x006a_7564_6765),
+        }
+    }
+
+    /// People who go by another sync contract.
+    #[must_use]
+    pub fn with_ownership(mut self, ownership: Ownership) -> Self {
+        self.ownership = ownership;
+        self
+    }
+
+    /// Whoever waits is told what they do.
+    #[must_use]
+    pub fn watched_by(mut self, progress: Progress) -> Self {
+        self.progress = progress;
+        self
+    }
+
+    /// Who may edit what.
+    pub fn ownership(&self) -> &Ownership {
+        &self.ownership
     }
 
     /// What they did.
@@ -97,7 +131,7 @@ impl Cast {
     pub fn create(&mut self, home: Side, times: u32) -> Result<u32, Refused> {
         let number = Number::try_from(self.people.len() + 1).unwrap_or(Number::MAX);
         let mut values = BTreeMap::new();
-        for meaning in Meaning::ALL {
+        for meaning in self.ownership.judged() {
             // Nobody is without a name or an e-mail; the rest is sometimes filled in later.
             let known = matches!(meaning, Meaning::Email | Meaning::Name) || happens(&mut self.rng, 0.6);
             if known {
@@ -234,6 +268,7 @@ impl Cast {
         deed: Deed,
         values: BTreeMap<Meaning, Option<String>>,
     ) {
+        self.progress.edited();
         self.ledger.0.push(Entry { at_ms, side, record, person, actor, deed, values });
     }
 }

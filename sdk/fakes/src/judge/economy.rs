@@ -10,6 +10,7 @@ use crate::judge::cast::Cast;
 use crate::judge::evidence::Evidence;
 use crate::judge::ledger::Entry;
 use crate::judge::meaning::{Meaning, Side};
+use crate::judge::ownership::Ownership;
 
 /// Calls of the API, counted when they end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -47,6 +48,12 @@ impl Spent {
 pub struct Economy {
     /// Things people did.
     pub edits: usize,
+    /// Of these, people they made.
+    pub creates: usize,
+    /// Of these, records they deleted.
+    pub deletes: usize,
+    /// How often one field was edited on both sides at once, as far as the scenario means to.
+    pub conflicts: usize,
     /// Writes it takes to carry each of them over on its own: two for a create, one for an edit that changes
     /// something. A program that merges edits needs fewer.
     pub needed_writes: u64,
@@ -94,7 +101,7 @@ impl Economy {
     pub(crate) fn of(cast: &Cast, evidence: &Evidence, start: Start, played_until_ms: i64, spent: Spent) -> Self {
         let entries = &cast.ledger().0;
         let played = &entries[start.entries..];
-        let needed_writes = needed(entries, start.entries);
+        let needed_writes = needed(entries, start.entries, cast.ownership());
         let writes = || evidence.sync_writes().filter(|(_, write)| write.at_ms >= start.at_ms);
         let changing = writes().filter(|(_, write)| write.deed == Deed::Created || !write.changed.is_empty());
         let last_ms = changing.map(|(_, write)| write.at_ms).max().unwrap_or(start.at_ms);
@@ -105,6 +112,9 @@ impl Economy {
         acks.sort_unstable();
         Self {
             edits: played.len(),
+            creates: played.iter().filter(|entry| entry.deed == Deed::Created).count(),
+            deletes: played.iter().filter(|entry| entry.deed == Deed::Deleted).count(),
+            conflicts: cast.conflicts,
             needed_writes,
             api_writes: spent.writes,
             writes_per_needed: ratio(spent.writes, needed_writes),
@@ -146,7 +156,7 @@ impl Economy {
 }
 
 /// Writes it takes to carry over what was done from `from` on, each thing on its own.
-fn needed(entries: &[Entry], from: usize) -> u64 {
+fn needed(entries: &[Entry], from: usize, ownership: &Ownership) -> u64 {
     let mut values: HashMap<(u32, Meaning), Option<&str>> = HashMap::new();
     let mut needed = 0;
     for (number, entry) in entries.iter().enumerate() {
@@ -156,7 +166,7 @@ fn needed(entries: &[Entry], from: usize) -> u64 {
             let before = values.get(&key).copied().flatten();
             changed |= before != value.as_deref();
             // What is typed on the wrong side takes a write too, to put it right, and then stands as before.
-            if entry.deed == Deed::Created || meaning.owner().is_none_or(|owner| owner == entry.side) {
+            if entry.deed == Deed::Created || ownership.owner(*meaning).is_none_or(|owner| owner == entry.side) {
                 values.insert(key, value.as_deref());
             }
         }

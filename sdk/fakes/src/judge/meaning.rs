@@ -1,4 +1,4 @@
-//! Meaning: the ownership table of the reference systems, and the values people type.
+//! Meaning: what the fields of both systems are about, and the values people type into them.
 
 use serde::Serialize;
 use serde_json::{Map, Number, Value};
@@ -33,6 +33,14 @@ impl Side {
         }
     }
 
+    /// The field that keeps the id of the other side's record.
+    pub fn inverse_field(self) -> &'static str {
+        match self {
+            Side::Crm => "erp_id",
+            Side::Erp => "custom_fields.crm_id",
+        }
+    }
+
     /// The id of the other side's record, as this side's record keeps it.
     pub(crate) fn inverse(self, fields: &Map<String, Value>) -> Option<&str> {
         let kept = match self {
@@ -47,19 +55,19 @@ impl Side {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Meaning {
-    /// Owned by the CRM.
+    /// Nobody is without one, and people are recognized by it.
     Email,
-    /// Owned by the CRM, which keeps it in two properties.
+    /// The CRM keeps it in two properties.
     Name,
-    /// Shared: the last edit wins.
+    /// Any text.
     Phone,
-    /// Owned by the ERP.
+    /// Any text.
     BillingEmail,
-    /// Owned by the ERP.
+    /// Any text.
     VatId,
-    /// Owned by the ERP, where it is a number.
+    /// In the ERP it is a number.
     CreditLimit,
-    /// Owned by the ERP.
+    /// Any text.
     DunningState,
 }
 
@@ -80,17 +88,8 @@ impl Meaning {
         Meaning::DunningState,
     ];
 
-    /// The side that owns it; nobody owns what is shared.
-    pub fn owner(self) -> Option<Side> {
-        match self {
-            Meaning::Email | Meaning::Name => Some(Side::Crm),
-            Meaning::Phone => None,
-            Meaning::BillingEmail | Meaning::VatId | Meaning::CreditLimit | Meaning::DunningState => Some(Side::Erp),
-        }
-    }
-
     /// The fields of one side that hold it.
-    pub(crate) fn fields(self, side: Side) -> &'static [&'static str] {
+    pub fn fields(self, side: Side) -> &'static [&'static str] {
         match (self, side) {
             (Meaning::Email, _) => &["email"],
             (Meaning::Name, Side::Crm) => &["firstname", "lastname"],
@@ -151,8 +150,15 @@ impl Meaning {
         }
     }
 
+    /// A value as people type it into one side's fields.
+    pub fn typed(self, side: Side, value: &str) -> Map<String, Value> {
+        let mut fields = Map::new();
+        self.type_into(side, Some(value), &mut fields);
+        fields
+    }
+
     /// The value number `serial` of a person; no two people ever type the same.
-    pub(crate) fn value(self, person: u32, serial: u32) -> String {
+    pub fn value(self, person: u32, serial: u32) -> String {
         match self {
             Meaning::Email => format!("q{person:05}q.s{serial}@example.com"),
             Meaning::Name if serial.is_multiple_of(3) => format!("Ada{serial} van q{person:05}q"),
@@ -201,6 +207,17 @@ fn text(value: &Value) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_other_sides_id_is_read_where_it_is_said_to_be() {
+        for side in Side::BOTH {
+            let kept = side
+                .inverse_field()
+                .rsplit('.')
+                .fold(Value::from("7"), |kept, name| Value::Object(Map::from_iter([(name.to_owned(), kept)])));
+            assert_eq!(side.inverse(kept.as_object().unwrap()), Some("7"));
+        }
+    }
 
     #[test]
     fn every_value_tells_whose_it_is() {

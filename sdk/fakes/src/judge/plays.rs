@@ -9,6 +9,8 @@ use crate::dice::happens;
 use crate::judge::cast::{Cast, Number};
 use crate::judge::ledger::Actor;
 use crate::judge::meaning::{Meaning, Side};
+use crate::judge::mixed;
+use crate::judge::ownership::Ownership;
 use crate::judge::scenario::Scenario;
 
 /// New people are announced this often in a race.
@@ -27,6 +29,7 @@ impl Scenario {
             Scenario::Race | Scenario::EditAfterCreate => 0,
             Scenario::Throughput | Scenario::Burst | Scenario::Chaos => (size / 10).clamp(10, 2_000),
             Scenario::Pingpong | Scenario::Deletes => size,
+            Scenario::Mixed => mixed::known(size),
             Scenario::Hot => 4,
             Scenario::Echo => 5,
         };
@@ -49,6 +52,7 @@ impl Scenario {
             Scenario::Hot => hot(cast, size).await,
             Scenario::Chaos => chaos(cast, size).await,
             Scenario::Echo => echo(cast, size).await,
+            Scenario::Mixed => mixed::play(cast, size).await,
         }
     }
 }
@@ -314,8 +318,9 @@ async fn echo(cast: &mut Cast, edits: usize) {
     }
 }
 
+/// These scenarios are written for the ownership of the reference systems.
 fn owned(side: Side) -> Vec<Meaning> {
-    Meaning::ALL.into_iter().filter(|meaning| meaning.owner() == Some(side)).collect()
+    Ownership::default().owned(side)
 }
 
 async fn pause(cast: &mut Cast, up_to_ms: u64) {

@@ -43,6 +43,8 @@ pub enum ProgramError {
     Start(PathBuf, io::Error),
     /// It did not open its port; with the end of its log.
     NotReady(String),
+    /// It did not open its port again after a kill; with the end of its log.
+    NotReadyAgain(String),
 }
 
 impl std::fmt::Display for ProgramError {
@@ -50,6 +52,9 @@ impl std::fmt::Display for ProgramError {
         match self {
             ProgramError::Start(path, error) => write!(f, "cannot start {}: {error}", path.display()),
             ProgramError::NotReady(log) => write!(f, "the program did not open its port; its log ends with\n{log}"),
+            ProgramError::NotReadyAgain(log) => {
+                write!(f, "the program did not open its port again after a kill; its log ends with\n{log}")
+            }
         }
     }
 }
@@ -213,7 +218,8 @@ impl Running {
             }
             self.note_death();
             if self.died.is_some() || began.elapsed() > READY_WITHIN {
-                return Err(ProgramError::NotReady(self.log_end()));
+                let error = if self.ready_ms.is_empty() { ProgramError::NotReady } else { ProgramError::NotReadyAgain };
+                return Err(error(self.log_end()));
             }
             sleep(Duration::from_millis(2)).await;
         }

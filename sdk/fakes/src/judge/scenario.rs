@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::faults::Faults;
 use crate::judge::audit::Tolerance;
+use crate::judge::mixed;
 
 /// What is played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -31,11 +32,13 @@ pub enum Scenario {
     Chaos,
     /// One edit after the other, each waiting for quiet: what does a single edit cost?
     Echo,
+    /// New people, edits, edits of one field on both sides, deletions: what `pairline chaos` plays.
+    Mixed,
 }
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Scenario; 9] = [
+    pub const ALL: [Scenario; 10] = [
         Scenario::Throughput,
         Scenario::Race,
         Scenario::Pingpong,
@@ -45,6 +48,7 @@ impl Scenario {
         Scenario::Hot,
         Scenario::Chaos,
         Scenario::Echo,
+        Scenario::Mixed,
     ];
 
     /// As it is typed and printed.
@@ -59,6 +63,7 @@ impl Scenario {
             Scenario::Hot => "hot",
             Scenario::Chaos => "chaos",
             Scenario::Echo => "echo",
+            Scenario::Mixed => "mixed",
         }
     }
 
@@ -66,7 +71,7 @@ impl Scenario {
     pub fn size(self) -> usize {
         match self {
             Scenario::Throughput => 20_000,
-            Scenario::Race => 200,
+            Scenario::Race | Scenario::Mixed => 200,
             Scenario::Burst => 10_000,
             Scenario::Chaos => 2_000,
             Scenario::Pingpong | Scenario::EditAfterCreate | Scenario::Deletes => 100,
@@ -81,7 +86,7 @@ impl Scenario {
             Scenario::Throughput => 300,
             Scenario::Burst => 500,
             Scenario::Chaos => 200,
-            Scenario::Race | Scenario::Pingpong | Scenario::EditAfterCreate | Scenario::Deletes => 24,
+            Scenario::Race | Scenario::Pingpong | Scenario::EditAfterCreate | Scenario::Deletes | Scenario::Mixed => 24,
             Scenario::Hot => 50,
             Scenario::Echo => 6,
         }
@@ -93,6 +98,7 @@ impl Scenario {
             Scenario::Race | Scenario::EditAfterCreate => "new people",
             Scenario::Pingpong | Scenario::Deletes => "pairs",
             Scenario::Burst => "events",
+            Scenario::Mixed => "people",
             _ => "edits",
         }
     }
@@ -123,14 +129,19 @@ impl Scenario {
         }
     }
 
+    /// Whether it makes no sense unless those who are to be known on both sides at the start are.
+    pub(crate) fn begins_in_pairs(self) -> bool {
+        self == Scenario::Mixed
+    }
+
     /// How far the CRM's search and the ERP's listing of changes lag, in milliseconds.
     pub(crate) fn lags_ms(self) -> (u64, u64) {
-        if self == Scenario::Chaos { (3_000, 1_000) } else { (0, 0) }
+        if matches!(self, Scenario::Chaos | Scenario::Mixed) { (3_000, 1_000) } else { (0, 0) }
     }
 
     /// Whether a run with that many kills leaves outcomes nobody knows, which take a while to clear up.
     pub(crate) fn is_stormy(self, kills: u32) -> bool {
-        self == Scenario::Chaos || kills > 0
+        matches!(self, Scenario::Chaos | Scenario::Mixed) || kills > 0
     }
 
     /// What nobody can be blamed for in a run with that many kills.
@@ -144,6 +155,7 @@ impl Scenario {
         match self {
             Scenario::Throughput | Scenario::Burst => size / 2,
             Scenario::Race | Scenario::Pingpong | Scenario::EditAfterCreate => 2 * size,
+            Scenario::Mixed => 2 * size,
             Scenario::Hot => 8,
             Scenario::Deletes | Scenario::Chaos | Scenario::Echo => size,
         }
@@ -151,6 +163,7 @@ impl Scenario {
 
     /// About how long the program is busy. A kill that has waited this long for its write does not wait longer.
     pub(crate) fn span(self, size: usize) -> Duration {
+        let people = size;
         let size = size as u64;
         Duration::from_millis(match self {
             Scenario::Throughput | Scenario::Burst => 200 + size / 2,
@@ -160,6 +173,7 @@ impl Scenario {
             Scenario::Deletes => 1_000 + 20 * size,
             Scenario::Hot => 1_500,
             Scenario::Chaos => 1_000 + 10 * size,
+            Scenario::Mixed => 1_000 + 10 * mixed::deeds(people) as u64,
             Scenario::Echo => 450 * size,
         })
     }

@@ -1,10 +1,7 @@
 //! Trial: one scenario, one program, from two empty systems to the report.
 
 use std::ffi::OsString;
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -17,10 +14,12 @@ use crate::judge::audit::Audit;
 use crate::judge::cast::Cast;
 use crate::judge::economy::{Economy, Spent, Start};
 use crate::judge::evidence::Evidence;
+use crate::judge::folder::Folder;
+use crate::judge::ownership::Ownership;
 use crate::judge::program::{Program, ProgramError, Resources, Running, free_port};
+use crate::judge::progress::{Phase, Progress};
 use crate::judge::report::Report;
 use crate::judge::scenario::{Scenario, worse};
-use crate::wall::Wall;
 
 /// Preparations have ended when nothing was written for this long.
 const PREPARED_AFTER_QUIET: Duration = Duration::from_millis(500);
@@ -55,6 +54,14 @@ pub struct Trial {
     pub watch: Duration,
     /// Keeps the program's folder and log even when nothing is wrong. They are always kept when something is.
     pub keep: bool,
+    /// What goes wrong; the scenario's own faults unless given.
+    pub faults: Option<Faults>,
+    /// Who may edit what. Only [`Scenario::Mixed`] plays another ownership than that of the reference systems.
+    pub ownership: Ownership,
+    /// What the program calls the CRM and the ERP: webhooks go to `/webhooks/` and this name.
+    pub applications: [String; 2],
+    /// Where it can be seen how far it is.
+    pub progress: Progress,
 }
 
 /// Why there is no report.
@@ -64,6 +71,15 @@ pub enum TrialError {
     Stage(io::Error),
     /// The program could not be started, or not again after a kill.
     Program(ProgramError),
+    /// Before anything went wrong, some of those who were to be known on both sides were not.
+    NotPaired {
+        /// How many were to be.
+        people: usize,
+        /// How many were not.
+        alone: usize,
+        /// The end of the program's log.
+        log: String,
+    },
 }
 
 impl std::fmt::Display for TrialError {
@@ -71,6 +87,13 @@ impl std::fmt::Display for TrialError {
         match self {
             TrialError::Stage(error) => write!(f, "cannot set the stage: {error}"),
             TrialError::Program(error) => error.fmt(f),
+            TrialError::NotPaired { people, alone, log } => {
+                write!(
+                    f,
+                    "before anything went wrong, {alone} of {people} people had not appeared on the other side; \
+                     the program's log ends with\n{log}"
+                )
+            }
         }
     }
 }
@@ -101,23 +124,34 @@ impl Trial {
             deadline: Duration::from_secs(180) + Duration::from_millis(10) * size as u32,
             watch: Duration::from_millis(2_500),
             keep: false,
+            faults: None,
+            ownership: Ownership::default(),
+            applications: ["crm", "erp"].map(str::to_owned),
+            progress: Progress::default(),
         }
     }
 
     /// Plays it and answers what came of it.
     pub async fn run(&self, program: &Program) -> Result<Report, TrialError> {
         let until = Instant::now() + self.deadline;
-        let stage = Stage::set(self.seed).await?;
-        let mut running = Running::start(program, stage.env(), stage.port, stage.log()).await?;
-        let mut cast = Cast::new(stage.crm.clone(), stage.erp.clone(), self.seed);
+        let mut stage = Stage::set(self.seed, &self.applications, self.keep).await?;
+        let mut running = Running::start(program, stage.env(), stage.port, stage.folder.log()).await?;
+        let cast = Cast::new(stage.crm.clone(), stage.erp.clone(), self.seed);
+        let mut cast = cast.with_ownership(self.ownership.clone()).watched_by(self.progress.clone());
 
+        self.progress.enter(Phase::Preparing);
         let mut in_time = timeout(left(until), self.scenario.prepare(&mut cast, self.size)).await.is_ok();
         quiet(&cast, PREPARED_AFTER_QUIET, until.min(Instant::now() + HEALED_WITHIN_QUIET)).await;
+        let alone = cast.look_around();
+        if alone > 0 && self.scenario.begins_in_pairs() {
+            return Err(TrialError::NotPaired { people: cast.len(), alone, log: running.log_end() });
+        }
 
         let start =
             Start { spent: Spent::so_far(&cast), entries: cast.ledger().len(), at_ms: cast.crm().wall().now_ms() };
         let cpu_before_s = running.cpu_s();
         stage.set_faults(&self.faults(), self.scenario.lags_ms())?;
+        self.progress.enter(Phase::Trouble);
         let play = timeout(left(until), self.scenario.play(&mut cast, self.size));
         let writes = || stage.crm.calls().writes() + stage.erp.calls().writes();
         let (played, killed) = tokio::join!(play, self.kill_now_and_then(&mut running, writes));
@@ -126,15 +160,17 @@ impl Trial {
         stage.set_faults(&Faults::default(), (0, 0))?;
         let played_until_ms = cast.crm().wall().now_ms();
 
+        self.progress.enter(Phase::Healing);
         in_time &= self.settle(&cast, until).await;
         let spent = Spent::so_far(&cast);
         let cpu_after_s = running.cpu_s();
+        self.progress.enter(Phase::Watching);
         let (writes_after_quiet, idle_cpu_percent) = self.watched(&cast, &running).await;
         running.note_death();
 
         cast.look_around();
         let evidence = Evidence::of(&stage.crm, &stage.erp);
-        let audit = Audit::of(cast.ledger(), &evidence, self.scenario.tolerance(self.kills));
+        let audit = Audit::of(cast.ledger(), &evidence, &self.ownership, self.scenario.tolerance(self.kills));
         let mut economy = Economy::of(&cast, &evidence, start, played_until_ms, spent.since(start.spent));
         economy.writes_after_quiet = writes_after_quiet;
         match self.scenario {
@@ -152,7 +188,7 @@ impl Trial {
             peak_rss_mb,
             ready_ms: running.ready_ms.clone(),
             stopped_in_ms,
-            data_bytes: bytes_in(&stage.data()),
+            data_bytes: stage.folder.data_bytes(),
         };
         let mut report = Report {
             subject: program.name.clone(),
@@ -175,16 +211,18 @@ impl Trial {
             report.log_end = running.log_end();
         }
         if self.keep || !report.passed() {
-            report.kept = Some(stage.folder.clone());
+            stage.folder.keep();
+            report.kept = Some(stage.folder.path().to_owned());
         }
         drop(running);
-        stage.strike(report.kept.is_some()).await;
+        stage.strike().await;
         Ok(report)
     }
 
     /// What goes wrong in this run. A program that is killed gets calls that take a while: some are under way then.
     fn faults(&self) -> Faults {
-        let mut faults = worse(self.scenario.faults(), self.worse);
+        let faults = self.faults.clone().unwrap_or_else(|| self.scenario.faults());
+        let mut faults = worse(faults, self.worse);
         if self.kills > 0 && faults.latency_to_ms == 0 {
             (faults.latency_from_ms, faults.latency_to_ms) = (1, CALLS_TAKE_UP_TO_MS);
         }
@@ -207,6 +245,7 @@ impl Trial {
             sleep(hesitation).await;
             let down = Duration::from_millis(rng.u64(0..=DOWN_MAX_MS));
             running.kill_and_restart(down).await?;
+            self.progress.killed();
         }
         Ok(())
     }
@@ -241,7 +280,7 @@ impl Trial {
                 continue;
             }
             let evidence = Evidence::of(cast.crm(), cast.erp());
-            let converged = Audit::of(cast.ledger(), &evidence, tolerance).is_converged();
+            let converged = Audit::of(cast.ledger(), &evidence, &self.ownership, tolerance).is_converged();
             if converged || quiet >= HEALED_WITHIN_QUIET {
                 return true;
             }
@@ -257,26 +296,26 @@ struct Stage {
     erp: Erp,
     crm_config: CrmConfig,
     erp_config: ErpConfig,
-    folder: PathBuf,
+    folder: Folder,
     port: u16,
 }
 
 impl Stage {
-    async fn set(seed: u64) -> io::Result<Self> {
+    async fn set(seed: u64, [crm_name, erp_name]: &[String; 2], keep: bool) -> io::Result<Self> {
         let port = free_port()?;
-        let folder = fresh_folder()?;
+        let folder = Folder::fresh(keep)?;
         let crm_config = CrmConfig {
             seed,
             token: format!("crm-token-{seed}"),
             client_secret: format!("crm-secret-{seed}"),
-            webhook_url: Some(format!("http://127.0.0.1:{port}/webhooks/crm")),
+            webhook_url: Some(format!("http://127.0.0.1:{port}/webhooks/{crm_name}")),
             ..CrmConfig::default()
         };
         let erp_config = ErpConfig {
             seed,
             token: format!("erp-token-{seed}"),
             webhook_secret: format!("erp-secret-{seed}"),
-            webhook_url: Some(format!("http://127.0.0.1:{port}/webhooks/erp")),
+            webhook_url: Some(format!("http://127.0.0.1:{port}/webhooks/{erp_name}")),
             ..ErpConfig::default()
         };
         let crm = Crm::start(crm_config.clone()).await?;
@@ -301,15 +340,7 @@ impl Stage {
             ("SYNC_ORIGIN", "pairline".to_owned()),
         ];
         let texts = texts.into_iter().map(|(name, value)| (name.to_owned(), OsString::from(value)));
-        texts.chain([("DATA_DIR".to_owned(), self.data().into_os_string())]).collect()
-    }
-
-    fn data(&self) -> PathBuf {
-        self.folder.join("data")
-    }
-
-    fn log(&self) -> PathBuf {
-        self.folder.join("program.log")
+        texts.chain([("DATA_DIR".to_owned(), self.folder.data().into_os_string())]).collect()
     }
 
     fn set_faults(&self, faults: &Faults, (crm_lag_ms, erp_lag_ms): (u64, u64)) -> io::Result<()> {
@@ -322,42 +353,28 @@ impl Stage {
     }
 
     fn faults_happened(&self) -> Vec<(String, u64)> {
-        let happened = [("crm", self.crm.faults_happened()), ("erp", self.erp.faults_happened())];
-        let named = |(side, faults): (&'static str, std::collections::BTreeMap<&'static str, u64>)| {
-            faults.into_iter().map(move |(name, count)| (format!("{side} {name}"), count))
-        };
-        happened.into_iter().flat_map(named).collect()
+        let systems = [
+            ("crm", self.crm.faults_happened(), self.crm.deliveries()),
+            ("erp", self.erp.faults_happened(), self.erp.deliveries()),
+        ];
+        let mut happened = Vec::new();
+        for (side, calls, deliveries) in systems {
+            let of_deliveries = [
+                ("delivery_doubled", deliveries.doubled),
+                ("delivery_reordered", deliveries.reordered),
+                ("delivery_delayed", deliveries.delayed),
+                ("delivery_dropped", deliveries.dropped),
+            ];
+            let faults = calls.into_iter().chain(of_deliveries).filter(|(_, times)| *times > 0);
+            happened.extend(faults.map(|(name, times)| (format!("{side} {name}"), times)));
+        }
+        happened
     }
 
-    async fn strike(self, keep: bool) {
+    async fn strike(self) {
         self.crm.shutdown().await;
         self.erp.shutdown().await;
-        if !keep {
-            // What cannot be removed is in the system's folder for such things.
-            drop(fs::remove_dir_all(&self.folder));
-        }
     }
-}
-
-fn fresh_folder() -> io::Result<PathBuf> {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let name = format!("pairline-judge-{}-{}-{number}", std::process::id(), Wall::of_the_machine().now_ms());
-    let folder = std::env::temp_dir().join(name);
-    fs::create_dir_all(folder.join("data"))?;
-    Ok(folder)
-}
-
-fn bytes_in(folder: &Path) -> u64 {
-    let Ok(entries) = fs::read_dir(folder) else {
-        return 0;
-    };
-    let bytes = entries.flatten().map(|entry| match entry.metadata() {
-        Ok(data) if data.is_dir() => bytes_in(&entry.path()),
-        Ok(data) => data.len(),
-        Err(_) => 0,
-    });
-    bytes.sum()
 }
 
 async fn quiet(cast: &Cast, quiet: Duration, until: Instant) {
@@ -383,7 +400,7 @@ mod tests {
     /// The yardstick keeps its ids in memory and looks there before each create, and that is not enough.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_race_finds_the_duplicates_of_a_bare_receiver() {
-        let stage = Stage::set(7).await.unwrap();
+        let stage = Stage::set(7, &["crm", "erp"].map(str::to_owned), false).await.unwrap();
         let env: std::collections::HashMap<_, _> = stage.env().into_iter().collect();
         let bare = tokio::spawn(bare::serve(move |name| env.get(name)?.to_str().map(str::to_owned)));
         let mut cast = Cast::new(stage.crm.clone(), stage.erp.clone(), 7);
@@ -393,9 +410,9 @@ mod tests {
         quiet(&cast, Duration::from_millis(300), Instant::now() + Duration::from_secs(10)).await;
 
         let evidence = Evidence::of(&stage.crm, &stage.erp);
-        let audit = Audit::of(cast.ledger(), &evidence, Scenario::Race.tolerance(0));
+        let audit = Audit::of(cast.ledger(), &evidence, cast.ownership(), Scenario::Race.tolerance(0));
         assert!(audit.count(Category::Duplicate) > 0, "{audit:?}");
         bare.abort();
-        stage.strike(false).await;
+        stage.strike().await;
     }
 }

@@ -86,7 +86,8 @@ impl Play {
     }
 
     fn audit_of(&self, ledger: &Ledger) -> Audit {
-        Audit::of(ledger, &Evidence::of(self.cast.crm(), self.cast.erp()), Tolerance::CALM)
+        let evidence = Evidence::of(self.cast.crm(), self.cast.erp());
+        Audit::of(ledger, &evidence, self.cast.ownership(), Tolerance::CALM)
     }
 
     /// Asserts which kinds of things are wrong, each once or more.
