@@ -1,7 +1,8 @@
-//! The composed program: registers the nodes, and hands databases and demo systems to the runner's command line.
+//! The composed program: registers the nodes, and hands databases, demo systems and trouble to the runner's command line.
 //!
 //! A program with nodes of your own is this file with one more `register` line.
 
+mod chaos;
 mod demo;
 mod embedded;
 
@@ -22,5 +23,6 @@ fn main() -> ExitCode {
         registry,
         databases: Arc::new(embedded::Embedded),
         demo: Arc::new(demo::Fakes),
+        chaos: Arc::new(chaos::Judge),
     })
 }

@@ -3,6 +3,7 @@
 //! The big versions are `cargo run --release --example judge -- throughput --edits 20000 --kills 3`.
 
 mod calm;
+mod chaos;
 mod killed;
 mod restart;
 

@@ -1,11 +1,18 @@
 //! What the composed program hands to the runner: the runner knows nodes, databases and demo systems by these alone.
 
+mod chaos;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use pairline_sdk::{Clock, Engine, PairStore, Random, Registry};
+
+pub use chaos::{
+    Chaos, ChaosError, ChaosFaults, ChaosOrders, ChaosOutcome, ChaosProgress, ChaosWork, Fault, Harm, PlayedSystem,
+    Unjudged,
+};
 
 /// A program put together from parts.
 pub struct Composition {
@@ -17,6 +24,8 @@ pub struct Composition {
     pub databases: Arc<dyn Databases>,
     /// A CRM and an ERP to try it with.
     pub demo: Arc<dyn Demo>,
+    /// Trouble to try it in.
+    pub chaos: Arc<dyn Chaos>,
 }
 
 /// Opens databases.

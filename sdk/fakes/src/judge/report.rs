@@ -57,7 +57,12 @@ impl Report {
             && self.in_time
             && self.died.is_none()
             && self.economy.writes_after_quiet == 0
-            && self.resources.stopped_in_ms.is_some_and(|ms| ms <= STOP_WITHIN_MS)
+            && self.stopped_in_time()
+    }
+
+    /// Whether it stopped when it was told to, as fast as the contract wants it.
+    pub fn stopped_in_time(&self) -> bool {
+        self.resources.stopped_in_ms.is_some_and(|ms| ms <= STOP_WITHIN_MS)
     }
 
     /// Findings of one category.

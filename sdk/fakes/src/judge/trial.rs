@@ -17,7 +17,7 @@ use crate::judge::evidence::Evidence;
 use crate::judge::folder::Folder;
 use crate::judge::ownership::Ownership;
 use crate::judge::program::{Program, ProgramError, Resources, Running, free_port};
-use crate::judge::progress::{Phase, Progress};
+use crate::judge::progress::{Phase, Progress, Step};
 use crate::judge::report::Report;
 use crate::judge::scenario::{Scenario, worse};
 
@@ -32,6 +32,8 @@ const HEALED_WITHIN_QUIET: Duration = Duration::from_secs(17);
 const WATCHES_AFTER_STORM: u32 = 6;
 /// The slowest call while the program is killed now and then.
 const CALLS_TAKE_UP_TO_MS: u64 = 20;
+/// Between two times that it is told how far a trial is.
+const TELLS_EVERY: Duration = Duration::from_millis(250);
 /// The longest the program is down between a kill and its next life.
 const DOWN_MAX_MS: u64 = 300;
 
@@ -128,6 +130,23 @@ impl Trial {
             ownership: Ownership::default(),
             applications: ["crm", "erp"].map(str::to_owned),
             progress: Progress::default(),
+        }
+    }
+
+    /// Plays it and answers what came of it; `tell` hears now and then how far it is.
+    pub async fn run_and_tell(
+        &self,
+        program: &Program,
+        tell: &(dyn Fn(Step) + Send + Sync),
+    ) -> Result<Report, TrialError> {
+        let run = self.run(program);
+        tokio::pin!(run);
+        loop {
+            tell(self.progress.step());
+            tokio::select! {
+                report = &mut run => return report,
+                () = sleep(TELLS_EVERY) => {}
+            }
         }
     }
 

@@ -11,7 +11,7 @@ mod webhook;
 
 use axum::http::HeaderName;
 use pairline_sdk::{Profile, System};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::environment::Environment;
 use super::record_shape::RecordShape;
@@ -96,6 +96,21 @@ impl Description {
         &self.profile.system
     }
 
+    /// The URL its paths stand below.
+    pub(crate) fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// Whether this token is sent with its calls.
+    pub(crate) fn sends(&self, token: &str) -> bool {
+        self.bearer.expose_secret() == token
+    }
+
+    /// Whether its webhooks are signed with this secret; nothing when it sends none.
+    pub(crate) fn is_signed_with(&self, secret: &str) -> Option<bool> {
+        self.webhook.as_ref().map(|webhook| webhook.signature.secret.expose_secret() == secret)
+    }
+
     /// Whether it is called over TLS.
     pub fn is_tls(&self) -> bool {
         self.base_url.starts_with("https:")
@@ -107,7 +122,6 @@ mod tests {
     use std::time::Duration;
 
     use pairline_sdk::CapabilityClass;
-    use secrecy::ExposeSecret;
 
     use super::*;
 

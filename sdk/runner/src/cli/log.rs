@@ -12,7 +12,7 @@ pub(super) enum LogFormat {
     Json,
 }
 
-/// Log lines go to stderr; stdout carries results. `dev` draws a picture of its own, and what goes wrong in a `test` is
+/// Log lines go to stderr; stdout carries results. `dev` and `chaos` draw a picture of their own, and what goes wrong in a `test` is
 /// meant to: both keep quiet unless asked.
 pub(super) fn start(global: &Global, quiet: bool) {
     let default = if quiet { "error" } else { "info" };

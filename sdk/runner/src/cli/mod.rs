@@ -1,6 +1,7 @@
 //! The command line: what an integrator and an operator type.
 
 mod cases;
+mod chaos;
 mod creates;
 mod dev;
 mod explain;
@@ -68,6 +69,8 @@ enum Color {
 enum Command {
     /// Try it: a fake CRM, a fake ERP and the runner in one process, on loopback.
     Dev(dev::DevArgs),
+    #[command(about = "Try to break it: your topologies against fake systems, faults and kills, and an audit.")]
+    Chaos(chaos::ChaosArgs),
     /// Run: take webhooks, poll, and keep both systems in step.
     Run(run::RunArgs),
     /// Check topologies, contracts and applications, without running anything.
@@ -210,7 +213,7 @@ pub fn main(composition: Composition) -> std::process::ExitCode {
         }
     };
     let output = Output::new(cli.global.json, cli.global.color == Color::Always, cli.global.color == Color::Never);
-    log::start(&cli.global, matches!(cli.command, Command::Dev(_) | Command::Test { .. }));
+    log::start(&cli.global, matches!(cli.command, Command::Dev(_) | Command::Chaos(_) | Command::Test { .. }));
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return output.fail(&Exit::new(71, format!("cannot start threads: {error}"))),
@@ -229,6 +232,7 @@ pub fn main(composition: Composition) -> std::process::ExitCode {
 async fn dispatch(context: &Context, command: Command) -> Result<u8, Exit> {
     match command {
         Command::Dev(args) => dev::dev(context, args).await,
+        Command::Chaos(args) => chaos::chaos(context, args).await,
         Command::Run(args) => run::run(context, args).await,
         Command::Check { format, deny_warnings } => {
             let format = match format {
