@@ -11,8 +11,12 @@ use crate::judge::meaning::{Meaning, Side};
 
 /// Things done to records for each person of the run, creations not counted.
 const DEEDS_PER_PERSON: usize = 3;
-/// Between two of them.
-pub(crate) const PAUSE: Duration = Duration::from_millis(8);
+/// Between two of them, at least.
+const PAUSE: Duration = Duration::from_millis(8);
+/// Few people take their time: in a moment nothing would have the time to go wrong.
+const PLAYED_FOR: Duration = Duration::from_secs(4);
+/// What a lost webhook did not tell is found by asking, every 2 s. That, too, is to meet what goes wrong.
+const LINGERS: Duration = Duration::from_millis(2_500);
 /// After so many of them somebody looks which records have appeared.
 const LOOKS_AFTER: usize = 20;
 /// Attempts to find somebody who is there on both sides.
@@ -45,15 +49,25 @@ pub(crate) fn deeds(people: usize) -> usize {
     people - known(people) + DEEDS_PER_PERSON * people
 }
 
+/// About how long it takes.
+pub(crate) fn span(people: usize) -> Duration {
+    pause(people) * u32::try_from(deeds(people)).unwrap_or(u32::MAX) + LINGERS
+}
+
+fn pause(people: usize) -> Duration {
+    PAUSE.max(PLAYED_FOR / u32::try_from(deeds(people)).unwrap_or(u32::MAX))
+}
+
 pub(crate) async fn play(cast: &mut Cast, people: usize) {
     let known = Number::try_from(known(people)).unwrap_or(Number::MAX);
     for (number, deed) in deck(cast, people).into_iter().enumerate() {
         if number % LOOKS_AFTER == 0 {
             cast.look_around();
         }
-        sleep(PAUSE).await;
+        sleep(pause(people)).await;
         act(cast, deed, known);
     }
+    sleep(LINGERS).await;
 }
 
 /// A fixed number of each, so that a small run has some of everything; the order is left to the seed.
@@ -138,9 +152,10 @@ fn conflict(cast: &mut Cast, known: Number) {
         }
         let mut sides = Side::BOTH;
         cast.rng.shuffle(&mut sides);
-        let both = sides.map(|side| cast.edit(number, side, &[meaning], Actor::Person).is_ok());
-        if both == [true, true] {
-            cast.conflicts += 1;
+        // One of the two records may be gone.
+        let [first, second] = sides.map(|side| cast.edit(number, side, &[meaning], Actor::Person).is_ok());
+        cast.conflicts += usize::from(first && second);
+        if first || second {
             return;
         }
     }

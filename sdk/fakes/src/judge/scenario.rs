@@ -165,7 +165,8 @@ impl Scenario {
     pub(crate) fn span(self, size: usize) -> Duration {
         let people = size;
         let size = size as u64;
-        Duration::from_millis(match self {
+        let millis = match self {
+            Scenario::Mixed => return mixed::span(people),
             Scenario::Throughput | Scenario::Burst => 200 + size / 2,
             Scenario::Race => 500 + 10 * size,
             Scenario::Pingpong => 7_000,
@@ -173,9 +174,9 @@ impl Scenario {
             Scenario::Deletes => 1_000 + 20 * size,
             Scenario::Hot => 1_500,
             Scenario::Chaos => 1_000 + 10 * size,
-            Scenario::Mixed => 1_000 + 10 * mixed::deeds(people) as u64,
             Scenario::Echo => 450 * size,
-        })
+        };
+        Duration::from_millis(millis)
     }
 }
 

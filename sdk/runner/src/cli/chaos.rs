@@ -62,7 +62,7 @@ pub(super) struct ChaosArgs {
     /// Percent of the webhooks that never arrive.
     #[arg(long, value_name = "P", default_value_t = DEFAULTS.drop, value_parser = percent, allow_negative_numbers = true)]
     drop: f64,
-    /// Percent of the calls whose answer is lost, late or cannot be read, although they were carried out.
+    /// Percent of the calls whose answer is lost, late or cannot be read; nearly all of these calls are carried out.
     #[arg(long, value_name = "P", default_value_t = DEFAULTS.drop_responses, value_parser = percent, allow_negative_numbers = true)]
     drop_responses: f64,
     /// Calls a second each system takes before it answers 429; 0 for any number.

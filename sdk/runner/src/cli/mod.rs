@@ -69,7 +69,7 @@ enum Color {
 enum Command {
     /// Try it: a fake CRM, a fake ERP and the runner in one process, on loopback.
     Dev(dev::DevArgs),
-    #[command(about = "Try to break it: your topologies against fake systems, faults and kills, and an audit.")]
+    #[command(about = "Try to break it: your topologies against fake systems, faults and kills, and an audit")]
     Chaos(chaos::ChaosArgs),
     /// Run: take webhooks, poll, and keep both systems in step.
     Run(run::RunArgs),

@@ -78,7 +78,7 @@ impl Ledger<'_> {
             counted(work.deletes as u64, "record deleted", "records deleted"),
         );
         text += &format!(
-            "{} made, {} needed; the last one {:.1} s after the trouble\n",
+            "{} made, {} needed one by one; the last one {:.1} s after the trouble\n",
             counted(work.writes_made, "write", "writes"),
             grouped(work.writes_needed),
             work.last_write_after_ms as f64 / 1000.0
@@ -265,7 +265,7 @@ mod tests {
         assert!(table[1].starts_with("webhooks sent twice") && table[1].contains("1,200    duplicates"), "{text}");
         assert!(table[2].contains("40    lost edits") && table[2].ends_with(" 2"), "{text}");
         assert!(table.windows(2).all(|lines| lines[0].len() == lines[1].len()), "{text}");
-        assert!(text.contains("1,210 writes made, 1,100 needed"), "{text}");
+        assert!(text.contains("1,210 writes made, 1,100 needed one by one"), "{text}");
         assert!(text.contains("not judged: vat_id: the contract does not name it"), "{text}");
         assert!(lines.last().unwrap().starts_with("HARM: 2 lost edits"), "{text}");
         assert!(!text.contains('\x1b'), "{text}");
