@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use fastrand::Rng;
-use pairline_fakes::judge::{Actor, Cast, Meaning, Side};
+use pairline_fakes::judge::{Actor, Cast, Meaning, Ownership, Rule, Side};
 
 /// Days in the life of both systems.
 pub(super) struct People {
     pub(super) rng: Rng,
     pub(super) deletes: bool,
+    pub(super) ownership: Ownership,
 }
 
 impl People {
@@ -55,8 +56,9 @@ impl People {
 
     /// Some fields that a side owns, and the shared one.
     fn of(&mut self, side: Side) -> Vec<Meaning> {
+        let theirs = Rule::Owned(side.other());
         let mut meanings: Vec<Meaning> =
-            Meaning::ALL.into_iter().filter(|meaning| meaning.owner().is_none_or(|owner| owner == side)).collect();
+            Meaning::ALL.into_iter().filter(|meaning| self.ownership.rule(*meaning) != theirs).collect();
         self.rng.shuffle(&mut meanings);
         meanings.truncate(self.rng.usize(1..=2));
         meanings

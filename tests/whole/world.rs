@@ -212,7 +212,8 @@ impl World {
     pub(super) async fn run(mut self) -> Result<End, String> {
         let seed = self.play.seed;
         let mut cast = Cast::new(self.crm.clone(), self.erp.clone(), seed);
-        let mut people = People { rng: Rng::with_seed(seed), deletes: self.play.deletes };
+        let mut people =
+            People { rng: Rng::with_seed(seed), deletes: self.play.deletes, ownership: cast.ownership().clone() };
         self.crm.set_faults(self.play.faults.clone());
         self.erp.set_faults(self.play.faults.clone());
         let work = tokio::spawn({
@@ -231,7 +232,7 @@ impl World {
         self.erp.set_faults(Faults::default());
         let rested = self.rest().await;
         let evidence = Evidence::of(&self.crm, &self.erp);
-        let audit = Audit::of(cast.ledger(), &evidence, self.play.tolerance);
+        let audit = Audit::of(cast.ledger(), &evidence, cast.ownership(), self.play.tolerance);
         if let Some(left) = rested {
             return Err(format!("{left}\n{}", told(&audit)));
         }
