@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::field::FieldSide;
-use super::{ContractDocument, Field, FieldDocument, Owner, Policy, SyncContract, Transform};
+use super::{ContractDocument, Field, FieldDocument, FieldKind, Owner, Policy, SyncContract, Transform, Written};
 use crate::System;
 
 /// What is wrong with a contract.
@@ -29,11 +29,16 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn run(mut self) -> Result<SyncContract, Vec<ContractProblem>> {
+        if self.document.contract.is_empty() {
+            let help = "topologies refer to it by its name".to_owned();
+            self.problem(&["contract"], "the contract has no name".to_owned(), help);
+        }
         let systems = self.systems();
         self.inverse(&systems);
         let fields: Vec<Field> =
             self.document.fields.iter().filter_map(|(name, field)| self.field(name, field, &systems)).collect();
         self.claimed_twice(&systems);
+        self.within_each_other(&systems);
         match <[System; 2]>::try_from(systems) {
             Ok(systems) if self.problems.is_empty() => {
                 let inverse = [0, 1].map(|side: usize| self.document.inverse.get(&systems[side]).cloned());
@@ -105,6 +110,7 @@ impl Check<'_> {
                 "add `transform: [join-words]`".to_owned(),
             );
         }
+        self.kind(name, field, several);
         let owner = self.owner(name, field, systems)?;
         let sides = <[FieldSide; 2]>::try_from(sides).ok()?;
         Some(Field {
@@ -115,6 +121,27 @@ impl Check<'_> {
             transform: field.transform.clone(),
             sides,
         })
+    }
+
+    /// What a kind of value cannot be: it would be lost on the way, or come back as another value.
+    fn kind(&mut self, name: &str, field: &FieldDocument, several: bool) {
+        let is_set = field.kind == FieldKind::Set;
+        if several && (is_set || field.kind == FieldKind::Boolean) {
+            let message = format!("`{name}` is several fields in one system, and only texts can be joined");
+            self.problem(&["fields", name], message, "give it one name in each system".to_owned());
+        }
+        if !is_set && field.written.values().any(|written| *written == Written::List) {
+            let message = format!("`{name}` is written as a list and is no set");
+            self.problem(&["fields", name, "as"], message, "add `type: set`, or write it as text".to_owned());
+        }
+        if !is_set && field.policy == Some(Policy::SetUnion) {
+            let message = format!("`{name}` is no set, so there is no union of two of them");
+            self.problem(&["fields", name, "policy"], message, "add `type: set`, or choose another policy".to_owned());
+        }
+        if field.transform.contains(&Transform::Uppercase) && field.transform.contains(&Transform::Lowercase) {
+            let message = format!("`{name}` cannot be upper and lower case");
+            self.problem(&["fields", name, "transform"], message, "keep one of the two".to_owned());
+        }
     }
 
     fn owner(&mut self, name: &str, field: &FieldDocument, systems: &[System]) -> Option<Owner> {
@@ -182,6 +209,39 @@ impl Check<'_> {
     }
 }
 
+impl Check<'_> {
+    /// What cannot be written: a name with nothing between its dots, or a value that would have to hold another one.
+    fn within_each_other(&mut self, systems: &[System]) {
+        let mut problems = Vec::new();
+        for system in systems {
+            let mut names: Vec<(Vec<&str>, &str)> = Vec::new();
+            for (field, written) in &self.document.fields {
+                let own = written.names.get(system).into_iter().flat_map(|names| &names.0);
+                names.extend(own.map(|own| (vec!["fields", field.as_str(), "in"], own.as_str())));
+            }
+            let inverse = self.document.inverse.get(system);
+            names.extend(inverse.map(|inverse| (vec!["inverse", system.as_str()], inverse.as_str())));
+            for (path, name) in &names {
+                if name.split('.').any(str::is_empty) {
+                    let message = format!("`{name}` of `{system}` is no name of a field");
+                    problems.push((path.clone(), message, "expected words, with dots between them at most".to_owned()));
+                }
+                let inside = |(_, other): &&(Vec<&str>, &str)| {
+                    name.strip_prefix(other).is_some_and(|rest| rest.starts_with('.'))
+                };
+                if let Some((_, other)) = names.iter().find(inside) {
+                    let message = format!("`{name}` of `{system}` is within `{other}`, which is a value");
+                    problems.push((path.clone(), message, "a field that holds others has no value itself".to_owned()));
+                }
+            }
+        }
+        for (path, message, help) in problems {
+            let path: Vec<String> = path.into_iter().map(str::to_owned).collect();
+            self.problems.push(ContractProblem { path, message, help });
+        }
+    }
+}
+
 fn list(systems: &[System]) -> String {
     systems.iter().map(|system| format!("`{system}`")).collect::<Vec<_>>().join(", ")
 }
@@ -203,6 +263,46 @@ mod tests {
         assert_eq!(problems.len(), 1);
         assert!(problems[0].message.contains("two owners"), "{}", problems[0].message);
         assert_eq!(problems[0].path, ["fields", "vat_id", "in"]);
+    }
+
+    #[test]
+    fn a_value_that_would_not_come_back_as_it_was_is_refused() {
+        let problem = |field: serde_json::Value| {
+            let document = json!({ "contract": "c", "systems": ["crm", "erp"], "fields": { "f": field } });
+            let problems = SyncContract::check(&serde_json::from_value(document).unwrap()).unwrap_err();
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            problems[0].message.clone()
+        };
+        let one = json!({ "crm": "a", "erp": "b" });
+        let two = json!({ "crm": ["a", "c"], "erp": "b" });
+
+        for kind in ["boolean", "set"] {
+            let joined = json!({ "owner": "crm", "in": two, "type": kind, "transform": ["join-words"] });
+            assert!(problem(joined).contains("only texts can be joined"));
+        }
+        assert!(problem(json!({ "owner": "crm", "in": one, "as": { "erp": "list" } })).contains("no set"));
+        assert!(problem(json!({ "owner": "shared", "policy": "set-union", "in": one })).contains("no union"));
+        let both = json!({ "owner": "crm", "in": one, "transform": ["uppercase", "lowercase"] });
+        assert!(problem(both).contains("upper and lower"));
+    }
+
+    #[test]
+    fn names_that_cannot_be_written_are_refused() {
+        let problems = |crm: &str, inverse: &str| {
+            let document = json!({
+                "contract": "c",
+                "systems": ["crm", "erp"],
+                "inverse": { "crm": inverse },
+                "fields": { "f": { "owner": "crm", "in": { "crm": crm, "erp": "b" } } },
+            });
+            SyncContract::check(&serde_json::from_value(document).unwrap()).err().unwrap_or_default()
+        };
+
+        assert_eq!(problems("a.b", "a.c"), []);
+        assert_eq!(problems("a.b", "a.bc"), []);
+        for (crm, inverse) in [("", "x"), ("a.", "x"), (".a", "x"), ("a..b", "x"), ("a.b", "a"), ("a", "a.b.c")] {
+            assert_eq!(problems(crm, inverse).len(), 1, "{crm}, {inverse}");
+        }
     }
 
     #[test]

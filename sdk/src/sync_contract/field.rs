@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::transform::{join, split};
-use super::value::{larger, members};
+use super::value::{larger, members, set};
 use super::{Canonical, FieldKind, Owner, Policy, SyncContract, Transform, Violation, Written};
 use crate::record::is_empty;
 use crate::{Fields, System};
@@ -71,14 +71,16 @@ impl Field {
             [one] => fields.get(one).cloned().unwrap_or(Value::Null),
             many => join(many.iter().map(|name| fields.get(name).unwrap_or(&Value::Null))),
         };
-        Canonical(self.transformed(self.kind.canonical(&value)))
+        let value = self.kind.canonical(&value);
+        // A transform may make something of a value that its kind writes in another way: ` true ` trimmed is true.
+        Canonical(if self.transform.is_empty() { value } else { self.kind.canonical(&self.transformed(value)) })
     }
 
     /// A value in a system's own fields, as it is sent there. An empty value empties the fields.
     pub fn render(&self, contract: &SyncContract, system: &System, value: &Canonical) -> Fields {
         let side = &self.sides[contract.index(system)];
         match side.names.as_slice() {
-            [one] => [(one.clone(), side.written.write(&value.0))].into_iter().collect(),
+            [one] => [(one.clone(), side.written.write(self.kind, &value.0))].into_iter().collect(),
             many => split(many, value.0.as_str().unwrap_or_default()),
         }
     }
@@ -101,7 +103,7 @@ impl Field {
             Policy::Max => Some(if larger(&first.1.0, &second.1.0) { first.1.clone() } else { second.1.clone() }),
             Policy::SetUnion => {
                 let members: BTreeSet<String> = members(&first.1.0).into_iter().chain(members(&second.1.0)).collect();
-                Some(Canonical(members.into_iter().map(Value::String).collect()))
+                Some(Canonical(set(members)))
             }
             Policy::Ask => None,
         }
@@ -155,6 +157,20 @@ mod tests {
         assert_eq!(text, number);
         assert_eq!(Value::Object(limit.render(&contract, &erp, &text)), json!({ "credit_limit": 1500.5 }));
         assert_eq!(Value::Object(limit.render(&contract, &crm, &number)), json!({ "credit_limit": "1500.5" }));
+    }
+
+    #[test]
+    fn what_a_transform_makes_of_a_value_is_still_of_its_kind() {
+        let mut contract = contract();
+        let erp = System::new("erp");
+        let field = contract.fields.iter_mut().find(|field| field.name == "vat_id").unwrap();
+        (field.kind, field.transform) = (FieldKind::Boolean, vec![Transform::Uppercase]);
+        let field = contract.field("vat_id").unwrap();
+
+        // The long s becomes an S like any other.
+        let odd = field.canonical(&contract, &erp, &fields(json!({ "vat_id": "falſe" })));
+
+        assert_eq!(odd, Canonical(json!(false)));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a field holds: when two values are the same, and how each system writes them.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
@@ -50,12 +51,12 @@ impl FieldKind {
             return Value::Null;
         }
         match self {
-            Self::Text => Value::String(as_text(value)),
+            Self::Text => text_or_nothing(&as_text(value)),
             Self::Email => {
                 let text = as_text(value);
                 match text.rsplit_once('@') {
                     Some((local, domain)) => Value::String(format!("{local}@{}", domain.to_lowercase())),
-                    None => Value::String(text),
+                    None => text_or_nothing(&text),
                 }
             }
             Self::Phone => {
@@ -63,18 +64,15 @@ impl FieldKind {
                 let plus = if text.trim_start().starts_with('+') { "+" } else { "" };
                 let digits: String = text.chars().filter(char::is_ascii_digit).collect();
                 // A text without a digit is no phone number; it is compared as it stands rather than lost.
-                if digits.is_empty() { Value::String(text) } else { Value::String(format!("{plus}{digits}")) }
+                if digits.is_empty() { text_or_nothing(&text) } else { Value::String(format!("{plus}{digits}")) }
             }
-            Self::Decimal => Value::String(decimal(&as_text(value))),
-            Self::Boolean => match as_text(value).to_lowercase().as_str() {
+            Self::Decimal => text_or_nothing(&decimal(&as_text(value))),
+            Self::Boolean => match as_text(value).trim().to_lowercase().as_str() {
                 "true" | "1" | "yes" => Value::Bool(true),
                 "false" | "0" | "no" => Value::Bool(false),
-                other => Value::String(other.to_owned()),
+                other => text_or_nothing(other),
             },
-            Self::Set => {
-                let members: BTreeSet<String> = members(value).into_iter().collect();
-                if members.is_empty() { Value::Null } else { members.into_iter().map(Value::String).collect() }
-            }
+            Self::Set => set(members(value).into_iter().collect()),
         }
     }
 
@@ -104,20 +102,19 @@ pub enum Written {
 }
 
 impl Written {
-    /// A canonical value, as a system gets it.
-    pub(super) fn write(self, value: &Value) -> Value {
+    /// A canonical value of a kind, as a system gets it.
+    pub(super) fn write(self, kind: FieldKind, value: &Value) -> Value {
         match (self, value) {
             (_, Value::Null) => Value::Null,
             (Self::Text, Value::String(text)) => Value::String(text.clone()),
             (Self::Text, Value::Array(_)) => Value::String(members(value).join(";")),
             (Self::Text, other) => Value::String(as_text(other)),
             (Self::Number, Value::String(text)) => {
-                // A number that a double would round is sent as text rather than changed silently.
-                let number = text.parse::<i64>().ok().map(Number::from).or_else(|| {
-                    let parsed = text.parse::<f64>().ok()?;
-                    (decimal(&parsed.to_string()) == decimal(text)).then(|| Number::from_f64(parsed)).flatten()
-                });
-                number.map_or_else(|| Value::String(text.clone()), Value::Number)
+                // What a number would not say as it is goes as text rather than changed silently: more digits than a
+                // double holds, and the zeros in front of a number that is no amount.
+                let whole = text.parse::<i64>().ok().map(Number::from);
+                let number = whole.or_else(|| Number::from_f64(text.parse().ok()?)).map(Value::Number);
+                number.filter(|number| kind.canonical(number) == *value).unwrap_or_else(|| value.clone())
             }
             (Self::List, Value::String(_)) => members(value).into_iter().map(Value::String).collect(),
             (_, other) => other.clone(),
@@ -138,45 +135,96 @@ pub(super) fn text_or_nothing(text: &str) -> Value {
     if text.is_empty() { Value::Null } else { Value::String(text.to_owned()) }
 }
 
+/// Members as a set; one without any is no value.
+pub(super) fn set(members: BTreeSet<String>) -> Value {
+    if members.is_empty() { Value::Null } else { members.into_iter().map(Value::String).collect() }
+}
+
+/// The members of a set. One that holds a `;` is several: a system that keeps the set as text says no more than that.
 pub(super) fn members(value: &Value) -> Vec<String> {
+    let apart = |text: &str| -> Vec<String> {
+        text.split(';').map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned).collect()
+    };
     match value {
-        Value::Array(values) => values.iter().map(as_text).filter(|text| !text.is_empty()).collect(),
+        Value::Array(values) => values.iter().flat_map(|value| apart(&as_text(value))).collect(),
         Value::Null => Vec::new(),
-        other => as_text(other).split(';').map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned).collect(),
+        other => apart(&as_text(other)),
+    }
+}
+
+/// Zeros that a number with an exponent is written out with, at most.
+const LONGEST_SHIFT: usize = 400;
+
+/// A decimal number: whether it is negative, and its digits before and behind the point, without zeros that say nothing.
+struct Decimal {
+    negative: bool,
+    whole: String,
+    fraction: String,
+}
+
+impl Decimal {
+    /// Reads it digit by digit: a double would round.
+    fn read(text: &str) -> Option<Self> {
+        let (negative, unsigned) = match text.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, text.strip_prefix('+').unwrap_or(text)),
+        };
+        let (digits, exponent) = match unsigned.split_once(['e', 'E']) {
+            Some((digits, exponent)) => (digits, exponent.parse::<i32>().ok()?),
+            None => (unsigned, 0),
+        };
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        if (whole.is_empty() && fraction.is_empty()) || !all_digits(whole) || !all_digits(fraction) {
+            return None;
+        }
+        let shift = usize::try_from(exponent.unsigned_abs()).ok().filter(|shift| *shift <= LONGEST_SHIFT)?;
+        let zeros = "0".repeat(shift);
+        let (whole, fraction) = if exponent < 0 {
+            let all = format!("{zeros}{whole}");
+            let (whole, behind) = all.split_at(all.len() - shift);
+            (whole.to_owned(), format!("{behind}{fraction}"))
+        } else {
+            let all = format!("{fraction}{zeros}");
+            let (before, fraction) = all.split_at(shift);
+            (format!("{whole}{before}"), fraction.to_owned())
+        };
+        let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
+        let negative = negative && !(whole.is_empty() && fraction.is_empty());
+        Some(Self { negative, whole: whole.to_owned(), fraction: fraction.to_owned() })
+    }
+
+    fn compare(&self, other: &Self) -> Ordering {
+        let size = |number: &Self| (number.whole.len(), number.whole.clone(), number.fraction.clone());
+        match (self.negative, other.negative) {
+            (false, false) => size(self).cmp(&size(other)),
+            (true, true) => size(other).cmp(&size(self)),
+            (negative, _) => {
+                if negative {
+                    Ordering::Less
+                } else {
+                    Ordering::Greater
+                }
+            }
+        }
     }
 }
 
 /// A decimal number without leading and trailing zeros, in digits; a text that is no number stays as it is.
 fn decimal(text: &str) -> String {
     let trimmed = text.trim();
-    let (negative, digits) = match trimmed.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, trimmed.strip_prefix('+').unwrap_or(trimmed)),
-    };
-    if digits.contains(['e', 'E']) {
-        return match trimmed.parse::<f64>() {
-            Ok(number) if number.is_finite() && !format!("{number}").contains(['e', 'E']) => {
-                decimal(&format!("{number}"))
-            }
-            _ => trimmed.to_owned(),
-        };
-    }
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    if (whole.is_empty() && fraction.is_empty()) || !all_digits(whole) || !all_digits(fraction) {
-        return trimmed.to_owned();
-    }
-    let whole = whole.trim_start_matches('0');
-    let fraction = fraction.trim_end_matches('0');
-    let whole = if whole.is_empty() { "0" } else { whole };
-    let sign = if negative && !(whole == "0" && fraction.is_empty()) { "-" } else { "" };
+    let Some(Decimal { negative, whole, fraction }) = Decimal::read(trimmed) else { return trimmed.to_owned() };
+    let whole = if whole.is_empty() { "0" } else { &whole };
+    let sign = if negative { "-" } else { "" };
     if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
 }
 
+/// The larger number, or the later text. Of two texts for one number it is the later one too, so that it does not matter
+/// which is asked about.
 pub(super) fn larger(first: &Value, second: &Value) -> bool {
     let (first, second) = (as_text(first), as_text(second));
-    match (first.parse::<f64>(), second.parse::<f64>()) {
-        (Ok(first), Ok(second)) => first >= second,
+    match (Decimal::read(&first), Decimal::read(&second)) {
+        (Some(one), Some(other)) => one.compare(&other).then_with(|| first.cmp(&second)).is_ge(),
         _ => first >= second,
     }
 }
@@ -196,7 +244,48 @@ mod tests {
         }
         assert_ne!(decimal("9007199254740993"), decimal("9007199254740992"));
         assert_eq!(decimal("n/a"), "n/a");
-        assert_eq!(Written::Number.write(&json!("0.1")), json!(0.1));
-        assert_eq!(Written::Number.write(&json!("9007199254740993.5")), json!("9007199254740993.5"));
+        assert_ne!(decimal("9007199254740993e0"), decimal("9007199254740992"));
+        assert_eq!(decimal("-12.5e-3"), "-0.0125");
+        assert_eq!(decimal("1e999999999"), "1e999999999");
+        let sent = |text: &str| Written::Number.write(FieldKind::Decimal, &json!(text));
+        assert_eq!(sent("0.1"), json!(0.1));
+        assert_eq!(sent("9007199254740993.5"), json!("9007199254740993.5"));
+    }
+
+    #[test]
+    fn the_zeros_in_front_of_a_number_that_is_no_amount_are_sent() {
+        assert_eq!(Written::Number.write(FieldKind::Text, &json!("007")), json!("007"));
+        assert_eq!(Written::Number.write(FieldKind::Phone, &json!("+420777")), json!("+420777"));
+        assert_eq!(Written::Number.write(FieldKind::Text, &json!("7")), json!(7));
+    }
+
+    #[test]
+    fn what_holds_nothing_is_no_value_of_any_kind() {
+        use FieldKind::{Boolean, Decimal, Email, Phone, Set, Text};
+        for kind in [Text, Email, Phone, Decimal, Boolean, Set] {
+            for nothing in [json!(null), json!(""), json!([]), json!([""])] {
+                assert_eq!(kind.canonical(&nothing), Value::Null, "{kind:?} of {nothing}");
+            }
+        }
+        assert_eq!(Decimal.canonical(&json!(" ")), Value::Null);
+        assert_eq!(Boolean.canonical(&json!(" true ")), json!(true));
+    }
+
+    #[test]
+    fn a_member_is_the_same_whether_a_set_is_kept_as_text_or_as_a_list() {
+        let set = FieldKind::Set.canonical(&json!(["a;b", " c "]));
+
+        assert_eq!(set, json!(["a", "b", "c"]));
+        assert_eq!(FieldKind::Set.canonical(&Written::Text.write(FieldKind::Set, &set)), set);
+    }
+
+    #[test]
+    fn the_larger_of_two_is_the_same_whoever_is_asked_about() {
+        let exact = (json!("9007199254740993"), json!("9007199254740992"));
+        for (one, other) in [exact, (json!("1"), json!("1.0")), (json!("NaN"), json!("2")), (json!("-3"), json!("-20"))]
+        {
+            assert!(larger(&one, &other) != larger(&other, &one), "{one} and {other}");
+        }
+        assert!(larger(&json!("10"), &json!("9")) && larger(&json!("0.5"), &json!("0.45")));
     }
 }
