@@ -96,6 +96,16 @@ impl Tree {
         self.descend(path).2 == path.len()
     }
 
+    /// Whether there is something at a path that says nothing: `next:` and nothing behind it, or `""`.
+    pub fn is_blank(&self, path: &[&str]) -> bool {
+        match self.descend(path) {
+            (_, Node { content: Content::Scalar { text, plain }, .. }, depth) if depth == path.len() => {
+                text.is_empty() || (*plain && is_null(text))
+            }
+            _ => false,
+        }
+    }
+
     /// The text of a scalar at a path.
     pub fn text(&self, path: &[&str]) -> Option<&str> {
         match self.descend(path) {
@@ -354,6 +364,13 @@ mod tests {
             assert_eq!(findings.len(), 1, "{text}: {findings:?}");
             assert_eq!(findings[0].place.line, place, "{text}: {findings:?}");
         }
+    }
+
+    #[test]
+    fn what_is_wrong_behind_the_text_is_found_at_its_end() {
+        let (_, findings) = Tree::parse("a.yaml", "a: \"never closed\n\n");
+
+        assert_eq!(findings[0].place, Place { line: 2, column: 1, length: 0 }, "{findings:?}");
     }
 
     #[test]

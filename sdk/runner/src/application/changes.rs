@@ -105,6 +105,10 @@ impl Cursor {
         if value.is_null() {
             return Ok(Self::default());
         }
+        if !value.is_object() {
+            // Serde would take a list for it, number by number.
+            return Err("this is no cursor of ours: expected an object".to_owned());
+        }
         Self::deserialize(value).map_err(|error| format!("this is no cursor of ours: {error}"))
     }
 }

@@ -220,6 +220,7 @@ mod tests {
             ("version: /updated_at", "version: updated_at", "expected a JSON pointer"),
             ("header: X-Signature", "header: \"X Signature\"", "expected the name of a header"),
             ("pairline}/{operation}", "pairline}", "expected `{operation}`"),
+            ("${ERP_WEBHOOK_SECRET}", "\"\"", "expected a secret"),
             ("signs: [body]", "signs: [timestamp]", "expected `body` among"),
             ("signs: [body]", "signs: [url, body]", "expected the URL as it is signed"),
             ("signs: [body]", "signs: [body, timestamp]", "or neither"),

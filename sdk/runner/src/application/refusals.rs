@@ -7,10 +7,12 @@ use axum::http::header::RETRY_AFTER;
 use pairline_sdk::Timestamp;
 use serde_json::Value;
 
-use super::json::is_id;
+use super::json::{self, is_id};
 use super::pointer::Pointer;
 use super::transport::Answer;
 
+/// A refusal is no deeper than this, or it is not looked into.
+const DEEPEST: usize = 32;
 /// A refusal's own code that is longer than this is no code.
 const LONGEST_CODE: usize = 40;
 
@@ -80,7 +82,7 @@ impl Refusals {
     /// A refusal as it may be stored: the status, and the system's word for it.
     pub(super) fn reason(&self, answer: &Answer) -> String {
         let status = answer.status;
-        let body = self.code.as_ref().and_then(|_| serde_json::from_slice::<Value>(&answer.body).ok());
+        let body = self.code.as_ref().and_then(|_| json::parse(&answer.body, DEEPEST).ok());
         let code = match (&self.code, &body) {
             (Some(at), Some(body)) => at.of(body).and_then(Value::as_str).filter(|code| is_code(code)),
             _ => None,
@@ -101,7 +103,11 @@ fn is_code(text: &str) -> bool {
 impl Duplicate {
     fn id(&self, body: &[u8]) -> Option<String> {
         let text = String::from_utf8_lossy(body);
-        let parsed = self.at.as_ref().and_then(|_| serde_json::from_slice::<Value>(body).ok());
+        let parsed = json::parse(body, DEEPEST).ok();
+        if parsed.is_none() && text.trim_start().starts_with(['{', '[', '"']) {
+            // JSON that breaks off may break off within the id, and half of an id is another record's.
+            return None;
+        }
         let text = match (&self.at, &parsed) {
             (Some(at), Some(body)) => at.of(body)?.as_str()?,
             _ => &text,
@@ -109,7 +115,8 @@ impl Duplicate {
         let (_, behind) = text.split_once(&self.before)?;
         let end = behind.find(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_').unwrap_or(behind.len());
         let (id, rest) = behind.split_at(end);
-        (is_id(id) && rest.starts_with(&self.behind)).then(|| id.to_owned())
+        let whole = !rest.starts_with(char::is_alphanumeric);
+        (whole && is_id(id) && rest.starts_with(&self.behind)).then(|| id.to_owned())
     }
 }
 
@@ -187,6 +194,19 @@ mod tests {
         assert_eq!(id(r#"{"message":"Existing ID: "}"#), Meaning::Duplicate(None));
         assert_eq!(id(r#"{"detail":"Existing ID: 6001"}"#), Meaning::Duplicate(None));
         assert_eq!(id(r#"{"message":"Existing ID: ../1"}"#), Meaning::Duplicate(None));
+    }
+
+    #[test]
+    fn a_piece_of_an_id_is_not_the_id_of_a_duplicate() {
+        let id = |text: &str| refusals().meaning(&answer(409, text), Timestamp::default());
+
+        for cut in [
+            r#"{"message":"Contact already exists. Existing ID: 60"#,
+            r#"{"message":"Existing ID: 60é1"}"#,
+            r#"{"message":"Existing ID: 1","message":"Existing ID: 2"}"#,
+        ] {
+            assert_eq!(id(cut), Meaning::Duplicate(None), "{cut}");
+        }
     }
 
     #[test]

@@ -194,6 +194,11 @@ fn missing_keys(tree: &Tree, document: &TopologyDocument) -> Vec<Finding> {
         if !tree.has(path) && (around.is_empty() || tree.has(around)) {
             findings.push(tree.key_error(code::MISSING_KEY, path, format!("key `{key}` is missing")).help(help));
         }
+        // Nothing at all where a text or a map belongs is a finding of the reader; an empty text, and nothing where there
+        // may be nothing, is none.
+        if tree.is_blank(path) && (key == "next" || tree.text(path) == Some("") && tree.place(path).length > 0) {
+            findings.push(tree.key_error(code::MISSING_KEY, path, format!("key `{key}` is empty")).help(help));
+        }
     };
     need(&["topology"], "add `topology: <name>`");
     need(&["contract"], "add `contract: <name of a sync contract>`: it says which system owns which field");

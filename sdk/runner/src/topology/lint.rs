@@ -84,6 +84,11 @@ impl<'a> Lint<'a> {
         self.findings.push(self.topology.tree.key_error(code, path, message).help(help));
     }
 
+    /// Whether there is something at a path, if only something that could not be read.
+    fn written(&self, path: &[&str]) -> bool {
+        self.topology.tree.has(path) && !self.topology.tree.is_blank(path)
+    }
+
     fn describe(&self, node: &NodeDocument) -> Option<&'a NodeDescription> {
         self.known.registry.describe(&node.uses)
     }
@@ -179,7 +184,7 @@ impl<'a> Lint<'a> {
         let written = |route: &str| self.topology.tree.has(&["nodes", name, "next", route]);
         match miswired {
             // What is written and cannot be read is not missing; it has been said what is wrong with it.
-            Miswired::Missing if self.topology.tree.has(&["nodes", name, "next"]) => self.names_broken = true,
+            Miswired::Missing if self.written(&["nodes", name, "next"]) => self.names_broken = true,
             Miswired::Unwired(route) if written(route) => self.names_broken = true,
             Miswired::Missing => {
                 let help = "add `next: <node>`, or `next: end`".to_owned();

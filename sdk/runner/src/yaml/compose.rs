@@ -218,10 +218,15 @@ impl<'a> Composer<'a> {
         Err(Box::new(self.finding(code::TOO_LARGE, place, message)))
     }
 
-    /// The part of a span that is on its first line, in characters.
+    /// The part of a span that is on its first line, in characters. What begins behind the text is at its end.
     fn place(&self, span: Span) -> Place {
-        let (line, column) = (span.start.line().max(1), span.start.col() + 1);
+        let last = self.lines.len().max(1);
+        let (line, column) = match span.start.line().max(1) {
+            line if line > last => (last, usize::MAX),
+            line => (line, span.start.col() + 1),
+        };
         let text: &'a str = self.lines.get(line - 1).copied().unwrap_or_default();
+        let column = column.min(text.chars().count() + 1);
         let rest = text.trim_end().chars().count().saturating_sub(column - 1);
         let length = span.end.index().saturating_sub(span.start.index());
         Place { line, column, length: length.min(rest) }

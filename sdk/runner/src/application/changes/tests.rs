@@ -275,4 +275,5 @@ fn a_listing_that_repeats_itself_or_is_not_sorted_is_an_error() {
     assert!(turn(Ask::Since(at(5)), vec![at(7), at(6)], "9", Order::Time).is_err());
     assert!(turn(Ask::Since(at(5)), vec![at(3), at(4)], "9", Order::Time).is_err());
     assert!(Cursor::read(&serde_json::json!("yesterday")).is_err());
+    assert!(Cursor::read(&serde_json::json!([0, 0])).is_err());
 }

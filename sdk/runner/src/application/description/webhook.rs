@@ -139,6 +139,9 @@ impl Check<'_> {
     fn signature(&mut self, written: &SignatureDocument) -> SignatureScheme {
         let at = |last| ["webhook", "signature", last];
         let secret = self.expanded(&at("secret"), &written.secret);
+        if secret.is_empty() && written.secret.is_empty() {
+            self.note(&at("secret"), "expected a secret, found none: anybody could sign");
+        }
         let url = written.url.as_ref().map(|url| self.expanded(&at("url"), url));
         let signs: Vec<Signed> = written
             .signs
