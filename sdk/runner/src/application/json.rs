@@ -171,6 +171,13 @@ mod tests {
     }
 
     #[test]
+    fn a_double_is_read_as_the_one_that_was_written() {
+        for text in ["9.007199254740993e+35", "0.30000000000000004", "5e-324", "1.7976931348623157e+308"] {
+            assert_eq!(parse(text.as_bytes(), 8).unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
     fn an_id_is_a_text_or_an_exact_number() {
         let id = |text: &str| id_text(&parse(text.as_bytes(), 8).unwrap());
 
