@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod e2e;
+mod fuzz;
 mod search;
 mod shipped;
 mod simulation;

@@ -214,8 +214,8 @@ impl World {
         let mut cast = Cast::new(self.crm.clone(), self.erp.clone(), seed);
         let mut people =
             People { rng: Rng::with_seed(seed), deletes: self.play.deletes, ownership: cast.ownership().clone() };
-        self.crm.set_faults(self.play.faults.clone());
-        self.erp.set_faults(self.play.faults.clone());
+        self.crm.set_faults(self.play.faults.clone()).unwrap();
+        self.erp.set_faults(self.play.faults.clone()).unwrap();
         let work = tokio::spawn({
             let deeds = self.play.deeds;
             async move {
@@ -228,8 +228,8 @@ impl World {
             self.crash().await;
         }
         let cast = work.await.unwrap();
-        self.crm.set_faults(Faults::default());
-        self.erp.set_faults(Faults::default());
+        self.crm.set_faults(Faults::default()).unwrap();
+        self.erp.set_faults(Faults::default()).unwrap();
         let rested = self.rest().await;
         let evidence = Evidence::of(&self.crm, &self.erp);
         let audit = Audit::of(cast.ledger(), &evidence, cast.ownership(), self.play.tolerance);

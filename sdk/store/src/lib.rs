@@ -11,6 +11,8 @@ mod columns;
 mod database;
 mod engine;
 mod failure;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod glance;
 mod lock;
 mod options;
