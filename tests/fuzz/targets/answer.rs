@@ -131,6 +131,7 @@ fn sent(application: &HttpApplication, write: &Write) -> Outcome {
         deadline: profile.deadline,
         request_life: profile.request_life,
         attempts: 1,
+        in_doubt: false,
         start: 1,
         reason: None,
         provenance: Provenance::default(),
