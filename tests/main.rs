@@ -4,6 +4,7 @@
 mod bad_input;
 mod e2e;
 mod fuzz;
+mod matrix;
 mod search;
 mod shipped;
 mod simulation;

@@ -1,7 +1,7 @@
 //! The shipped topologies over in-memory ports: what the searches and simulations run.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use pairline_runner::flow::Flow;
 use pairline_runner::project::{Project, Sources};
@@ -27,15 +27,24 @@ pub(crate) fn registry() -> Registry {
 }
 
 /// The shipped topologies, contracts and applications.
-pub(crate) fn project() -> Project {
-    let project = Project::load(&Sources::built_in(), &registry());
-    assert!(project.is_sound(), "{:?}", project.findings);
-    project
+pub(crate) fn project() -> &'static Project {
+    static PROJECT: LazyLock<Project> = LazyLock::new(|| Project::load(&Sources::built_in(), &registry()));
+    assert!(PROJECT.is_sound(), "{:?}", PROJECT.findings);
+    &PROJECT
 }
 
 impl Bench {
     /// Every call through a port stops at the stage.
     pub(crate) fn new(stage: &Stage, contract: SyncContract) -> Self {
+        Self::with(stage, contract, |application| application)
+    }
+
+    /// The same, over applications that do more than those in memory do.
+    pub(crate) fn with(
+        stage: &Stage,
+        contract: SyncContract,
+        change: impl Fn(Arc<dyn Application>) -> Arc<dyn Application>,
+    ) -> Self {
         let clock = Arc::new(TestClock::default());
         let time = || Arc::clone(&clock) as Arc<dyn Clock>;
         let crm = Arc::new(MemoryApplication::crm(time()).on(stage.clone()));
@@ -43,7 +52,8 @@ impl Bench {
         let store = Arc::new(MemoryStore::new(time()).on(stage.clone()));
         let contract = Arc::new(contract);
         let guarded = |inner: &Arc<MemoryApplication>| {
-            let guard = OwnerGuard::new(Arc::clone(inner) as Arc<dyn Application>, Arc::clone(&contract));
+            let changed = change(Arc::clone(inner) as Arc<dyn Application>);
+            let guard = OwnerGuard::new(changed, Arc::clone(&contract));
             (inner.system().clone(), Arc::new(guard) as Arc<dyn Application>)
         };
         let ports = Ports {

@@ -28,16 +28,16 @@ const PICTURE: [(&str, &[&str]); 7] = [
 /// What gives a crate a database, a network or a runtime.
 const DOES_IO: [&str; 8] = ["axum", "hyper", "reqwest", "rusqlite", "sqlx", "tokio", "tokio-util", "wasmtime"];
 
-fn at(path: &str) -> PathBuf {
+pub(crate) fn at(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-fn read(path: &str) -> String {
+pub(crate) fn read(path: &str) -> String {
     fs::read_to_string(at(path)).unwrap_or_else(|error| panic!("cannot read {path}: {error}"))
 }
 
 /// Every Rust file, by its path from the root.
-fn rust_files() -> BTreeMap<String, String> {
+pub(crate) fn rust_files() -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let mut folders = ["src", "nodes", "sdk", "tests"].map(at).to_vec();
     while let Some(folder) = folders.pop() {

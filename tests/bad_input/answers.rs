@@ -67,7 +67,7 @@ fn half_of_an_answer_is_no_answer() {
 }
 
 #[test]
-fn a_create_that_is_answered_without_an_id_is_found_and_not_made_again() {
+fn fm_027_a_create_that_is_answered_without_an_id_is_found_and_not_made_again() {
     a_while_of(&Faults { created_without_id_rate: 1.0, ..Faults::default() }, "created_without_id");
 }
 

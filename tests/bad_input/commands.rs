@@ -134,7 +134,7 @@ fn every_command_works_beside_a_runner_and_its_json_is_one_document() {
 }
 
 #[test]
-fn a_pause_takes_deliveries_and_writes_nothing_and_a_resume_writes_only_the_newest_state() {
+fn fm_100_a_pause_takes_deliveries_and_writes_nothing_and_a_resume_writes_only_the_newest_state() {
     let stage = Stage::new();
     let runner = stage.run(&["--poll-ms", "500"]);
     let contact = stage.crm.person_creates(json!({ "email": "ada@example.org", "firstname": "Ada" })).unwrap();

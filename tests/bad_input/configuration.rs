@@ -40,7 +40,7 @@ fn yaml_that_is_none_is_located() {
 }
 
 #[test]
-fn an_alias_bomb_is_refused_at_once() {
+fn fm_095_an_alias_bomb_is_refused_at_once() {
     let stage = Stage::new();
     let path = broken(&stage, "bomb.yaml", |_| {
         let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();

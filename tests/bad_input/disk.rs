@@ -45,7 +45,7 @@ fn save(stage: &Stage, event: usize, customer: &str) -> Answer {
 }
 
 #[test]
-fn a_delivery_that_cannot_be_kept_is_sent_back_and_taken_once_there_is_room() {
+fn fm_074_a_delivery_that_cannot_be_kept_is_sent_back_and_taken_once_there_is_room() {
     let stage = Stage::with_faults(Faults { delivery_dropped_rate: 1.0, ..Faults::default() });
     let runner = stage.run_on_webhooks_only(careful());
     let customer = stage.erp.person_creates(json!({ "name": "Ada Lovelace", "email": "ada@example.org" })).unwrap();
@@ -91,7 +91,7 @@ fn a_delivery_that_cannot_be_kept_is_sent_back_and_taken_once_there_is_room() {
 }
 
 #[test]
-fn no_call_is_made_whose_intent_could_not_be_kept() {
+fn fm_074_no_call_is_made_whose_intent_could_not_be_kept() {
     let stage = Stage::with_faults(Faults { delivery_dropped_rate: 1.0, ..Faults::default() });
     stage.run(&[]).stop();
     assert_eq!(stage.cli(&["pause"]).code, 0);

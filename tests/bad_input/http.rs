@@ -11,19 +11,19 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What was answered.
 #[derive(Debug, Default)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) headers: BTreeMap<String, String>,
-    pub(super) body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: String,
 }
 
 /// One call to 127.0.0.1, on a connection of its own.
-pub(super) fn call(port: u16, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+pub(crate) fn call(port: u16, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
     call_announcing(port, method, path, headers, body.len(), body)
 }
 
 /// The same, with a length of the body that need not be true.
-pub(super) fn call_announcing(
+pub(crate) fn call_announcing(
     port: u16,
     method: &str,
     path: &str,
@@ -40,7 +40,7 @@ pub(super) fn call_announcing(
 }
 
 /// Says something to a port and reads what it says until it hangs up.
-pub(super) fn spoken(port: u16, bytes: &[u8]) -> Answer {
+pub(crate) fn spoken(port: u16, bytes: &[u8]) -> Answer {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     // Whoever refuses early may hang up before all of it is sent.
@@ -67,7 +67,7 @@ fn parted(bytes: &[u8]) -> (String, &[u8]) {
 
 /// What a go-between does to an answer.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Lie {
+pub(crate) enum Lie {
     /// It hands on what was answered.
     Truth,
     /// The call is made; its answer has the right status and no body.
@@ -85,7 +85,7 @@ pub(super) enum Lie {
 }
 
 /// Stands between the program and a system.
-pub(super) struct GoBetween {
+pub(crate) struct GoBetween {
     address: SocketAddr,
     told: Arc<Mutex<Told>>,
 }
@@ -98,7 +98,7 @@ struct Told {
 }
 
 impl GoBetween {
-    pub(super) fn of(system: SocketAddr) -> Self {
+    pub(crate) fn of(system: SocketAddr) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let told = Arc::new(Mutex::new(Told { lie: Lie::Truth, times: 0, head: String::new() }));
@@ -113,22 +113,22 @@ impl GoBetween {
         Self { address, told }
     }
 
-    pub(super) fn base_url(&self) -> String {
+    pub(crate) fn base_url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// From now on.
-    pub(super) fn tells(&self, lie: Lie) {
+    pub(crate) fn tells(&self, lie: Lie) {
         *self.told.lock().unwrap() = Told { lie, times: 0, head: String::new() };
     }
 
     /// How often the lie was told.
-    pub(super) fn told(&self) -> usize {
+    pub(crate) fn told(&self) -> usize {
         self.told.lock().unwrap().times
     }
 
     /// The head of the last call that was lied to.
-    pub(super) fn sent(&self) -> String {
+    pub(crate) fn sent(&self) -> String {
         self.told.lock().unwrap().head.clone()
     }
 }

@@ -12,11 +12,11 @@ use super::stage::keeps_secrets;
 use super::wait::SOON;
 
 /// The contract's own limit.
-pub(super) const STOPS_WITHIN: Duration = Duration::from_secs(3);
+pub(crate) const STOPS_WITHIN: Duration = Duration::from_secs(3);
 
 /// The program at work; killed when dropped, and its log and metrics looked through for secrets.
-pub(super) struct Runner {
-    pub(super) child: Child,
+pub(crate) struct Runner {
+    pub(crate) child: Child,
     port: u16,
     log: Arc<Log>,
     readers: Vec<JoinHandle<std::io::Result<()>>>,
@@ -24,7 +24,7 @@ pub(super) struct Runner {
 
 impl Runner {
     /// The program that was started with both its outputs piped.
-    pub(super) fn of(mut child: Child, port: u16) -> Self {
+    pub(crate) fn of(mut child: Child, port: u16) -> Self {
         let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
         let voices = [Box::new(out) as Box<dyn Read + Send>, Box::new(err)];
         let log = Arc::new(Log::of(voices.len()));
@@ -36,22 +36,22 @@ impl Runner {
     }
 
     /// All that it has said.
-    pub(super) fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.log.so_far.lock().unwrap().text.clone()
     }
 
     /// Waits for a line of the log that holds this.
-    pub(super) fn says(&self, part: &str) {
+    pub(crate) fn says(&self, part: &str) {
         self.comes_to_say(&format!("the log says `{part}`"), |log| log.contains(part));
     }
 
     /// Waits until what it has said is as it should be.
-    pub(super) fn comes_to_say(&self, what: &str, heard: impl Fn(&str) -> bool) {
+    pub(crate) fn comes_to_say(&self, what: &str, heard: impl Fn(&str) -> bool) {
         assert!(self.log.hears(heard), "waited {SOON:?}, or to its last word, in vain: {what}");
     }
 
     /// Waits until it takes calls.
-    pub(super) fn opens_its_port(&self) {
+    pub(crate) fn opens_its_port(&self) {
         let address = format!("127.0.0.1:{}", self.port);
         let ready = |line: &str| line.contains(r#""message":"ready""#) && line.contains(&address);
         self.comes_to_say("the program opens its port", |log| log.lines().any(ready));
@@ -59,7 +59,7 @@ impl Runner {
     }
 
     /// Waits for its end. It is killed if that never comes.
-    pub(super) fn ended(&mut self, what: &str) -> ExitStatus {
+    pub(crate) fn ended(&mut self, what: &str) -> ExitStatus {
         let pid = self.child.id();
         let (tell, told) = mpsc::channel();
         let child = &mut self.child;
@@ -75,7 +75,7 @@ impl Runner {
     }
 
     /// SIGTERM, and how it ended and after how long.
-    pub(super) fn terminate(&mut self) -> (Option<i32>, Duration) {
+    pub(crate) fn terminate(&mut self) -> (Option<i32>, Duration) {
         let began = Instant::now();
         self.looked_through();
         signal(self.child.id(), "TERM");
@@ -84,7 +84,7 @@ impl Runner {
     }
 
     /// Stops it as a supervisor does, which must go well.
-    pub(super) fn stop(mut self) {
+    pub(crate) fn stop(mut self) {
         let (code, took) = self.terminate();
         assert_eq!(code, Some(0), "{}", self.log());
         assert!(took < STOPS_WITHIN, "stopped after {took:?}\n{}", self.log());

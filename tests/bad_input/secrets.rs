@@ -10,7 +10,7 @@ use super::stage::{CANARIES, CrmSigner, Stage, keeps_secrets, pairline};
 use super::wait::until;
 
 #[test]
-fn a_system_that_sends_back_all_it_was_sent_does_not_bring_a_token_into_the_log_or_the_trash() {
+fn fm_094_a_system_that_sends_back_all_it_was_sent_does_not_bring_a_token_into_the_log_or_the_trash() {
     let stage = Stage::new();
     // The noisiest log there is: also of the libraries.
     stage.set("PAIRLINE_LOG", "trace");

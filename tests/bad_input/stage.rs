@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use pairline_fakes::{Crm, CrmConfig, Erp, ErpConfig, Faults, crm_signature, erp_signature};
+use pairline_fakes::{Crm, CrmConfig, Erp, ErpConfig, Faults, UniqueRules, crm_signature, erp_signature};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, EnterGuard, Runtime};
@@ -19,7 +19,7 @@ use super::runner::Runner;
 use super::wait::{SOON, until, within};
 
 /// What nobody may see: the tokens and secrets given by environment.
-pub(super) const CANARIES: [(&str, &str); 4] = [
+pub(crate) const CANARIES: [(&str, &str); 4] = [
     ("CRM_TOKEN", "canary-crm-token-6b1f"),
     ("ERP_TOKEN", "canary-erp-token-90c2"),
     ("CRM_CLIENT_SECRET", "canary-crm-secret-d47e"),
@@ -34,10 +34,10 @@ static RUNTIME: LazyLock<Runtime> =
 const PORTS: std::ops::Range<u16> = 15_000..18_000;
 
 /// Two systems, a data folder, and how the program is started on them.
-pub(super) struct Stage {
-    pub(super) crm: Crm,
-    pub(super) erp: Erp,
-    pub(super) port: u16,
+pub(crate) struct Stage {
+    pub(crate) crm: Crm,
+    pub(crate) erp: Erp,
+    pub(crate) port: u16,
     folder: TempDir,
     env: RefCell<BTreeMap<String, String>>,
     /// Whoever acts as a person in front of the systems does so inside of it.
@@ -46,10 +46,10 @@ pub(super) struct Stage {
 
 /// What a command said.
 #[derive(Debug)]
-pub(super) struct Said {
-    pub(super) code: i32,
-    pub(super) stdout: String,
-    pub(super) stderr: String,
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Said {
@@ -62,7 +62,7 @@ impl Said {
     }
 
     /// Asserts the exit code and that each of these is in what was said on stderr.
-    pub(super) fn fails_with(&self, code: i32, parts: &[&str]) {
+    pub(crate) fn fails_with(&self, code: i32, parts: &[&str]) {
         assert_eq!(self.code, code, "{self:?}");
         for part in parts {
             assert!(self.stderr.contains(part), "expected `{part}` on stderr, found {self:?}");
@@ -71,29 +71,34 @@ impl Said {
     }
 
     /// Asserts that stdout is one JSON document and nothing else.
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("expected JSON, found {error}: {self:?}"))
     }
 }
 
 /// Asserts that a text holds no canary.
-pub(super) fn keeps_secrets(what: &str, text: &str) {
+pub(crate) fn keeps_secrets(what: &str, text: &str) {
     for (name, secret) in CANARIES {
         assert!(!text.contains(secret), "the value of {name} is in {what}:\n{text}");
     }
 }
 
 /// The program.
-pub(super) fn pairline() -> Command {
+pub(crate) fn pairline() -> Command {
     Command::new(env!("CARGO_BIN_EXE_pairline"))
 }
 
 impl Stage {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with_faults(Faults::default())
     }
 
-    pub(super) fn with_faults(faults: Faults) -> Self {
+    pub(crate) fn with_faults(faults: Faults) -> Self {
+        Self::with(faults, UniqueRules::default())
+    }
+
+    /// With a CRM that takes some values once only.
+    pub(crate) fn with(faults: Faults, enforce_unique: UniqueRules) -> Self {
         let port = free_port();
         let url = |system: &str| format!("http://127.0.0.1:{port}/webhooks/{system}");
         let secret = |name| CANARIES.iter().find(|(known, _)| *known == name).expect("a canary").1.to_owned();
@@ -102,6 +107,7 @@ impl Stage {
             client_secret: secret("CRM_CLIENT_SECRET"),
             webhook_url: Some(url("crm")),
             faults: faults.clone(),
+            enforce_unique,
             ..CrmConfig::default()
         };
         let erp_config = ErpConfig {
@@ -132,7 +138,7 @@ impl Stage {
     }
 
     /// Sets a variable of the program's environment; an empty one is taken away.
-    pub(super) fn set(&self, name: &str, value: impl Into<String>) {
+    pub(crate) fn set(&self, name: &str, value: impl Into<String>) {
         let value = value.into();
         if value.is_empty() {
             self.env.borrow_mut().remove(name);
@@ -142,11 +148,11 @@ impl Stage {
     }
 
     /// A path in the test's folder.
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub(super) fn database(&self) -> PathBuf {
+    pub(crate) fn database(&self) -> PathBuf {
         self.path("data").join("pairline.db")
     }
 
@@ -159,25 +165,25 @@ impl Stage {
     }
 
     /// Runs a command of the program to its end.
-    pub(super) fn cli(&self, args: &[&str]) -> Said {
+    pub(crate) fn cli(&self, args: &[&str]) -> Said {
         let mut command = self.prepared(pairline());
         Said::of(command.args(args).output().unwrap())
     }
 
     /// Runs a command of the program that must succeed, with `--json`.
-    pub(super) fn asked(&self, args: &[&str]) -> Value {
+    pub(crate) fn asked(&self, args: &[&str]) -> Value {
         let said = self.cli(&[&["--json"], args].concat());
         assert!(said.code <= 1 && said.stderr.is_empty(), "{args:?}: {said:?}");
         said.json()
     }
 
     /// Starts `pairline run` and waits until it is ready.
-    pub(super) fn run(&self, args: &[&str]) -> Runner {
+    pub(crate) fn run(&self, args: &[&str]) -> Runner {
         self.run_as(pairline(), args)
     }
 
     /// The same, and from then on only webhooks bring news: the poll that every start begins with is over.
-    pub(super) fn run_on_webhooks_only(&self, command: Command) -> Runner {
+    pub(crate) fn run_on_webhooks_only(&self, command: Command) -> Runner {
         // The first start looks at both systems once more, for the first-run guard.
         let looks = if self.database().exists() { 1 } else { 2 };
         let reads = || [self.crm.calls().reads(), self.erp.calls().reads()];
@@ -191,50 +197,50 @@ impl Stage {
     }
 
     /// The same as [`run`](Self::run), under a command that ends in executing its last argument.
-    pub(super) fn run_as(&self, command: Command, args: &[&str]) -> Runner {
+    pub(crate) fn run_as(&self, command: Command, args: &[&str]) -> Runner {
         let runner = self.start(command, args);
         runner.opens_its_port();
         runner
     }
 
     /// Starts `pairline run` and does not wait.
-    pub(super) fn start(&self, command: Command, args: &[&str]) -> Runner {
+    pub(crate) fn start(&self, command: Command, args: &[&str]) -> Runner {
         self.launch(command, &[&["run"], args].concat())
     }
 
     /// Starts the program with these arguments and does not wait.
-    pub(super) fn launch(&self, command: Command, args: &[&str]) -> Runner {
+    pub(crate) fn launch(&self, command: Command, args: &[&str]) -> Runner {
         let mut command = self.prepared(command);
         command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
         Runner::of(command.spawn().unwrap(), self.port)
     }
 
     /// Runs `pairline run` where it must not come up, and waits for its end.
-    pub(super) fn refused(&self, args: &[&str]) -> Said {
+    pub(crate) fn refused(&self, args: &[&str]) -> Said {
         let mut runner = self.start(pairline(), args);
         let code = runner.ended("the program ends by itself").code();
         Said { code: code.unwrap_or(-1), stdout: String::new(), stderr: runner.log() }
     }
 
     /// A GET of the program.
-    pub(super) fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         call(self.port, "GET", path, &[], b"")
     }
 
     /// The events of one delivery, signed as the CRM signs, at a time beside now.
-    pub(super) fn crm_webhook(&self, body: &[u8], beside_now_ms: i64) -> Answer {
+    pub(crate) fn crm_webhook(&self, body: &[u8], beside_now_ms: i64) -> Answer {
         let secret = CrmSigner { secret: CANARIES[2].1, beside_now_ms };
         secret.post(self.port, body)
     }
 
     /// An event, signed as the ERP signs.
-    pub(super) fn erp_webhook(&self, body: &[u8]) -> Answer {
+    pub(crate) fn erp_webhook(&self, body: &[u8]) -> Answer {
         let signature = erp_signature(CANARIES[3].1, body);
         call(self.port, "POST", "/webhooks/erp", &[("x-signature", &signature)], body)
     }
 
     /// Whether both systems hold the same people, linked both ways; what is missing otherwise.
-    pub(super) fn agreement(&self) -> Result<usize, String> {
+    pub(crate) fn agreement(&self) -> Result<usize, String> {
         let (contacts, customers) = (there(self.crm.snapshot()), there(self.erp.snapshot()));
         if contacts.len() != customers.len() {
             return Err(format!("{} contacts and {} customers", contacts.len(), customers.len()));
@@ -258,7 +264,7 @@ impl Stage {
     }
 
     /// Waits until both systems hold the same people, so many of them.
-    pub(super) fn agrees_on(&self, people: usize) {
+    pub(crate) fn agrees_on(&self, people: usize) {
         let looked = within(SOON, || match self.agreement()? {
             found if found == people => Ok(()),
             found => Err(format!("{found} people, linked")),
@@ -267,7 +273,7 @@ impl Stage {
     }
 
     /// Calls that were meant to write, to either system.
-    pub(super) fn writes(&self) -> u64 {
+    pub(crate) fn writes(&self) -> u64 {
         self.crm.calls().writes() + self.erp.calls().writes()
     }
 }
@@ -291,13 +297,13 @@ impl Drop for Stage {
 }
 
 /// Signs as the CRM does.
-pub(super) struct CrmSigner<'a> {
-    pub(super) secret: &'a str,
-    pub(super) beside_now_ms: i64,
+pub(crate) struct CrmSigner<'a> {
+    pub(crate) secret: &'a str,
+    pub(crate) beside_now_ms: i64,
 }
 
 impl CrmSigner<'_> {
-    pub(super) fn post(&self, port: u16, body: &[u8]) -> Answer {
+    pub(crate) fn post(&self, port: u16, body: &[u8]) -> Answer {
         let url = format!("http://127.0.0.1:{port}/webhooks/crm");
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
         let at = (i64::try_from(now.as_millis()).unwrap() + self.beside_now_ms).to_string();
@@ -308,7 +314,7 @@ impl CrmSigner<'_> {
 }
 
 /// Records that are not gone, by id.
-pub(super) fn there(records: Vec<pairline_fakes::RecordView>) -> BTreeMap<String, Value> {
+pub(crate) fn there(records: Vec<pairline_fakes::RecordView>) -> BTreeMap<String, Value> {
     let there = records.into_iter().filter(|record| !record.gone);
     there.map(|record| (record.id, Value::Object(record.fields))).collect()
 }
@@ -316,7 +322,7 @@ pub(super) fn there(records: Vec<pairline_fakes::RecordView>) -> BTreeMap<String
 static NEXT: AtomicU16 = AtomicU16::new(0);
 
 /// A port nobody listens on.
-pub(super) fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let spread = u16::try_from(std::process::id() % 100).unwrap() * 30;
     loop {
         let port = PORTS.start + (spread + NEXT.fetch_add(1, Ordering::Relaxed)) % (PORTS.end - PORTS.start);
@@ -327,7 +333,7 @@ pub(super) fn free_port() -> u16 {
 }
 
 /// Copies a folder.
-pub(super) fn copied(from: &Path, to: &Path) {
+pub(crate) fn copied(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();

@@ -36,7 +36,7 @@ fn an_occupied_port_is_named_and_leaves_nothing_running() {
 }
 
 #[test]
-fn a_second_runner_on_the_same_data_names_the_owner_which_keeps_working() {
+fn fm_080_a_second_runner_on_the_same_data_names_the_owner_which_keeps_working() {
     let stage = Stage::new();
     let first = stage.run(&[]);
     let port = stage.port;
@@ -53,7 +53,7 @@ fn a_second_runner_on_the_same_data_names_the_owner_which_keeps_working() {
 }
 
 #[test]
-fn a_database_of_a_newer_version_is_left_alone() {
+fn fm_083_a_database_of_a_newer_version_is_left_alone() {
     let stage = Stage::new();
     changed(&stage, USER_VERSION, 99);
     let before = fs::read(stage.database()).unwrap();
@@ -96,7 +96,7 @@ fn a_file_that_is_no_database_is_left_alone() {
 }
 
 #[test]
-fn a_database_with_a_torn_page_is_named_as_damaged() {
+fn fm_077_a_database_with_a_torn_page_is_named_as_damaged() {
     let stage = Stage::new();
     stage.run(&[]).stop();
     let length = fs::metadata(stage.database()).unwrap().len();

@@ -4,18 +4,18 @@
 use std::time::{Duration, Instant};
 
 /// Everything that is waited for must have happened by then.
-pub(super) const SOON: Duration = Duration::from_secs(30);
+pub(crate) const SOON: Duration = Duration::from_secs(30);
 
 /// The pause between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Waits until something is there, and says what was missing if it never is.
-pub(super) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     within(SOON, || look().ok_or(())).unwrap_or_else(|()| panic!("waited {SOON:?} in vain: {what}"))
 }
 
 /// Looks until something is there, for so long; what the last look missed, if it never is.
-pub(super) fn within<T, E>(limit: Duration, mut look: impl FnMut() -> Result<T, E>) -> Result<T, E> {
+pub(crate) fn within<T, E>(limit: Duration, mut look: impl FnMut() -> Result<T, E>) -> Result<T, E> {
     let began = Instant::now();
     loop {
         match look() {

@@ -86,7 +86,7 @@ fn a_bad_delivery_is_refused_in_words_and_a_good_one_still_works() {
 }
 
 #[test]
-fn a_delivery_that_is_too_large_is_refused_before_it_is_read_whole() {
+fn fm_011_a_delivery_that_is_too_large_is_refused_before_it_is_read_whole() {
     const MOST: usize = 1 << 20;
     let stage = Stage::new();
     let runner = stage.run_on_webhooks_only(pairline());
@@ -110,7 +110,7 @@ fn a_delivery_that_is_too_large_is_refused_before_it_is_read_whole() {
 }
 
 #[test]
-fn an_event_that_cannot_be_read_goes_to_the_trash_and_the_others_proceed() {
+fn fm_006_an_event_that_cannot_be_read_goes_to_the_trash_and_the_others_proceed() {
     let stage = Stage::with_faults(silent());
     let runner = stage.run_on_webhooks_only(pairline());
     let person = |name: &str| {
@@ -145,7 +145,7 @@ fn an_event_that_cannot_be_read_goes_to_the_trash_and_the_others_proceed() {
 }
 
 #[test]
-fn an_id_beyond_what_a_float_holds_is_taken_exactly_or_not_at_all() {
+fn fm_012_an_id_beyond_what_a_float_holds_is_taken_exactly_or_not_at_all() {
     let stage = Stage::with_faults(silent());
     let runner = stage.run_on_webhooks_only(pairline());
     // 2^53 + 1 is the first whole number a float cannot hold; it would become the neighbour.
