@@ -300,6 +300,9 @@ fn fm_024_a_search_that_lags_is_not_believed_when_it_finds_nothing() {
             let shown = made.lock().unwrap().map(|made| made.plus(Duration::from_secs(lag)));
             if shown.is_some_and(|shown| pairline_sdk::Clock::now(&*clock) < shown) { vec![] } else { hits }
         }));
+        // Nor does it announce itself: only the search can tell.
+        world.tamper =
+            Box::new(|events| events.into_iter().filter(|(record, _)| record.system.as_str() == "erp").collect());
         world.fate(World::send_to("crm"), Fate::LostBack);
         world.erp().person_creates(&ada());
 

@@ -1,13 +1,16 @@
 //! Announcements: doubled, late, lost, out of order, and such as cannot be worked on.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use pairline_fakes::Faults;
-use pairline_sdk::testing::{MemoryEngine, MemoryStore, TestClock, TestRandom};
-use pairline_sdk::{Clock, Delivery, Engine, ListQuery, Listed, Outcome, Random, System, Unreadable};
+use pairline_sdk::testing::TestRandom;
+use pairline_sdk::{Delivery, ListQuery, Listed, Outcome, Random, System, Unreadable};
 use serde_json::{Value, json};
 
+use super::storage::database;
 use super::world::World;
 use crate::bad_input::http::{GoBetween, Lie};
 use crate::bad_input::stage::{Stage, there};
@@ -220,21 +223,25 @@ fn fm_009_a_record_that_is_always_refused_goes_to_the_trash_and_holds_nobody_up(
     world.holds(101);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fm_010_what_cannot_be_read_is_kept_whole_however_much_of_it_comes() {
-    let clock = Arc::new(TestClock::default());
-    let store = Arc::new(MemoryStore::new(Arc::clone(&clock) as Arc<dyn Clock>));
-    let engine = MemoryEngine::new(store, clock, Arc::new(TestRandom::default()));
-    for number in 0..2_000 {
-        let reason = "expected an event, found something else".to_owned();
-        let unreadable = Unreadable { system: System::new("crm"), reason, body: format!("{{\"odd\":{number}}}") };
-        engine.enqueue(Delivery { unreadable: vec![unreadable], ..Delivery::default() }).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let database = database(folder.path(), Duration::from_secs(5)).await;
+    let engine = database.engine();
+    for batch in 0..20 {
+        let unreadable = (0..100).map(|number| Unreadable {
+            system: System::new("crm"),
+            reason: "expected an event, found something else".to_owned(),
+            body: format!("{{\"odd\":{number},\"of\":{batch}}}"),
+        });
+        engine.enqueue(Delivery { unreadable: unreadable.collect(), ..Delivery::default() }).await.unwrap();
     }
 
     let Ok(Listed::Trash(items)) = engine.list(ListQuery::Trash, 10_000).await else { panic!("no trash") };
-    let bodies: std::collections::BTreeSet<String> = items.into_iter().filter_map(|item| item.body).collect();
+    let bodies: BTreeSet<String> = items.into_iter().filter_map(|item| item.body).collect();
     assert_eq!(bodies.len(), 2_000, "a body was dropped");
     assert_eq!(engine.health().await.unwrap().trash, 2_000);
+    database.close().await;
 }
 
 #[test]

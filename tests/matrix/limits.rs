@@ -8,13 +8,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use pairline_runner::application::{Call, ReqwestTransport, Transport, TransportError};
-use pairline_sdk::testing::{MemoryEngine, MemoryStore, TestClock, TestRandom};
 use pairline_sdk::{
-    Application, Arrival, Clock, Delivery, Engine, EventFacts, EventKind, ReadError, RecordId, System, Timestamp,
+    Application, Arrival, Clock, Delivery, EventFacts, EventKind, ReadError, RecordId, System, Timestamp,
 };
 use serde_json::{Value, json};
 
 use super::remote::{Line, answer};
+use super::storage::database;
 use super::world::World;
 use crate::bad_input::stage::{Stage, pairline};
 use crate::bad_input::wait::until;
@@ -176,22 +176,22 @@ fn saved(record: &RecordId, event: usize) -> Arrival {
     Arrival::event(record.clone(), format!("e{event}"), facts)
 }
 
-fn engine() -> MemoryEngine {
-    let clock = Arc::new(TestClock::default());
-    let store = Arc::new(MemoryStore::new(Arc::clone(&clock) as Arc<dyn Clock>));
-    MemoryEngine::new(store, clock, Arc::new(TestRandom::default()))
-}
-
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fm_066_news_that_comes_during_an_outage_waits_once_for_each_record() {
-    let engine = engine();
-    for event in 0..10_000 {
-        let record = RecordId::new(&System::new("crm"), format!("{}", event % 25));
-        let taken = engine.enqueue(Delivery { arrivals: vec![saved(&record, event)], ..Delivery::default() }).await;
-        assert_eq!(taken.unwrap().accepted, 1);
+    let folder = tempfile::tempdir().unwrap();
+    let database = database(folder.path(), Duration::from_secs(5)).await;
+    let engine = database.engine();
+    for batch in 0..20 {
+        let arrivals = (0..500).map(|number| {
+            let record = RecordId::new(&System::new("crm"), (number % 25).to_string());
+            saved(&record, batch * 500 + number)
+        });
+        let taken = engine.enqueue(Delivery { arrivals: arrivals.collect(), ..Delivery::default() }).await;
+        assert_eq!(taken.unwrap().accepted, 500);
     }
 
     assert_eq!(engine.health().await.unwrap().waiting, 25);
+    database.close().await;
 }
 
 /// A mass edit, while nothing is handed out: and then each record is looked at once, with the newest values.

@@ -89,7 +89,7 @@ pub(super) const ROWS: [Row; 100] = [
     tested(3, "events arrive out of order", &[Simulation], &[SIMULATED]),
     part(
         4,
-        "events are lost, or the sender stops to send them",
+        "events are lost, or the sender stops sending them",
         &[BlackBox],
         "whether our subscription still stands at the sender is not watched, and it is not made again",
         &["tests/e2e/calm.rs::whatever_goes_wrong_is_healed_once_all_is_well_again"],
@@ -328,7 +328,8 @@ pub(super) const ROWS: [Row; 100] = [
         56,
         "a field is empty, null, or not there",
         &[Simulation],
-        "all three are one: an owner's answer that leaves a field out empties it, so systems must answer whole records",
+        "all three are one: an owner's answer that leaves a field out empties it, and `record.whole: false` in \
+         a description is read and changes nothing",
         &["nodes/src/converge.rs::an_emptied_field_of_the_owner_empties_the_other_side"],
     ),
     part(
