@@ -94,7 +94,7 @@ struct Life {
 pub(super) struct World {
     play: Play,
     rng: Rng,
-    project: Project,
+    project: &'static Project,
     registry: Registry,
     environment: Environment,
     crm: Crm,
@@ -189,7 +189,7 @@ impl World {
             transport: Some(Arc::clone(&self.calls) as Arc<dyn Transport>),
         };
         let settings = Settings::default();
-        let embedded = RunningSystem::embed(&self.project, &self.registry, &self.environment, &settings, ground);
+        let embedded = RunningSystem::embed(self.project, &self.registry, &self.environment, &settings, ground);
         let (system, router) = embedded.await.unwrap();
         let dies = CancellationToken::new();
         self.webhooks.to(router, dies.clone());
