@@ -78,7 +78,7 @@ pub(super) const ROWS: [Row; 100] = [
         1,
         "the same event is delivered many times",
         &[BlackBox],
-        &["sdk/src/testing/engine_suite.rs::a_delivery_taken_many_times_at_once_is_taken_once"],
+        &["sdk/src/testing/engine_suite/inbox.rs::a_delivery_taken_many_times_at_once_is_taken_once"],
     ),
     tested(
         2,
@@ -110,14 +110,14 @@ pub(super) const ROWS: [Row; 100] = [
         9,
         "one record is refused for ever",
         &[Simulation],
-        &["sdk/src/testing/engine_suite.rs::what_cannot_be_delivered_waits_in_the_trash"],
+        &["sdk/src/testing/engine_suite/trash.rs::what_cannot_be_delivered_waits_in_the_trash"],
     ),
     part(
         10,
         "the trash fills up",
         &[Unit],
         "what cannot be read is not grouped, not compressed, and no volume of it raises an alarm",
-        &["sdk/src/testing/engine_suite.rs::the_same_trash_is_one_item_that_counts"],
+        &["sdk/src/testing/engine_suite/trash.rs::the_same_trash_is_one_item_that_counts"],
     ),
     tested(
         11,
@@ -140,7 +140,7 @@ pub(super) const ROWS: [Row; 100] = [
         17,
         "two workers create for one record at once",
         &[Model],
-        &["sdk/src/testing/store_suite.rs::of_many_reservations_at_once_exactly_one_wins"],
+        &["sdk/src/testing/store_suite/reservations.rs::of_many_reservations_at_once_exactly_one_wins"],
     ),
     tested(
         18,
@@ -163,7 +163,7 @@ pub(super) const ROWS: [Row; 100] = [
         21,
         "a key is used again with another body",
         &[Simulation],
-        &["sdk/src/testing/store_suite.rs::a_create_is_sent_again_with_the_same_bytes_and_key"],
+        &["sdk/src/testing/store_suite/resends.rs::a_create_is_sent_again_with_the_same_bytes_and_key"],
     ),
     pending(
         22,
@@ -207,7 +207,7 @@ pub(super) const ROWS: [Row; 100] = [
         "a reservation is left behind by a crash",
         &[Kill],
         "a start takes it up again; between two starts nothing goes through reservations whose hint went to the trash",
-        &["sdk/src/testing/store_suite.rs::recovery_marks_what_an_earlier_start_left_and_names_its_records"],
+        &["sdk/src/testing/store_suite/upkeep.rs::recovery_marks_what_an_earlier_start_left_and_names_its_records"],
     ),
     pending(30, "a record needs another one first", "contracts know one kind of record; there are no dependencies"),
     pending(31, "another tool uses the external id already", "nothing probes a system before the first start"),
@@ -220,7 +220,7 @@ pub(super) const ROWS: [Row; 100] = [
         "a merge is undone, and the inverse id copied",
         &[Simulation],
         "the copied id is not believed; a new record gets no counterpart before a person has taken the id off it",
-        &["sdk/src/testing/store_suite.rs::a_record_that_names_a_paired_record_is_a_copy"],
+        &["sdk/src/testing/store_suite/adoptions.rs::a_record_that_names_a_paired_record_is_a_copy"],
     ),
     part(
         36,
@@ -233,7 +233,7 @@ pub(super) const ROWS: [Row; 100] = [
         37,
         "a record is deleted and restored",
         &[Simulation],
-        &["sdk/src/testing/store_suite.rs::a_pair_comes_back_only_with_the_record_that_was_gone"],
+        &["sdk/src/testing/store_suite/activity.rs::a_pair_comes_back_only_with_the_record_that_was_gone"],
     ),
     part(
         38,
@@ -262,7 +262,7 @@ pub(super) const ROWS: [Row; 100] = [
         43,
         "two records claim one counterpart and write it in turn",
         &[Simulation],
-        &["sdk/src/testing/store_suite.rs::another_record_than_the_create_answered_is_a_copy"],
+        &["sdk/src/testing/store_suite/adoptions.rs::another_record_than_the_create_answered_is_a_copy"],
     ),
     // Fields.
     tested(
@@ -408,7 +408,7 @@ pub(super) const ROWS: [Row; 100] = [
         72,
         "records change while they are listed",
         &[Simulation],
-        &["sdk/src/testing/engine_suite.rs::a_cursor_is_kept_with_what_it_found"],
+        &["sdk/src/testing/engine_suite/inbox.rs::a_cursor_is_kept_with_what_it_found"],
     ),
     tested(73, "a listing shows again what it has shown", &[BlackBox], &[]),
     // Storage and process.
@@ -457,14 +457,14 @@ pub(super) const ROWS: [Row; 100] = [
         "a node panics, loops or leaks",
         &[Unit],
         "a panic stops one record; nothing bounds the time and memory of a node, and there are no components yet",
-        &["sdk/src/testing/engine_suite.rs::a_worker_that_panics_stops_one_record"],
+        &["sdk/src/testing/engine_suite/trash.rs::a_worker_that_panics_stops_one_record"],
     ),
     tested(86, "a node has time or chance of its own", &[Simulation], &[]),
     tested(
         87,
         "a commit lets go of a record that is at work",
         &[Unit],
-        &["sdk/src/testing/engine_suite.rs::news_during_work_stays_waiting_and_stands_for_itself"],
+        &["sdk/src/testing/engine_suite/hints.rs::news_during_work_stays_waiting_and_stands_for_itself"],
     ),
     tested(88, "recovery takes finished work for lost work", &[Kill], &[STOPPED]),
     // Security.

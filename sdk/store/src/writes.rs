@@ -25,9 +25,9 @@ const UPDATE_PAIR: &str = "\
 const INSERT_OPERATION: &str = "\
     INSERT OR ROLLBACK INTO operation (id, kind, state, pair, contract, source_system, source_id, target_system, \
         target_id, method, path, body, idempotency_key, writes, inverse_field, inverse_id, answered, first_sent_at, \
-        sent_at, ended_at, deadline_ms, request_life_ms, attempts, start, reason, correlation_id, topology, node) \
+        sent_at, ended_at, deadline_ms, request_life_ms, attempts, in_doubt, start, reason, correlation_id, topology, node) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, \
-        ?24, ?25, ?26, ?27, ?28)";
+        ?24, ?25, ?26, ?27, ?28, ?29)";
 
 /// What can change in an operation after its intent.
 const UPDATE_OPERATION: &str = "\
@@ -144,6 +144,7 @@ pub(crate) fn insert_operation(connection: &Connection, operation: &Operation) -
         millis(operation.deadline),
         millis(operation.request_life),
         operation.attempts,
+        operation.in_doubt,
         operation.start,
         operation.reason,
         operation.provenance.correlation_id,
