@@ -45,16 +45,16 @@ mod tests {
             ("./pairline", "./pairline"),
             ("target/debug/pairline", "target/debug/pairline"),
             ("../target/debug/pairline", "../target/debug/pairline"),
-            ("/work/sync/target/debug/pairline", "target/debug/pairline"),
-            ("/work/sync/pairline", "./pairline"),
-            ("/work/synced/pairline", "/work/synced/pairline"),
+            ("/home/ada/sync/target/debug/pairline", "target/debug/pairline"),
+            ("/home/ada/sync/pairline", "./pairline"),
+            ("/home/ada/synced/pairline", "/home/ada/synced/pairline"),
             ("/usr/local/bin/pairline", "/usr/local/bin/pairline"),
-            ("/work/sync/my builds/pairline", "'my builds/pairline'"),
+            ("/home/ada/sync/my builds/pairline", "'my builds/pairline'"),
             ("", "pairline"),
         ] {
-            assert_eq!(program_in(Path::new("/work/sync"), OsStr::new(started_as)), named, "{started_as}");
+            assert_eq!(program_in(Path::new("/home/ada/sync"), OsStr::new(started_as)), named, "{started_as}");
         }
-        assert_eq!(program_in(Path::new(""), OsStr::new("/work/sync/pairline")), "/work/sync/pairline");
+        assert_eq!(program_in(Path::new(""), OsStr::new("/home/ada/sync/pairline")), "/home/ada/sync/pairline");
     }
 
     #[test]
