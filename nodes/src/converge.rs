@@ -80,12 +80,12 @@ pub fn decide(sight: &Sight<'_>) -> Decision {
     Decision::Act(plan)
 }
 
-/// What must stand in the base for the fields of the open operation that are neither written in `covered` nor taken
-/// into the base by `rebase`, when that operation ends before they are written.
+/// What must stand in the base for the fields of the open operation that are not taken into the base by `rebase`, when
+/// another one takes its place.
 ///
 /// While it is open, what it saw and sent stands in for their base. Without it, a value that it has brought over would
-/// look like somebody's edit, and win against a newer one.
-pub fn stand_ins(sight: &Sight<'_>, covered: &[FieldWrite], rebase: &[(System, Fields)]) -> Vec<(System, Fields)> {
+/// look like somebody's edit, and win against a newer one: also in a field that the other one writes, which may fail.
+pub fn stand_ins(sight: &Sight<'_>, rebase: &[(System, Fields)]) -> Vec<(System, Fields)> {
     let (Some(open), Some(far_record)) = (&sight.pair.open, sight.far_record) else { return Vec::new() };
     let source = &open.source.system;
     let held = if open.target == *sight.near { &sight.near_record.fields } else { &far_record.fields };
@@ -96,9 +96,7 @@ pub fn stand_ins(sight: &Sight<'_>, covered: &[FieldWrite], rebase: &[(System, F
     let mut stand_ins = Vec::new();
     for write in open.writes.iter() {
         let Some(field) = sight.contract.field(&write.field) else { continue };
-        if covered.iter().any(|covered| covered.field == field.name())
-            || settled(field.names(sight.contract, &open.target))
-        {
+        if settled(field.names(sight.contract, &open.target)) {
             continue;
         }
         let same = |fields: &Fields| {

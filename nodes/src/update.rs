@@ -163,9 +163,8 @@ impl UpdateNode {
                 .collect();
         let mut sides = vec![(far, plan.to_far, far_inverse), (near, plan.to_near, near_inverse)];
         sides.retain(|(_, writes, inverse)| !writes.is_empty() || inverse.is_some());
-        let first = sides.first().map_or(&[][..], |(_, writes, _)| writes);
         let mut rebase = plan.rebase;
-        rebase.extend(stand_ins(&self.sight(view), first, &rebase));
+        rebase.extend(stand_ins(&self.sight(view), &rebase));
         let mut supersedes = view.pair.open.as_ref().map(|open| open.id.clone());
         let mut notes = plan.notes;
         if sides.is_empty() {
@@ -224,8 +223,8 @@ impl UpdateNode {
 
 #[cfg(test)]
 mod tests {
-    use pairline_sdk::testing::{Fate, NodeTester, Step};
-    use pairline_sdk::{NodeError, ProcessDto, System};
+    use pairline_sdk::testing::{Fate, NodeTester, Step, run_now};
+    use pairline_sdk::{NodeError, PairStore, ProcessDto, RecordId, System};
     use serde_json::{Value, json};
 
     fn tester(crm: Value, erp: Value) -> NodeTester {
@@ -253,6 +252,24 @@ mod tests {
         update(&tester).unwrap();
 
         assert_eq!(tester.erp.saved().writes + tester.crm.saved().writes, 0);
+    }
+
+    #[test]
+    fn a_write_that_failed_does_not_make_what_an_earlier_one_brought_look_like_an_edit() {
+        let tester = tester(json!({ "phone": "0" }), json!({ "phone": "0" }));
+        tester.crm.person_edits("crm-1", &json!({ "phone": "1" }));
+        tester.fate(Step::Send(System::new("erp")), Fate::LostBack);
+        assert!(update(&tester).is_err());
+        tester.crm.person_edits("crm-1", &json!({ "phone": "2" }));
+        tester.pass_seconds(14);
+        tester.fate(Step::Send(System::new("erp")), Fate::NotSent);
+        assert!(update(&tester).is_err());
+
+        update(&tester).unwrap();
+
+        assert_eq!(tester.last_body("erp"), json!({ "phone": "2" }));
+        let history = run_now(tester.store.history(&RecordId::new(&System::new("crm"), "crm-1"))).unwrap();
+        assert_eq!(history.notes, vec![], "nobody's edit was decided against");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Two systems, a network, the program, and what becomes of them.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,9 @@ use pairline_runner::composition::{OpenDatabase, Stores};
 use pairline_runner::project::Project;
 use pairline_runner::system::{Ground, RunningSystem, Settings};
 use pairline_sdk::testing::{MemoryEngine, MemoryState, MemoryStore, TestRandom};
-use pairline_sdk::{Clock, Creates, Engine, ListQuery, Listed, PairStore, Random, Registry};
+use pairline_sdk::{
+    Clock, Creates, Engine, ListQuery, Listed, PairStore, Random, RecordId, Registry, System, Timestamp,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::network::{Calls, Courier, Webhooks};
@@ -233,11 +236,8 @@ impl World {
         let rested = self.rest().await;
         let evidence = Evidence::of(&self.crm, &self.erp);
         let audit = Audit::of(cast.ledger(), &evidence, cast.ownership(), self.play.tolerance);
-        if let Some(left) = rested {
-            return Err(format!("{left}\n{}", told(&audit)));
-        }
-        if !audit.is_clean() {
-            return Err(told(&audit));
+        if rested.is_some() || !audit.is_clean() {
+            return Err(format!("{}\n{}", rested.unwrap_or_default(), self.told(&audit).await));
         }
         let events = self.calls.carried() + self.webhooks.carried() + cast.ledger().len() as u64;
         if let Some(life) = self.life.take() {
@@ -266,6 +266,38 @@ impl World {
             }
         }
     }
+
+    /// What is wrong, and what the ledger says of it.
+    async fn told(&self, audit: &Audit) -> String {
+        let mut told = String::new();
+        for finding in audit.findings.iter().take(3) {
+            let (kind, person) = (finding.category.name(), finding.person);
+            writeln!(told, "{kind}: person {person}: {}", finding.what).unwrap();
+            for line in &finding.story {
+                writeln!(told, "    {line}").unwrap();
+            }
+            for id in &finding.crm {
+                let history = self.store.history(&RecordId::new(&System::new("crm"), id)).await.unwrap();
+                for operation in history.operations {
+                    let (state, target) = (operation.state.name(), &operation.target);
+                    let sent = operation.sent_at.since(Timestamp::from_millis(BEGIN_MS)).as_millis();
+                    let ended = operation.ended_at.map(|at| at.since(operation.sent_at).as_millis());
+                    let reason = operation.reason.unwrap_or_default();
+                    writeln!(told, "    at {sent} ms to {target}, {state} after {ended:?} ms: {reason}").unwrap();
+                    for write in operation.writes.iter() {
+                        let (seen, there, value) = (&write.seen_source, &write.seen_target, &write.value);
+                        writeln!(
+                            told,
+                            "        {} ({:?}): {seen:?}, there {there:?}, sent {value:?}",
+                            write.field, write.reason
+                        )
+                        .unwrap();
+                    }
+                }
+            }
+        }
+        told
+    }
 }
 
 /// As a new database: the first start has not looked at both sides yet.
@@ -273,17 +305,4 @@ fn new_store(clock: &Arc<dyn Clock>) -> MemoryStore {
     let mut state = MemoryState::default();
     state.creates = Creates::Undecided;
     MemoryStore::restored(state, Arc::clone(clock))
-}
-
-fn told(audit: &Audit) -> String {
-    let findings = audit.findings.iter().take(5).map(|finding| {
-        format!(
-            "{}: person {}: {}\n    {}",
-            finding.category.name(),
-            finding.person,
-            finding.what,
-            finding.story.join("\n    ")
-        )
-    });
-    findings.collect::<Vec<_>>().join("\n")
 }
