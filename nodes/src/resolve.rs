@@ -1,17 +1,20 @@
 //! Resolve: trade a record's own id for its pair.
 //!
-//! On a miss the record's own inverse id is read first: it may be the record we are creating at this very moment.
+//! A pair that was looked up before the record was read is taken as it is. On a miss the record's own inverse id is read
+//! first: it may be the record we are creating at this very moment.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use pairline_sdk::message::{HINT, HintPart, PAIR, RECORD};
+use pairline_sdk::message::{HINT, HintPart, PAIR, RECORD, UNPAIRED};
 use pairline_sdk::{
     Adopted, Adoption, Case, CaseId, CaseKind, Effect, Look, NodeDescription, NodeError, OperationState, Pair,
     PairState, PlatformKind, Ports, ProcessAction, ProcessDto, Record, RecordId, Registry, Reservation, RouteDefault,
     SettingKind, System, headers, settings,
 };
 use serde::Deserialize;
+
+use crate::write::BUSY_WAIT;
 
 /// The `with:` block of a `resolve` node.
 #[derive(Clone, Debug, Deserialize)]
@@ -57,6 +60,9 @@ impl ProcessAction for Resolve {
 
     async fn process_action(&self, dto: ProcessDto) -> Result<ProcessDto, NodeError> {
         let hint = dto.need::<HintPart>(HINT)?;
+        if dto.get::<Pair>(PAIR)?.is_some() {
+            return Ok(dto.follow("found"));
+        }
         let mut look = self.ports.store.look(&hint.record, &self.settings.target).await?;
         if look == Look::Inactive(None) {
             // It went before its counterpart was made, and has just been read: it is back.
@@ -64,6 +70,10 @@ impl ProcessAction for Resolve {
             look = self.ports.store.look(&hint.record, &self.settings.target).await?;
         }
         match look {
+            Look::Found(_) if dto.get::<bool>(UNPAIRED)?.is_some_and(|unpaired| *unpaired) => {
+                // Since then the pair may have been updated, too; what was read would look like an edit made after that.
+                Err(NodeError::wait(format!("the pair of {} is younger than what was read", hint.record), BUSY_WAIT))
+            }
             Look::Found(pair) => Ok(dto.share(PAIR, pair).follow("found")),
             Look::Inactive(Some(pair)) => self.back_again(dto, &hint.record, &pair).await,
             Look::Inactive(None) => Ok(dto.follow("inactive")),
@@ -168,8 +178,8 @@ impl Resolve {
 
 #[cfg(test)]
 mod tests {
-    use pairline_sdk::ProcessDto;
     use pairline_sdk::testing::NodeTester;
+    use pairline_sdk::{NodeError, ProcessDto};
     use serde_json::{Value, json};
 
     fn resolve(tester: &NodeTester, id: &str, fields: Value) -> ProcessDto {
@@ -183,6 +193,17 @@ mod tests {
         let tester = NodeTester::new(crate::register);
 
         assert_eq!(resolve(&tester, "crm-1", json!({})).route(), Some("missing"));
+    }
+
+    #[test]
+    fn a_pair_younger_than_what_was_read_is_never_compared_with_it() {
+        let tester = NodeTester::new(crate::register).with_pair("crm-1", "erp-1", json!({}), json!({}));
+        let dto = tester.hint("crm", "crm-1", json!({ "kind": "updated" }));
+        let dto = dto.with("record", json!({ "id": "crm-1", "fields": {} })).with("unpaired", true);
+
+        let ended = tester.run("resolve", json!({ "source": "crm", "target": "erp" }), dto);
+
+        assert!(matches!(ended, Err(NodeError::Repeat { counted: false, .. })), "{ended:?}");
     }
 
     #[test]

@@ -10,8 +10,12 @@ use crate::{EventFacts, Hint, ProcessDto, Provenance, RecordId, Timestamp, heade
 pub const HINT: &str = "hint";
 /// The [`Record`](crate::Record) as `fetch` read it.
 pub const RECORD: &str = "record";
-/// The [`Pair`](crate::Pair) of the record, once there is one.
+/// The [`Pair`](crate::Pair) of the record, once there is one. Whoever reads a record for others to compare looks its pair
+/// up *first*: a change of the pair refuses a decision made on it, so nothing of ours can lie between the two unnoticed.
 pub const PAIR: &str = "pair";
+/// `true` when the record had no pair in use before it was read. A pair that is there all the same a moment later is
+/// younger than what was read.
+pub const UNPAIRED: &str = "unpaired";
 /// The [`OperationId`](crate::OperationId) of the create that was committed.
 pub const OPERATION: &str = "operation";
 /// The [`RecordId`] that was found to be gone.
