@@ -3,6 +3,7 @@
 
 mod contact;
 pub mod engine_suite;
+mod intent;
 mod memory_application;
 mod memory_engine;
 mod memory_store;
@@ -12,6 +13,7 @@ pub mod store_suite;
 mod time;
 
 pub use contact::{contact_contract, contact_document};
+pub use intent::intent;
 pub use memory_application::{Late, MemoryApplication, MemoryRecords};
 pub use memory_engine::{MemoryEngine, MemoryInbox};
 pub use memory_store::{MemoryState, MemoryStore};

@@ -8,11 +8,8 @@ use std::sync::LazyLock;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use pairline_runner::application::{Answer, Description, HttpApplication};
-use pairline_sdk::testing::run_now;
-use pairline_sdk::{
-    Application, Fields, Intent, Operation, OperationId, OperationKind, OperationState, Outcome, Provenance, ReadError,
-    Record, RecordId, System, Timestamp, Write,
-};
+use pairline_sdk::testing::{intent, run_now};
+use pairline_sdk::{Application, Fields, Outcome, ReadError, Record, Timestamp, Write};
 use serde_json::{Value, json};
 
 use super::stage::{CRM, ERP, Remote, application, described, is_id, stands_in, varied};
@@ -103,39 +100,9 @@ fn made(description: &Description, call: &str, answer: &Answer) -> Option<End> {
 }
 
 fn sent(application: &HttpApplication, write: &Write) -> Outcome {
-    let request = application.render(write).unwrap();
-    let (kind, target_id) = match write {
-        Write::Create { .. } => (OperationKind::Create, None),
-        Write::Update { id, .. } => (OperationKind::Update, Some(id.clone())),
-    };
-    let profile = application.profile();
     // As the clock of the stage shows.
     let now = Timestamp::from_millis(1_780_000_000_000);
-    run_now(application.send(&Intent::recorded(Operation {
-        id: OperationId("0199-op".to_owned()),
-        kind,
-        state: OperationState::Pending,
-        pair: None,
-        contract: "contact".to_owned(),
-        source: RecordId::new(&System::new("other"), "1"),
-        target: profile.system.clone(),
-        target_id,
-        request: request.into(),
-        key: Some("pairline:key".to_owned()),
-        writes: [].into(),
-        inverse: None,
-        answered: None,
-        first_sent_at: now,
-        sent_at: now,
-        ended_at: None,
-        deadline: profile.deadline,
-        request_life: profile.request_life,
-        attempts: 1,
-        in_doubt: false,
-        start: 1,
-        reason: None,
-        provenance: Provenance::default(),
-    })))
+    run_now(application.send(&intent(application, write, now)))
 }
 
 fn written(outcome: &Outcome, call: &str, answer: &Answer) {

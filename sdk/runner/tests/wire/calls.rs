@@ -8,10 +8,7 @@ use pairline_runner::application::{
 };
 use pairline_runner::machine::{SystemClock, SystemRandom};
 use pairline_runner::metrics::Metrics;
-use pairline_sdk::{
-    Application, Clock, Fields, Intent, Operation, OperationId, OperationKind, OperationState, Outcome, Provenance,
-    ReadError, Record, RecordId, System, Write,
-};
+use pairline_sdk::{Application, Clock, Fields, Intent, Outcome, ReadError, Record, Write, testing};
 use serde_json::json;
 
 use crate::remote::{Remote, Reply, answer};
@@ -50,33 +47,7 @@ async fn remote(script: Vec<Reply>) -> (Remote, HttpApplication) {
 fn intent(application: &HttpApplication) -> Intent {
     let fields: Fields = json!({ "name": "Ada" }).as_object().unwrap().clone();
     let write = Write::Update { id: "7".to_owned(), fields };
-    let now = SystemClock.now();
-    let profile = application.profile();
-    Intent::recorded(Operation {
-        id: OperationId("0199-op".to_owned()),
-        kind: OperationKind::Update,
-        state: OperationState::Pending,
-        pair: None,
-        contract: "contact".to_owned(),
-        source: RecordId::new(&System::new("here"), "1"),
-        target: profile.system.clone(),
-        target_id: Some("7".to_owned()),
-        request: application.render(&write).unwrap().into(),
-        key: None,
-        writes: vec![].into(),
-        inverse: None,
-        answered: None,
-        first_sent_at: now,
-        sent_at: now,
-        ended_at: None,
-        deadline: profile.deadline,
-        request_life: profile.request_life,
-        attempts: 1,
-        in_doubt: false,
-        start: 1,
-        reason: None,
-        provenance: Provenance::default(),
-    })
+    testing::intent(application, &write, SystemClock.now())
 }
 
 fn record() -> Vec<u8> {

@@ -3,11 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pairline_sdk::testing::{TestClock, TestRandom};
-use pairline_sdk::{
-    Application, Clock, Fields, Intent, Operation, OperationId, OperationKind, OperationState, Provenance, RecordId,
-    System, Write,
-};
+use pairline_sdk::testing::{TestClock, TestRandom, intent};
+use pairline_sdk::{Clock, Fields, Intent, Write};
 use serde_json::{Value, json};
 
 use super::HttpApplication;
@@ -38,38 +35,7 @@ pub(super) fn stage(text: &str, exchanges: Vec<Exchange>) -> Stage {
 
 impl Stage {
     pub(super) fn intent(&self, write: &Write) -> Intent {
-        let request = self.application.render(write).unwrap();
-        let (kind, target_id) = match write {
-            Write::Create { .. } => (OperationKind::Create, None),
-            Write::Update { id, .. } => (OperationKind::Update, Some(id.clone())),
-        };
-        let now = self.clock.now();
-        let profile = self.application.profile();
-        Intent::recorded(Operation {
-            id: OperationId("0199-op".to_owned()),
-            kind,
-            state: OperationState::Pending,
-            pair: None,
-            contract: "contact".to_owned(),
-            source: RecordId::new(&System::new("other"), "1"),
-            target: profile.system.clone(),
-            target_id,
-            request: request.into(),
-            key: Some("pairline:key".to_owned()),
-            writes: Arc::default(),
-            inverse: None,
-            answered: None,
-            first_sent_at: now,
-            sent_at: now,
-            ended_at: None,
-            deadline: profile.deadline,
-            request_life: profile.request_life,
-            attempts: 1,
-            in_doubt: false,
-            start: 1,
-            reason: None,
-            provenance: Provenance::default(),
-        })
+        intent(&self.application, write, self.clock.now())
     }
 
     pub(super) fn is_as_expected(&self) {
