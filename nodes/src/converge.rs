@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use pairline_sdk::record::is_empty;
 use pairline_sdk::{
-    Canonical, Field, FieldWrite, Fields, Note, NoteKind, Owner, Pair, Record, SyncContract, System, Timestamp,
-    Violation, WriteReason,
+    Canonical, Field, FieldWrite, Fields, Note, NoteKind, Owner, Pair, PairSide, Record, SyncContract, System,
+    Timestamp, Violation, WriteReason,
 };
 use serde_json::Value;
 
@@ -303,6 +303,15 @@ fn changed(sight: &Sight<'_>, field: &Field, system: &System, value: &Canonical,
         (Some(write), _) => !same(&write.seen_source),
         (None, _) => !same(base),
     }
+}
+
+/// Whether a side's record holds anything else than its base.
+pub(crate) fn differs(contract: &SyncContract, side: &PairSide, fields: &Fields) -> bool {
+    let system = &side.record.system;
+    contract
+        .fields()
+        .iter()
+        .any(|field| field.canonical(contract, system, fields) != field.canonical(contract, system, &side.base))
 }
 
 /// A field's part of a record, with null for what has no value, so that it can also take a value out of a base.

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use pairline_sdk::message::{HINT, HintPart, PAIR, RECORD, UNPAIRED};
 use pairline_sdk::{
     Adopted, Adoption, Case, CaseId, CaseKind, Effect, Look, NodeDescription, NodeError, OperationState, Pair,
-    PairState, PlatformKind, Ports, ProcessAction, ProcessDto, Record, RecordId, Registry, Reservation, RouteDefault,
-    SettingKind, System, headers, settings,
+    PairState, PlatformKind, Ports, ProcessAction, ProcessDto, Record, RecordId, Registry, Reservation, Revision,
+    RouteDefault, SettingKind, System, headers, settings,
 };
 use serde::Deserialize;
 
@@ -71,8 +71,7 @@ impl ProcessAction for Resolve {
         }
         match look {
             Look::Found(_) if dto.get::<bool>(UNPAIRED)?.is_some_and(|unpaired| *unpaired) => {
-                // Since then the pair may have been updated, too; what was read would look like an edit made after that.
-                Err(NodeError::wait(format!("the pair of {} is younger than what was read", hint.record), BUSY_WAIT))
+                Err(younger_than_read(&hint.record))
             }
             Look::Found(pair) => Ok(dto.share(PAIR, pair).follow("found")),
             Look::Inactive(Some(pair)) => self.back_again(dto, &hint.record, &pair).await,
@@ -83,6 +82,11 @@ impl ProcessAction for Resolve {
             Look::Missing => self.missing(dto, &hint.record).await,
         }
     }
+}
+
+/// The pair may have been updated since the record was read, and what was read would look like an edit made after that.
+fn younger_than_read(record: &RecordId) -> NodeError {
+    NodeError::wait(format!("the pair of {record} is younger than what was read"), BUSY_WAIT)
 }
 
 impl Resolve {
@@ -129,7 +133,9 @@ impl Resolve {
             adopted = self.ports.store.adopt(&adoption).await?;
         }
         Ok(match adopted {
-            Adopted::Paired(pair) => dto.share(PAIR, pair).follow("found"),
+            // One that others have made meanwhile may have been updated since the record was read.
+            Adopted::Paired(pair) if pair.revision == Revision::FIRST => dto.share(PAIR, pair).follow("found"),
+            Adopted::Paired(_) => return Err(younger_than_read(id)),
             Adopted::Copy(_) => dto.follow("conflict"),
             Adopted::Inactive => dto.follow("inactive"),
             Adopted::Unverified => dto.follow("pending"),

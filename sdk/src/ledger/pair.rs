@@ -18,6 +18,11 @@ pub struct PairId(pub i64);
 #[serde(transparent)]
 pub struct Revision(pub i64);
 
+impl Revision {
+    /// Of a pair that nothing has happened to yet.
+    pub const FIRST: Self = Self(1);
+}
+
 /// Two records that are one, and what they last agreed on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pair {
@@ -95,7 +100,7 @@ impl Pair {
             contract: create.contract.clone(),
             sides: [source, target],
             state: PairState::Active,
-            revision: Revision(1),
+            revision: Revision::FIRST,
             fresh: false,
             open: None,
             created_at: now,
@@ -118,7 +123,7 @@ impl Pair {
             contract: contract.to_owned(),
             sides,
             state: PairState::Active,
-            revision: Revision(1),
+            revision: Revision::FIRST,
             fresh: true,
             open: None,
             created_at: now,
