@@ -228,28 +228,56 @@ fn the_documentation_names_every_command_option_and_variable() {
     }
 }
 
+/// Whether every test that a page names is there. Answers how many it names.
+fn tests_named_by(page: &str) -> usize {
+    let files = rust_files();
+    let named = page.split('`').skip(1).step_by(2).filter_map(|quoted| quoted.split_once(".rs::"));
+    named
+        .map(|(file, test)| {
+            let text = files
+                .get(&format!("{file}.rs"))
+                .unwrap_or_else(|| panic!("the page names {file}.rs, which is not there"));
+            let is_there = text.contains(&format!("fn {test}(")) || text.contains(&format!("{test},"));
+            assert!(is_there, "the page names the test {file}.rs::{test}, which is not there");
+        })
+        .count()
+}
+
+/// The parts of a page's chapter, each with its title in the first line.
+fn parts<'a>(page: &'a str, chapter: &str) -> Vec<&'a str> {
+    let chapter = page.split("\n## ").find(|part| part.starts_with(chapter)).unwrap();
+    chapter.split("\n### ").skip(1).collect()
+}
+
 #[test]
 fn every_rule_of_the_architecture_names_a_test_that_is_there() {
     let page = read("sdk/docs/architecture.md");
-    let files = rust_files();
 
-    let mut named = 0;
-    for quoted in page.split('`').skip(1).step_by(2) {
-        let Some((file, test)) = quoted.split_once(".rs::") else { continue };
-        let text =
-            files.get(&format!("{file}.rs")).unwrap_or_else(|| panic!("the page names {file}.rs, which is not there"));
-        let is_there = text.contains(&format!("fn {test}(")) || text.contains(&format!("{test},"));
-        assert!(is_there, "the page names the test {quoted}, which is not there");
-        named += 1;
-    }
+    let named = tests_named_by(&page);
     assert!(named >= 15, "the page names {named} tests");
 
-    let rules = page.split("\n## ").find(|part| part.starts_with("What always holds")).unwrap();
-    let rules: Vec<&str> = rules.split("\n### ").skip(1).collect();
+    let rules = parts(&page, "What always holds");
     assert_eq!(rules.len(), 15, "expected the fifteen rules below `What always holds`");
     for rule in rules {
         let title = rule.lines().next().unwrap_or_default();
         assert!(rule.contains(".rs::"), "`{title}` names no test");
+    }
+}
+
+#[test]
+fn every_guarantee_names_its_assumption_and_tests_that_are_there() {
+    let page = read("sdk/docs/guarantees.md");
+
+    let named = tests_named_by(&page);
+    assert!(named >= 20, "the page names {named} tests");
+
+    let guarantees = parts(&page, "What is promised");
+    assert_eq!(guarantees.len(), 9, "expected the guarantees below `What is promised`");
+    for guarantee in guarantees {
+        let title = guarantee.lines().next().unwrap_or_default();
+        assert!(guarantee.contains("\n- *Rests on:* "), "`{title}` does not say what it rests on");
+        let (_, shown) = guarantee.split_once("\n- *Shown by:* ").unwrap_or_else(|| panic!("`{title}` is not shown"));
+        assert!(shown.contains(".rs::"), "`{title}` names no test");
     }
 }
 
