@@ -3,13 +3,11 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU16, Ordering};
 
-use pairline_fakes::{Crm, CrmConfig, Erp, ErpConfig, Faults, UniqueRules, crm_signature, erp_signature};
+use pairline_fakes::{Crm, CrmConfig, Erp, ErpConfig, Faults, Port, UniqueRules, crm_signature, erp_signature};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, EnterGuard, Runtime};
@@ -30,14 +28,12 @@ pub(crate) const CANARIES: [(&str, &str); 4] = [
 static RUNTIME: LazyLock<Runtime> =
     LazyLock::new(|| Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap());
 
-/// Below the ports that the machine gives to callers, and below those of the judge.
-const PORTS: std::ops::Range<u16> = 15_000..18_000;
-
 /// Two systems, a data folder, and how the program is started on them.
 pub(crate) struct Stage {
     pub(crate) crm: Crm,
     pub(crate) erp: Erp,
     pub(crate) port: u16,
+    _held: Port,
     folder: TempDir,
     env: RefCell<BTreeMap<String, String>>,
     /// Whoever acts as a person in front of the systems does so inside of it.
@@ -99,7 +95,8 @@ impl Stage {
 
     /// With a CRM that takes some values once only.
     pub(crate) fn with(faults: Faults, enforce_unique: UniqueRules) -> Self {
-        let port = free_port();
+        let held = Port::free().unwrap();
+        let port = held.number();
         let url = |system: &str| format!("http://127.0.0.1:{port}/webhooks/{system}");
         let secret = |name| CANARIES.iter().find(|(known, _)| *known == name).expect("a canary").1.to_owned();
         let crm_config = CrmConfig {
@@ -134,7 +131,7 @@ impl Stage {
             ]
             .map(|(name, value)| (name.to_owned(), value)),
         );
-        Self { crm, erp, port, folder, env: RefCell::new(env), _inside: RUNTIME.enter() }
+        Self { crm, erp, port, _held: held, folder, env: RefCell::new(env), _inside: RUNTIME.enter() }
     }
 
     /// Sets a variable of the program's environment; an empty one is taken away.
@@ -317,22 +314,6 @@ impl CrmSigner<'_> {
 pub(crate) fn there(records: Vec<pairline_fakes::RecordView>) -> BTreeMap<String, Value> {
     let there = records.into_iter().filter(|record| !record.gone);
     there.map(|record| (record.id, Value::Object(record.fields))).collect()
-}
-
-static NEXT: AtomicU16 = AtomicU16::new(0);
-
-/// A port nobody listens on.
-pub(crate) fn free_port() -> u16 {
-    // Tests run in processes of their own. Those that run together are often a hundred numbers apart, and must not begin
-    // at the same port: between the look at it and its use it is free for all.
-    let count = u32::from(PORTS.end - PORTS.start);
-    let spread = u16::try_from(std::process::id().wrapping_mul(31) % count).unwrap();
-    loop {
-        let port = PORTS.start + (spread + NEXT.fetch_add(1, Ordering::Relaxed)) % (PORTS.end - PORTS.start);
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return port;
-        }
-    }
 }
 
 /// Copies a folder.

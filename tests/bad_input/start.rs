@@ -4,6 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::FileExt;
 
+use pairline_fakes::Port;
 use serde_json::json;
 
 use super::runner::STOPS_WITHIN;
@@ -40,7 +41,8 @@ fn fm_080_a_second_runner_on_the_same_data_names_the_owner_which_keeps_working()
     let stage = Stage::new();
     let first = stage.run(&[]);
     let port = stage.port;
-    stage.set("PORT", super::stage::free_port().to_string());
+    let another = Port::free().unwrap();
+    stage.set("PORT", another.number().to_string());
 
     let said = stage.refused(&[]);
 

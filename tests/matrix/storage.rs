@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use pairline_fakes::Faults;
+use pairline_fakes::{Faults, Port};
 use pairline_sdk::testing::{Fate, TestClock, TestRandom, run_now};
 use pairline_sdk::{
     Arrival, Clock, Control, Creates, Delivery, Disposition, EngineError, Hint, ListQuery, Listed, OperationKind,
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use super::world::{World, steps};
 use crate::bad_input::runner::Runner;
-use crate::bad_input::stage::{Stage, copied, free_port, there};
+use crate::bad_input::stage::{Stage, copied, there};
 use crate::bad_input::wait::until;
 use crate::tidy::rust_files;
 
@@ -39,7 +39,8 @@ fn fm_018_a_database_is_free_when_its_owner_is_dead_and_not_when_it_is_slow() {
     let first = stage.run(&[]);
     signal(&first, "STOP");
     let port = stage.port;
-    stage.set("PORT", free_port().to_string());
+    let another = Port::free().unwrap();
+    stage.set("PORT", another.number().to_string());
 
     let refused = stage.refused(&[]);
 

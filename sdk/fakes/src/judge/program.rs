@@ -3,10 +3,9 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -20,9 +19,6 @@ const STOPPED_WITHIN: Duration = Duration::from_secs(6);
 const LOG_LINES: usize = 40;
 /// What a program needs from our own environment to start at all, and what may make it talk.
 const INHERITED: [&str; 6] = ["PATH", "HOME", "TMPDIR", "RUST_LOG", "RUST_BACKTRACE", "LLVM_PROFILE_FILE"];
-/// Programs listen on one of these.
-const FIRST_PORT: u16 = 18_200;
-const PORTS: u16 = 14_000;
 /// Linux counts the time of a process in hundredths of a second.
 const TICKS_PER_S: f64 = 100.0;
 
@@ -250,19 +246,6 @@ fn spawn(program: &Program, env: &[(String, OsString)], log: &Path) -> Result<Ch
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()
     };
     spawned().map_err(|error| ProgramError::Start(program.path.clone(), error))
-}
-
-/// A port nobody listens on, below those the system gives to callers: it has to be free again after a kill.
-pub(crate) fn free_port() -> io::Result<u16> {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let spread = u16::try_from(std::process::id() % 1_000).unwrap_or_default() * 12;
-    for _ in 0..PORTS {
-        let port = FIRST_PORT + (spread + NEXT.fetch_add(1, Ordering::Relaxed)) % PORTS;
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return Ok(port);
-        }
-    }
-    Err(io::Error::from(io::ErrorKind::AddrInUse))
 }
 
 /// User and system time, from the 14th and 15th column; the name in the second may hold blanks.

@@ -16,10 +16,11 @@ use crate::judge::economy::{Economy, Spent, Start};
 use crate::judge::evidence::Evidence;
 use crate::judge::folder::Folder;
 use crate::judge::ownership::Ownership;
-use crate::judge::program::{Program, ProgramError, Resources, Running, free_port};
+use crate::judge::program::{Program, ProgramError, Resources, Running};
 use crate::judge::progress::{Phase, Progress, Step};
 use crate::judge::report::Report;
 use crate::judge::scenario::{Scenario, worse};
+use crate::port::Port;
 
 /// Preparations have ended when nothing was written for this long.
 const PREPARED_AFTER_QUIET: Duration = Duration::from_millis(500);
@@ -154,7 +155,7 @@ impl Trial {
     pub async fn run(&self, program: &Program) -> Result<Report, TrialError> {
         let until = Instant::now() + self.deadline;
         let mut stage = Stage::set(self.seed, &self.applications, self.keep).await?;
-        let mut running = Running::start(program, stage.env(), stage.port, stage.folder.log()).await?;
+        let mut running = Running::start(program, stage.env(), stage.port.number(), stage.folder.log()).await?;
         let cast = Cast::new(stage.crm.clone(), stage.erp.clone(), self.seed);
         let mut cast = cast.with_ownership(self.ownership.clone()).watched_by(self.progress.clone());
 
@@ -316,12 +317,13 @@ struct Stage {
     crm_config: CrmConfig,
     erp_config: ErpConfig,
     folder: Folder,
-    port: u16,
+    port: Port,
 }
 
 impl Stage {
     async fn set(seed: u64, [crm_name, erp_name]: &[String; 2], keep: bool) -> io::Result<Self> {
-        let port = free_port()?;
+        let held = Port::free()?;
+        let port = held.number();
         let folder = Folder::fresh(keep)?;
         let crm_config = CrmConfig {
             seed,
@@ -339,14 +341,14 @@ impl Stage {
         };
         let crm = Crm::start(crm_config.clone()).await?;
         let erp = Erp::start(erp_config.clone()).await?;
-        Ok(Self { crm, erp, crm_config, erp_config, folder, port })
+        Ok(Self { crm, erp, crm_config, erp_config, folder, port: held })
     }
 
     /// What the contract promises the program, and nothing else.
     fn env(&self) -> Vec<(String, OsString)> {
         let url = |url: &Option<String>| url.clone().unwrap_or_default();
         let texts = [
-            ("PORT", self.port.to_string()),
+            ("PORT", self.port.number().to_string()),
             ("CRM_BASE_URL", self.crm.base_url()),
             ("ERP_BASE_URL", self.erp.base_url()),
             ("CRM_TOKEN", self.crm_config.token.clone()),
