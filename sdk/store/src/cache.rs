@@ -6,9 +6,11 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pairline_sdk::{Fields, Operation, OperationId, Pair, PairId, RecordId};
+use pairline_sdk::{Fields, Look, Operation, OperationId, Pair, PairId, RecordId, System};
 use quick_cache::Weighter;
 use quick_cache::unsync;
+
+use crate::standing::Standing;
 
 /// What is kept in memory, for the writer and the readers.
 #[derive(Clone)]
@@ -37,6 +39,19 @@ pub(crate) enum Known {
     First(Arc<Pair>),
     /// It has neither a pair nor a reservation.
     Nowhere,
+}
+
+impl Known {
+    /// What that means to whoever asks about a target system; nothing when the first pair is with another one.
+    pub(crate) fn look(self, record: &RecordId, target: &System) -> Option<Look> {
+        match self {
+            Self::First(pair) => {
+                let with_target = pair.other(&record.system).record.system == *target;
+                with_target.then(|| Standing::of(pair).look())
+            }
+            Self::Nowhere => Some(Look::Missing),
+        }
+    }
 }
 
 /// What a transaction has changed.

@@ -91,7 +91,8 @@ impl Reads {
     }
 
     pub(crate) async fn look(&self, record: &RecordId, target: &System) -> Result<Look, Failure> {
-        if let Some(look) = self.cached(record, target) {
+        // Nearly every record has one pair or stands nowhere; the others are asked about with all there is to know.
+        if let Some(look) = self.known(record).await?.and_then(|known| known.look(record, target)) {
             return Ok(look);
         }
         let row = sqlx::query(LOOK)
@@ -119,13 +120,7 @@ impl Reads {
 
     /// What stands for a record and a system, if that is in memory.
     fn cached(&self, record: &RecordId, target: &System) -> Option<Look> {
-        match self.cache.record(record)? {
-            Known::First(pair) => {
-                let with_target = pair.other(&record.system).record.system == *target;
-                with_target.then(|| Standing::of(pair).look())
-            }
-            Known::Nowhere => Some(Look::Missing),
-        }
+        self.cache.record(record)?.look(record, target)
     }
 
     /// What the echo filter judges by: the record's pair, else the create that an event names.
