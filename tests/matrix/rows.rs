@@ -318,8 +318,8 @@ pub(super) const ROWS: [Row; 100] = [
         55,
         "clocks disagree or jump",
         &[Simulation],
-        "waits are measured by the machine's clock and not by one that only goes forward: a jump ahead ends them early, \
-         and a search may then be believed too soon",
+        "within a run time only goes forward, whatever the wall clock is set to; a jump between two starts still counts: \
+         one ahead ends waits early, and one back prolongs them",
         &[
             "sdk/runner/src/application/changes/tests.rs::a_watermark_is_the_newest_stamp_less_the_overlap_and_never_our_clock",
         ],

@@ -188,6 +188,7 @@ impl World {
         let ground = Ground {
             stores,
             clock: Arc::clone(&self.clock),
+            wall: Arc::clone(&self.clock),
             random: Arc::clone(&self.random),
             transport: Some(Arc::clone(&self.calls) as Arc<dyn Transport>),
         };

@@ -103,8 +103,10 @@ fn texts(findings: &[Finding]) -> String {
 pub struct Ground {
     /// Where it keeps what must not be lost.
     pub stores: Stores,
-    /// The time.
+    /// The time, which only goes forward.
     pub clock: Arc<dyn Clock>,
+    /// The time of day, which can be set: for what others have dated.
+    pub wall: Arc<dyn Clock>,
     /// Chance, for jitter and ids.
     pub random: Arc<dyn Random>,
     /// Carries calls to the applications; none stands for HTTP over the machine's network.
@@ -194,7 +196,7 @@ impl RunningSystem {
             Arc::clone(&stores.engine),
             Arc::clone(&worker) as Arc<dyn Door>,
             &parts.metrics,
-            Arc::clone(&parts.ground.clock),
+            Arc::clone(&parts.ground.wall),
         )
         .map_err(StartError::Configuration)?;
         let listener = Listener::new(receiver, Arc::clone(&parts.metrics), Arc::new(gauges));

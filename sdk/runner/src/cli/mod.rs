@@ -25,7 +25,7 @@ pub use output::{Exit, Output};
 
 use crate::check::CheckFormat;
 use crate::composition::{Composition, DatabaseSettings, Stores};
-use crate::machine::{SystemClock, SystemRandom};
+use crate::machine::{SystemClock, SystemRandom, WallClock};
 use crate::system::Ground;
 use crate::topology::GraphFormat;
 
@@ -175,7 +175,7 @@ impl Context {
     /// This machine, and a database on it.
     fn ground(stores: Stores) -> Ground {
         let (clock, random) = Self::machine();
-        Ground { stores, clock, random, transport: None }
+        Ground { stores, clock, wall: Arc::new(WallClock), random, transport: None }
     }
 
     fn database_settings() -> DatabaseSettings {

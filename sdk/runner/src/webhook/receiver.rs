@@ -40,7 +40,7 @@ pub struct Receiver {
     senders: BTreeMap<String, Sender>,
     engine: Arc<dyn Engine>,
     door: Arc<dyn Door>,
-    clock: Arc<dyn Clock>,
+    wall: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     room: Semaphore,
 }
@@ -62,7 +62,7 @@ struct Sender {
 }
 
 impl Receiver {
-    /// Takes deliveries of the systems these describe.
+    /// Takes deliveries of the systems these describe, whose dates are held against the time of day.
     ///
     /// # Errors
     ///
@@ -72,7 +72,7 @@ impl Receiver {
         engine: Arc<dyn Engine>,
         door: Arc<dyn Door>,
         metrics: &Arc<Metrics>,
-        clock: Arc<dyn Clock>,
+        wall: Arc<dyn Clock>,
     ) -> Result<Self, String> {
         let mut senders = BTreeMap::new();
         for description in descriptions {
@@ -95,14 +95,7 @@ impl Receiver {
             };
             senders.insert(name, sender);
         }
-        Ok(Self {
-            senders,
-            engine,
-            door,
-            clock,
-            metrics: Arc::clone(metrics),
-            room: Semaphore::new(DELIVERIES_AT_ONCE),
-        })
+        Ok(Self { senders, engine, door, wall, metrics: Arc::clone(metrics), room: Semaphore::new(DELIVERIES_AT_ONCE) })
     }
 
     /// Takes a delivery to an application of this name, and answers it.
@@ -130,7 +123,7 @@ impl Receiver {
         let Ok(_room) = self.room.try_acquire() else {
             return Err(Problem::come_back("too many deliveries at once"));
         };
-        let now = self.clock.now();
+        let now = self.wall.now();
         let (parts, body) = request.into_parts();
         let distrusted = |distrust| Problem::new(StatusCode::UNAUTHORIZED, distrust);
         sender.verifier.precheck(&parts.headers, now).map_err(distrusted)?;
