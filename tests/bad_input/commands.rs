@@ -19,6 +19,8 @@ fn a_mistyped_command_is_answered_with_the_one_that_was_meant() {
         (vec!["check", "--cofnig", "x"], ["unexpected argument '--cofnig'", "'--config'"]),
         (vec!["run", "--port", "many"], ["invalid value 'many'", "--port"]),
         (vec!["run", "--port", "70000"], ["invalid value '70000'", "--port"]),
+        (vec!["run", "--kill-at", "craete-sent:1"], ["no moment `craete-sent`", "create-sent, create-answered"]),
+        (vec!["run", "--kill-at", "create-sent"], ["expected a moment and a count", "`create-sent:1`"]),
         (vec!["chaos", "--dup", "120"], ["invalid value '120'", "expected a percentage from 0 to 100"]),
         (vec!["chaos", "--drop", "-5"], ["invalid value '-5'", "expected a percentage from 0 to 100"]),
         (vec!["chaos", "--size", "5001"], ["invalid value '5001'", "2..=5000"]),
@@ -37,6 +39,17 @@ fn a_mistyped_command_is_answered_with_the_one_that_was_meant() {
     }
     let help = stage.cli(&["--help"]);
     assert!(help.code == 0 && help.stdout.contains("Usage: pairline") && help.stderr.is_empty(), "{help:?}");
+}
+
+/// A test that kills nothing must not look like one that did.
+#[test]
+fn a_mistyped_moment_in_the_environment_starts_nothing() {
+    let stage = Stage::new();
+
+    for text in ["create-sent", "create-sent:0", "create_sent:1"] {
+        stage.set("PAIRLINE_KILL_AT", text);
+        stage.cli(&["run"]).fails_with(64, &["--kill-at", "create-sent"]);
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ pub mod finding;
 pub mod first_run;
 pub mod flow;
 pub mod gauges;
+pub mod kill;
 pub mod machine;
 pub mod metrics;
 pub mod poll;

@@ -17,6 +17,7 @@ use crate::composition::Stores;
 use crate::finding::Finding;
 use crate::first_run;
 use crate::gauges::Gauges;
+use crate::kill::{self, KillAt};
 use crate::metrics::Metrics;
 use crate::poll::Poll;
 use crate::project::Project;
@@ -37,6 +38,8 @@ pub struct Settings {
     pub keep_events: Duration,
     /// How long finished operations are kept.
     pub keep_operations: Duration,
+    /// Where it ends itself as a crash would; for tests.
+    pub kill_at: Option<KillAt>,
 }
 
 impl Default for Settings {
@@ -48,6 +51,7 @@ impl Default for Settings {
             parallel: 64,
             keep_events: 30 * day,
             keep_operations: 30 * day,
+            kill_at: None,
         }
     }
 }
@@ -131,6 +135,7 @@ struct Parts {
     descriptions: Vec<Description>,
     metrics: Arc<Metrics>,
     ground: Ground,
+    kill_at: Option<KillAt>,
 }
 
 impl RunningSystem {
@@ -186,7 +191,7 @@ impl RunningSystem {
         settings: &Settings,
         ground: Ground,
     ) -> Result<(Self, Listener), StartError> {
-        let parts = Parts::make(project, environment, ground)?;
+        let parts = Parts::make(project, environment, settings, ground)?;
         let stores = parts.ground.stores.clone();
         let worker = parts.worker(project, registry)?;
         let gauges =
@@ -274,11 +279,8 @@ fn spawn_pruning(
 ) {
     let (stores, settings, stop) = (stores.clone(), settings.clone(), stop.clone());
     tasks.spawn(async move {
+        // At once, too: a program that never lives for long would keep everything.
         loop {
-            let wait = clock.sleep_until(clock.now().plus(PRUNE_EVERY));
-            if stop.run_until_cancelled(wait).await.is_none() {
-                return;
-            }
             let now = clock.now();
             let events = stores.engine.prune(now.minus(settings.keep_events), PRUNE_ROWS).await;
             let operations = stores.pairs.prune(now.minus(settings.keep_operations), PRUNE_ROWS).await;
@@ -288,12 +290,25 @@ fn spawn_pruning(
             if let Err(error) = operations {
                 warn!(%error, "old operations were not deleted");
             }
+            let wait = clock.sleep_until(clock.now().plus(PRUNE_EVERY));
+            if stop.run_until_cancelled(wait).await.is_none() {
+                return;
+            }
         }
     });
 }
 
 impl Parts {
-    fn make(project: &Project, environment: &Environment, ground: Ground) -> Result<Self, StartError> {
+    fn make(
+        project: &Project,
+        environment: &Environment,
+        settings: &Settings,
+        mut ground: Ground,
+    ) -> Result<Self, StartError> {
+        if let Some(kill) = &settings.kill_at {
+            kill.warn();
+            ground.stores = kill::around_stores(ground.stores, kill);
+        }
         let (mut descriptions, mut findings) = (Vec::new(), Vec::new());
         for (_, source) in &project.applications {
             let (description, found) = Description::parse(&source.file, &source.text, environment);
@@ -319,7 +334,7 @@ impl Parts {
             let application = application.map_err(StartError::Configuration)?;
             applications.insert(description.system().clone(), Arc::new(application));
         }
-        Ok(Self { applications, descriptions, metrics, ground })
+        Ok(Self { applications, descriptions, metrics, ground, kill_at: settings.kill_at.clone() })
     }
 
     /// Finds what an earlier start left open, and decides about creates if that was never done.
@@ -351,7 +366,10 @@ impl Parts {
             let contract = Arc::new(contract.clone());
             let guarded =
                 self.applications.iter().filter(|(system, _)| contract.covers(system)).map(|(system, application)| {
-                    let inner = Arc::clone(application) as Arc<dyn Application>;
+                    let mut inner = Arc::clone(application) as Arc<dyn Application>;
+                    if let Some(kill) = &self.kill_at {
+                        inner = kill::around_application(inner, kill);
+                    }
                     (system.clone(), Arc::new(OwnerGuard::new(inner, Arc::clone(&contract))) as Arc<dyn Application>)
                 });
             let ports = Ports {

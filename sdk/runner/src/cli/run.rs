@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::{Context, Exit, project};
 use crate::application::Environment;
+use crate::kill::KillAt;
 use crate::system::{RunningSystem, Settings};
 
 #[derive(Debug, Args)]
@@ -27,6 +28,9 @@ pub(super) struct RunArgs {
     /// Days that event keys and finished operations are kept.
     #[arg(long, env = "PAIRLINE_KEEP_DAYS", value_name = "DAYS", default_value_t = 30)]
     keep_days: u32,
+    /// Ends the program with SIGKILL when it comes to a moment for the COUNTth time. For tests.
+    #[arg(long, env = "PAIRLINE_KILL_AT", value_name = "MOMENT:COUNT", value_parser = KillAt::parse, hide = true)]
+    kill_at: Option<KillAt>,
 }
 
 impl RunArgs {
@@ -38,6 +42,7 @@ impl RunArgs {
             parallel: self.workers.clamp(1, 1024),
             keep_events: keep,
             keep_operations: keep,
+            kill_at: self.kill_at.clone(),
         }
     }
 }
