@@ -34,8 +34,10 @@ mod ownership;
 mod plays;
 mod program;
 mod progress;
+mod quiet;
 mod report;
 mod scenario;
+mod stage;
 mod trial;
 
 pub use audit::{Audit, Category, Finding, Tolerance};

@@ -1,33 +1,26 @@
 //! Trial: one scenario, one program, from two empty systems to the report.
 
-use std::ffi::OsString;
 use std::io;
 use std::time::Duration;
 
 use fastrand::Rng;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::crm::{Crm, CrmConfig};
-use crate::erp::{Erp, ErpConfig};
 use crate::faults::Faults;
 use crate::judge::audit::Audit;
 use crate::judge::cast::Cast;
 use crate::judge::economy::{Economy, Spent, Start};
 use crate::judge::evidence::Evidence;
-use crate::judge::folder::Folder;
 use crate::judge::ownership::Ownership;
 use crate::judge::program::{Program, ProgramError, Resources, Running};
 use crate::judge::progress::{Phase, Progress, Step};
+use crate::judge::quiet::{HEALED_WITHIN_QUIET, quiet, settled};
 use crate::judge::report::Report;
 use crate::judge::scenario::{Scenario, worse};
-use crate::port::Port;
+use crate::judge::stage::Stage;
 
 /// Preparations have ended when nothing was written for this long.
 const PREPARED_AFTER_QUIET: Duration = Duration::from_millis(500);
-/// The first look at what is left comes after this much quiet.
-const LOOK_AFTER_QUIET: Duration = Duration::from_millis(1_000);
-/// What is not healed after this much quiet will not be: the contract allows 15 s.
-const HEALED_WITHIN_QUIET: Duration = Duration::from_secs(17);
 /// After a storm the program may still clear up what it does not know; it is watched this often, until it writes
 /// nothing while it is watched.
 const WATCHES_AFTER_STORM: u32 = 6;
@@ -181,7 +174,7 @@ impl Trial {
         let played_until_ms = cast.crm().wall().now_ms();
 
         self.progress.enter(Phase::Healing);
-        in_time &= self.settle(&cast, until).await;
+        in_time &= settled(&cast, self.scenario.tolerance(self.kills), until).await;
         let spent = Spent::so_far(&cast);
         let cpu_after_s = running.cpu_s();
         self.progress.enter(Phase::Watching);
@@ -285,127 +278,6 @@ impl Trial {
         }
         (writes, idle_cpu_percent)
     }
-
-    /// Waits until it is quiet and nothing is left to heal, or for as long as healing may take.
-    async fn settle(&self, cast: &Cast, until: Instant) -> bool {
-        let tolerance = self.scenario.tolerance(self.kills);
-        let mut next_look = LOOK_AFTER_QUIET;
-        while Instant::now() < until {
-            sleep(Duration::from_millis(25)).await;
-            let quiet = quiet_for(cast);
-            if quiet < LOOK_AFTER_QUIET {
-                next_look = LOOK_AFTER_QUIET;
-            }
-            if quiet < next_look {
-                continue;
-            }
-            let evidence = Evidence::of(cast.crm(), cast.erp());
-            let converged = Audit::of(cast.ledger(), &evidence, &self.ownership, tolerance).is_converged();
-            if converged || quiet >= HEALED_WITHIN_QUIET {
-                return true;
-            }
-            next_look = (quiet + LOOK_AFTER_QUIET).min(HEALED_WITHIN_QUIET);
-        }
-        false
-    }
-}
-
-/// Both systems, and the folder and the port of the program.
-struct Stage {
-    crm: Crm,
-    erp: Erp,
-    crm_config: CrmConfig,
-    erp_config: ErpConfig,
-    folder: Folder,
-    port: Port,
-}
-
-impl Stage {
-    async fn set(seed: u64, [crm_name, erp_name]: &[String; 2], keep: bool) -> io::Result<Self> {
-        let held = Port::free()?;
-        let port = held.number();
-        let folder = Folder::fresh(keep)?;
-        let crm_config = CrmConfig {
-            seed,
-            token: format!("crm-token-{seed}"),
-            client_secret: format!("crm-secret-{seed}"),
-            webhook_url: Some(format!("http://127.0.0.1:{port}/webhooks/{crm_name}")),
-            ..CrmConfig::default()
-        };
-        let erp_config = ErpConfig {
-            seed,
-            token: format!("erp-token-{seed}"),
-            webhook_secret: format!("erp-secret-{seed}"),
-            webhook_url: Some(format!("http://127.0.0.1:{port}/webhooks/{erp_name}")),
-            ..ErpConfig::default()
-        };
-        let crm = Crm::start(crm_config.clone()).await?;
-        let erp = Erp::start(erp_config.clone()).await?;
-        Ok(Self { crm, erp, crm_config, erp_config, folder, port: held })
-    }
-
-    /// What the contract promises the program, and nothing else.
-    fn env(&self) -> Vec<(String, OsString)> {
-        let url = |url: &Option<String>| url.clone().unwrap_or_default();
-        let texts = [
-            ("PORT", self.port.number().to_string()),
-            ("CRM_BASE_URL", self.crm.base_url()),
-            ("ERP_BASE_URL", self.erp.base_url()),
-            ("CRM_TOKEN", self.crm_config.token.clone()),
-            ("ERP_TOKEN", self.erp_config.token.clone()),
-            ("CRM_APP_ID", self.crm_config.app_id.clone()),
-            ("CRM_CLIENT_SECRET", self.crm_config.client_secret.clone()),
-            ("ERP_WEBHOOK_SECRET", self.erp_config.webhook_secret.clone()),
-            ("CRM_WEBHOOK_URL", url(&self.crm_config.webhook_url)),
-            ("ERP_WEBHOOK_URL", url(&self.erp_config.webhook_url)),
-            ("SYNC_ORIGIN", "pairline".to_owned()),
-        ];
-        let texts = texts.into_iter().map(|(name, value)| (name.to_owned(), OsString::from(value)));
-        texts.chain([("DATA_DIR".to_owned(), self.folder.data().into_os_string())]).collect()
-    }
-
-    fn set_faults(&self, faults: &Faults, (crm_lag_ms, erp_lag_ms): (u64, u64)) -> io::Result<()> {
-        for set in [self.crm.set_faults(faults.clone()), self.erp.set_faults(faults.clone())] {
-            set.map_err(|refused| io::Error::new(io::ErrorKind::InvalidInput, refused.message))?;
-        }
-        self.crm.set_search_lag_ms(crm_lag_ms);
-        self.erp.set_changes_lag_ms(erp_lag_ms);
-        Ok(())
-    }
-
-    fn faults_happened(&self) -> Vec<(String, u64)> {
-        let systems = [
-            ("crm", self.crm.faults_happened(), self.crm.deliveries()),
-            ("erp", self.erp.faults_happened(), self.erp.deliveries()),
-        ];
-        let mut happened = Vec::new();
-        for (side, calls, deliveries) in systems {
-            let of_deliveries = [
-                ("delivery_doubled", deliveries.doubled),
-                ("delivery_reordered", deliveries.reordered),
-                ("delivery_delayed", deliveries.delayed),
-                ("delivery_dropped", deliveries.dropped),
-            ];
-            let faults = calls.into_iter().chain(of_deliveries).filter(|(_, times)| *times > 0);
-            happened.extend(faults.map(|(name, times)| (format!("{side} {name}"), times)));
-        }
-        happened
-    }
-
-    async fn strike(self) {
-        self.crm.shutdown().await;
-        self.erp.shutdown().await;
-    }
-}
-
-async fn quiet(cast: &Cast, quiet: Duration, until: Instant) {
-    while quiet_for(cast) < quiet && Instant::now() < until {
-        sleep(Duration::from_millis(10)).await;
-    }
-}
-
-fn quiet_for(cast: &Cast) -> Duration {
-    cast.crm().quiet_for().min(cast.erp().quiet_for())
 }
 
 fn left(until: Instant) -> Duration {
