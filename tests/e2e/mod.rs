@@ -5,6 +5,7 @@
 mod calm;
 mod chaos;
 mod killed;
+pub(crate) mod kills;
 mod restart;
 
 use std::time::Duration;
@@ -14,7 +15,7 @@ use pairline_fakes::judge::{Program, Report, Scenario, Trial};
 /// No run may take longer, settled or not.
 const DEADLINE: Duration = Duration::from_secs(75);
 
-fn program() -> Program {
+pub(crate) fn program() -> Program {
     Program::new("pairline", env!("CARGO_BIN_EXE_pairline")).arg("run")
 }
 

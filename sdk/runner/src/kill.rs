@@ -17,6 +17,9 @@ use tracing::warn;
 
 use crate::composition::Stores;
 
+/// The variable that names a moment and a count.
+pub const VARIABLE: &str = "PAIRLINE_KILL_AT";
+
 /// Between two things that happen. What is *before* or *after* it is durable or not, and that is what a kill tries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Moment {
@@ -105,6 +108,12 @@ impl Moment {
     /// As it is typed and printed.
     pub fn name(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    /// The moment at which the life before has to end for this one to come soon, if there is one: nothing is sent once
+    /// more that was not left open.
+    pub fn lead(self) -> Option<Self> {
+        matches!(self, Self::ResendBefore | Self::ResendAfter).then_some(Self::CreateAfterIntent)
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use crate::dice::happens;
 use crate::judge::cast::{Cast, Number};
 use crate::judge::ledger::Actor;
 use crate::judge::meaning::{Meaning, Side};
@@ -19,6 +20,8 @@ const PLAYED_FOR: Duration = Duration::from_secs(4);
 const LINGERS: Duration = Duration::from_millis(2_500);
 /// After so many of them somebody looks which records have appeared.
 const LOOKS_AFTER: usize = 20;
+/// Of the deeds of a play without end, those that make somebody new.
+const NEW_RATE: f64 = 0.15;
 /// Attempts to find somebody who is there on both sides.
 const ATTEMPTS: usize = 20;
 
@@ -70,9 +73,24 @@ pub(crate) async fn play(cast: &mut Cast, people: usize) {
     sleep(LINGERS).await;
 }
 
-/// A fixed number of each, so that a small run has some of everything; the order is left to the seed.
-fn deck(cast: &mut Cast, people: usize) -> Vec<Deed> {
-    let others = (0..DEEDS_PER_PERSON * people).map(|number| match number % 30 {
+/// The same, until it is dropped.
+pub(crate) async fn play_on(cast: &mut Cast, people: usize) {
+    let known = Number::try_from(known(people)).unwrap_or(Number::MAX);
+    for number in 0_usize.. {
+        if number.is_multiple_of(LOOKS_AFTER) {
+            cast.look_around();
+        }
+        sleep(PAUSE).await;
+        let deed = if happens(&mut cast.rng, NEW_RATE) { Deed::Create } else { deed(cast.rng.usize(0..DEEDS)) };
+        act(cast, deed, known);
+    }
+}
+
+/// Kinds of deeds, as often as people do them.
+const DEEDS: usize = 30;
+
+fn deed(number: usize) -> Deed {
+    match number % DEEDS {
         0 => Deed::Delete,
         1..=4 => Deed::Conflict,
         5 | 6 => Deed::ByATool,
@@ -80,7 +98,12 @@ fn deck(cast: &mut Cast, people: usize) -> Vec<Deed> {
         8 => Deed::Unchanged,
         9 => Deed::ThereAndBack,
         _ => Deed::Edit,
-    });
+    }
+}
+
+/// A fixed number of each, so that a small run has some of everything; the order is left to the seed.
+fn deck(cast: &mut Cast, people: usize) -> Vec<Deed> {
+    let others = (0..DEEDS_PER_PERSON * people).map(deed);
     let mut deck: Vec<Deed> = others.chain((known(people)..people).map(|_| Deed::Create)).collect();
     cast.rng.shuffle(&mut deck);
     deck

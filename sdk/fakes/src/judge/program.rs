@@ -12,7 +12,7 @@ use serde::Serialize;
 use tokio::time::sleep;
 
 /// A program that has not opened its port by then never will.
-const READY_WITHIN: Duration = Duration::from_secs(30);
+pub(crate) const READY_WITHIN: Duration = Duration::from_secs(30);
 /// A program that was told to stop has 3 s by the contract; it is killed after this.
 const STOPPED_WITHIN: Duration = Duration::from_secs(6);
 /// Lines of its log that are shown when something is wrong.
@@ -181,10 +181,7 @@ impl Running {
     }
 
     pub(crate) fn log_end(&self) -> String {
-        let log = fs::read(&self.log).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log);
-        let lines: Vec<_> = log.lines().collect();
-        lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
+        log_end(&self.log)
     }
 
     /// Notes a life that has ended on its own.
@@ -229,7 +226,7 @@ impl Drop for Running {
     }
 }
 
-fn spawn(program: &Program, env: &[(String, OsString)], log: &Path) -> Result<Child, ProgramError> {
+pub(crate) fn spawn(program: &Program, env: &[(String, OsString)], log: &Path) -> Result<Child, ProgramError> {
     let spawned = || -> io::Result<Child> {
         let log: File = OpenOptions::new().create(true).append(true).open(log)?;
         let mut command = Command::new(&program.path);
@@ -262,6 +259,13 @@ fn peak_rss_kb_of(pid: u32) -> u64 {
     peak.and_then(|peak| peak.split_whitespace().next()?.parse().ok()).unwrap_or_default()
 }
 
-fn millis(duration: Duration) -> u64 {
+pub(crate) fn log_end(log: &Path) -> String {
+    let log = fs::read(log).unwrap_or_default();
+    let log = String::from_utf8_lossy(&log);
+    let lines: Vec<_> = log.lines().collect();
+    lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
+}
+
+pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

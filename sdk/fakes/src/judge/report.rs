@@ -11,7 +11,7 @@ use crate::judge::program::Resources;
 use crate::judge::scenario::Scenario;
 
 /// Findings that are printed; the JSON has them all.
-const FINDINGS_SHOWN: usize = 30;
+pub(crate) const FINDINGS_SHOWN: usize = 30;
 /// A program that was told to stop has this long by the contract.
 const STOP_WITHIN_MS: u64 = 3_000;
 

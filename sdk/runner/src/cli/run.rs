@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::{Context, Exit, project};
 use crate::application::Environment;
-use crate::kill::KillAt;
+use crate::kill::{self, KillAt};
 use crate::system::{RunningSystem, Settings};
 
 #[derive(Debug, Args)]
@@ -29,7 +29,7 @@ pub(super) struct RunArgs {
     #[arg(long, env = "PAIRLINE_KEEP_DAYS", value_name = "DAYS", default_value_t = 30)]
     keep_days: u32,
     /// Ends the program with SIGKILL when it comes to a moment for the COUNTth time. For tests.
-    #[arg(long, env = "PAIRLINE_KILL_AT", value_name = "MOMENT:COUNT", value_parser = KillAt::parse, hide = true)]
+    #[arg(long, env = kill::VARIABLE, value_name = "MOMENT:COUNT", value_parser = KillAt::parse, hide = true)]
     kill_at: Option<KillAt>,
 }
 

@@ -4,7 +4,10 @@
 //! is left and prints a report. `--help` lists everything. `bare` as the first argument makes it the bare receiver
 //! that `--against bare` compares with.
 
-use std::path::PathBuf;
+mod kills;
+mod restart;
+
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -14,6 +17,10 @@ const HELP: &str = "\
 usage: judge SCENARIO [options]      one scenario
        judge all [options]           every scenario, one after the other
        judge bare                    be the bare receiver (set up by the contract's environment)
+       judge kills [options]         kill -9 at every named moment and by chance (--kills, --seed, --program, --json,
+                                     --keep)
+       judge restart [options]       kill -9 on a database of many pairs (--pairs, --kills, --live-ms, --seed, --program,
+                                     --json, --keep)
 
 options
   --size N          how much of it (also: --edits, --contacts, --pairs, --events, --people)
@@ -56,6 +63,18 @@ async fn main() -> ExitCode {
             Err(error) => failed(&error.to_string()),
         };
     }
+    let command = words.next_if(|word| word == "kills" || word == "restart");
+    if let Some(command) = command {
+        let done = match command.as_str() {
+            "kills" => kills::kills(words).await,
+            _ => restart::restart(words).await,
+        };
+        return match done {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(message) => failed(&format!("{message}\n\n{HELP}")),
+        };
+    }
     let orders = match orders(words) {
         Ok(orders) => orders,
         Err(message) => return failed(&format!("{message}\n\n{HELP}")),
@@ -70,12 +89,7 @@ async fn main() -> ExitCode {
 async fn carry_out(orders: &Orders) -> Result<bool, String> {
     let ourselves = std::env::current_exe().map_err(|error| error.to_string())?;
     let bare = Program::new("bare", &ourselves).arg("bare");
-    let pairline = match &orders.program {
-        Some(path) => path.clone(),
-        // target/release/examples/judge -> target/release/pairline
-        None => ourselves.ancestors().nth(2).ok_or("cannot find the program; name it with --program")?.join("pairline"),
-    };
-    let subject = if orders.bare_only { bare.clone() } else { Program::new("pairline", pairline).arg("run") };
+    let subject = if orders.bare_only { bare.clone() } else { pairline(orders.program.as_deref())? };
 
     let mut all_passed = true;
     for scenario in &orders.scenarios {
@@ -103,6 +117,17 @@ async fn carry_out(orders: &Orders) -> Result<bool, String> {
         }
     }
     Ok(all_passed)
+}
+
+/// The program at work.
+fn pairline(path: Option<&Path>) -> Result<Program, String> {
+    let ourselves = std::env::current_exe().map_err(|error| error.to_string())?;
+    let path = match path {
+        Some(path) => path.to_owned(),
+        // target/release/examples/judge -> target/release/pairline
+        None => ourselves.ancestors().nth(2).ok_or("cannot find the program; name it with --program")?.join("pairline"),
+    };
+    Ok(Program::new("pairline", path).arg("run"))
 }
 
 async fn judged(trial: &Trial, program: &Program, orders: &Orders) -> Result<Report, String> {
