@@ -14,7 +14,7 @@ use crate::glance::Glance;
 use crate::lock::OwnerLock;
 use crate::reads::Reads;
 use crate::writer::Writer;
-use crate::{OpenError, Options, SqliteEngine, SqlitePairs, schema, sql};
+use crate::{OpenError, Options, SqliteEngine, SqlitePairs, folder, schema, sql};
 
 /// The name of the file in a folder.
 const FILE: &str = "pairline.db";
@@ -46,8 +46,8 @@ impl Database {
     /// [`OpenError::Locked`] when another runner has it, [`OpenError::Newer`] when a newer program has used it.
     pub async fn open(path: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
         let path = file_of(path.as_ref());
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder).map_err(|source| OpenError::File { path: folder.to_owned(), source })?;
+        if let Some(folder) = path.parent() {
+            folder::make(folder).map_err(|source| OpenError::File { path: folder.to_owned(), source })?;
         }
         let lock = OwnerLock::take(&path)?;
         let mut connection = connect(&path, &options, true)?;

@@ -11,6 +11,7 @@ mod columns;
 mod database;
 mod engine;
 mod failure;
+mod folder;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 mod glance;
