@@ -5,6 +5,8 @@ mod bad_input;
 mod e2e;
 mod fuzz;
 mod matrix;
+#[cfg(target_os = "linux")]
+mod power;
 mod search;
 mod shipped;
 mod simulation;

@@ -13,7 +13,7 @@ use super::program;
 const KILLS: u32 = 50;
 
 /// Every moment that has a name.
-pub(crate) fn marks() -> Vec<Mark> {
+fn marks() -> Vec<Mark> {
     let mark = |moment: &Moment| Mark {
         variable: VARIABLE.to_owned(),
         name: moment.name(),

@@ -5,7 +5,7 @@
 mod calm;
 mod chaos;
 mod killed;
-pub(crate) mod kills;
+mod kills;
 mod restart;
 
 use std::time::Duration;
