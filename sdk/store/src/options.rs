@@ -22,6 +22,10 @@ pub struct Options {
     pub gather: Duration,
     /// At most this many writes wait for their turn; further callers wait in line. Default: 1024.
     pub queue: usize,
+    /// Whether writes have a thread of their own. Without one they are made on the runtime that opened the database,
+    /// which stands still while the disk is at work: for a simulation, in which nothing may happen meanwhile.
+    /// Default: true.
+    pub own_thread: bool,
     /// Connections that read beside the one that writes. Default: 3.
     pub readers: u32,
     /// Memory each connection may keep pages of the database in, in KiB. Default: 8192.
@@ -47,6 +51,7 @@ impl Options {
             group: 128,
             gather: Duration::from_millis(2),
             queue: 1024,
+            own_thread: true,
             readers: 3,
             cache_kib: 8192,
             memory: 16 * 1024 * 1024,

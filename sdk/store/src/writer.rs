@@ -93,8 +93,6 @@ impl Writer {
     ) -> Result<Self, OpenError> {
         let io = |error: std::io::Error| OpenError::Database(format!("no thread for its writes: {error}"));
         let (sender, receiver) = mpsc::channel(options.queue.max(1));
-        // A thread of its own, since it waits for the disk; and a small runtime on it, to wait for what comes first.
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(io)?;
         let task = Task {
             connection,
             _lock: lock,
@@ -107,6 +105,12 @@ impl Writer {
             gather: options.gather,
         };
         let (most, watch) = (options.group.max(1), options.watch);
+        if !options.own_thread {
+            tokio::spawn(task.run(receiver, most, watch));
+            return Ok(Self(sender));
+        }
+        // A thread of its own, since it waits for the disk; and a small runtime on it, to wait for what comes first.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(io)?;
         std::thread::Builder::new()
             .name("pairline-writer".to_owned())
             .spawn(move || runtime.block_on(task.run(receiver, most, watch)))
