@@ -7,6 +7,7 @@ mod fuzz;
 mod matrix;
 #[cfg(target_os = "linux")]
 mod power;
+mod nth;
 mod search;
 mod shipped;
 mod simulation;
