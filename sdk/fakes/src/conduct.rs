@@ -65,9 +65,12 @@ impl Conduct {
             self.server.audit.note_fault("rate_limit");
             return self.throttle(&faults);
         }
-        let mut rng = self.server.dice.throw();
-        let fate = Fate::draw(&faults, call.creates, &mut rng);
-        let latency = Latency::draw(&faults, &mut rng);
+        let mut throw = self.server.dice.throw(call.method, call.path);
+        let mut fate = Fate::draw(&faults, call.creates, &mut throw.rng);
+        let latency = Latency::draw(&faults, &mut throw.rng);
+        if fate != Fate::Well && !throw.strikes(fate.name()) {
+            fate = Fate::Well;
+        }
         if fate != Fate::Well {
             self.server.audit.note_fault(fate.name());
         }

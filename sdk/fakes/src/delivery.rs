@@ -186,26 +186,37 @@ impl Courier {
     pub(crate) fn send(self: &Arc<Self>, faults: &Faults, letter: Arc<dyn Letter>) -> Option<FirstAttempt> {
         let tally = &self.tally;
         count(&tally.announced);
-        let mut rng = self.dice.throw();
+        let mut throw = self.dice.throw("webhook", "delivery");
         if self.address().is_none() {
             count(&tally.unaddressed);
             return None;
         }
-        if happens(&mut rng, faults.delivery_dropped_rate) {
+        // All of it is drawn whatever comes of it, so that one mishap more or less changes no other.
+        let rng = &mut throw.rng;
+        let rates = [
+            faults.delivery_dropped_rate,
+            faults.delivery_reordered_rate,
+            faults.delivery_delayed_rate,
+            faults.delivery_doubled_rate,
+        ];
+        let [dropped, reordered, delayed, doubled] = rates.map(|rate| happens(rng, rate));
+        let overtaken_ms = rng.u64(0..=faults.delivery_reorder_max_ms);
+        let delayed_ms = rng.u64(0..=faults.delivery_delay_max_ms);
+        if dropped && throw.strikes("delivery_dropped") {
             count(&tally.dropped);
             return None;
         }
         let mut held_back_ms = 0;
-        if happens(&mut rng, faults.delivery_reordered_rate) {
+        if reordered && throw.strikes("delivery_reordered") {
             count(&tally.reordered);
-            held_back_ms += rng.u64(0..=faults.delivery_reorder_max_ms);
+            held_back_ms += overtaken_ms;
         }
-        if happens(&mut rng, faults.delivery_delayed_rate) {
+        if delayed && throw.strikes("delivery_delayed") {
             count(&tally.delayed);
-            held_back_ms += rng.u64(0..=faults.delivery_delay_max_ms);
+            held_back_ms += delayed_ms;
         }
         let held_back = Duration::from_millis(held_back_ms);
-        if happens(&mut rng, faults.delivery_doubled_rate) {
+        if doubled && throw.strikes("delivery_doubled") {
             count(&tally.doubled);
             self.start(held_back, letter.clone());
         }

@@ -103,7 +103,7 @@ impl Erp {
 
     /// Without a socket: requests come in by the door, webhooks go out by the post, and its time is the runtime's.
     pub fn embedded(config: ErpConfig, post: Arc<dyn Post>, wall: Wall) -> (Self, Door) {
-        let server = Arc::new(Server::new(config.setup(), post, wall));
+        let server = Arc::new(Server::embedded(config.setup(), post, wall));
         let (this, router) = Self::of(server, config);
         (this, Door::of(router))
     }

@@ -112,7 +112,7 @@ mod tests {
 
     fn fates(faults: &Faults, creates: bool) -> Vec<Fate> {
         let dice = Dice::new(3, "fates");
-        (0..1_000).map(|_| Fate::draw(faults, creates, &mut dice.throw())).collect()
+        (0..1_000).map(|_| Fate::draw(faults, creates, &mut dice.throw("POST", "contacts").rng)).collect()
     }
 
     #[test]
@@ -166,7 +166,7 @@ mod tests {
         let dice = Dice::new(3, "latency");
 
         for _ in 0..1_000 {
-            let latency = Latency::draw(&faults, &mut dice.throw());
+            let latency = Latency::draw(&faults, &mut dice.throw("POST", "contacts").rng);
             let whole_ms = (latency.before + latency.after).as_millis();
             assert!((8_000..=9_000).contains(&whole_ms));
             assert!(latency.before < Duration::from_secs(5));

@@ -29,6 +29,9 @@
 //! [`Faults`] and the same seed. Which call becomes number `n` is up to the sockets and the scheduler, and so is
 //! every moment in time. A run is not replayed by its seed; its kind of trouble is.
 //!
+//! Embedded servers ([`Crm::embedded`]) live in time that somebody simulates. There a call or delivery meets its fault
+//! by the moment it begins, so a run is replayed by its seed, and with [`Server::allow_only`] any part of its trouble.
+//!
 //! # What holds whatever goes wrong
 //!
 //! - A write whose request has arrived is applied once or never, at most 5 s after it was sent, whether or not its
@@ -55,6 +58,7 @@ pub mod judge;
 mod line;
 mod listener;
 mod port;
+mod mishap;
 mod post;
 mod query;
 mod records;
@@ -75,6 +79,7 @@ pub use erp::{Erp, ErpConfig};
 pub use faults::Faults;
 pub use history::{Deed, HISTORY_MAX_WRITES, RecordView, WriteEntry, Writer};
 pub use port::Port;
+pub use mishap::{Mishap, Moment};
 pub use post::Post;
 pub use refused::Refused;
 pub use server::Server;

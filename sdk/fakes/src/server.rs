@@ -1,6 +1,6 @@
 //! Server: what the CRM and the ERP have in common once they run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, RwLock};
@@ -16,6 +16,7 @@ use crate::audit::{Audit, Calls};
 use crate::delivery::{Courier, Deliveries, DeliveryRules, FirstAttempt, Letter};
 use crate::dice::Dice;
 use crate::faults::Faults;
+use crate::mishap::{Mishap, Moments};
 use crate::post::{HttpPost, Post};
 use crate::refused::{Refused, System};
 use crate::signature::Signer;
@@ -31,6 +32,7 @@ pub struct Server {
     pub(crate) dice: Dice,
     address: SocketAddr,
     wall: Wall,
+    moments: Option<Arc<Moments>>,
     courier: Arc<Courier>,
     faults: RwLock<Arc<Faults>>,
     second: Mutex<Second>,
@@ -64,16 +66,20 @@ impl Server {
         setup.faults.check().map_err(told)?;
         let listener = TcpListener::bind(setup.bind).await?;
         let setup = Setup { bind: listener.local_addr()?, ..setup };
-        let server = Self::new(setup, Arc::new(HttpPost::new()?), Wall::of_the_machine());
+        let server = Self::of(setup, Arc::new(HttpPost::new()?), Wall::of_the_machine(), None);
         Ok((Arc::new(server), listener))
     }
 
-    /// A server that listens nowhere; `bind` is only what it says of itself.
-    pub(crate) fn new(setup: Setup, post: Arc<dyn Post>, wall: Wall) -> Self {
+    /// A server that listens nowhere; `bind` is only what it says of itself. What goes wrong is decided by moments.
+    pub(crate) fn embedded(setup: Setup, post: Arc<dyn Post>, wall: Wall) -> Self {
+        Self::of(setup, post, wall, Some(Arc::new(Moments::new(wall))))
+    }
+
+    fn of(setup: Setup, post: Arc<dyn Post>, wall: Wall, moments: Option<Arc<Moments>>) -> Self {
         let stop = CancellationToken::new();
         let activity = Activity::new();
         let tasks = TaskTracker::new();
-        let stream = |of| Dice::new(setup.seed, &format!("{:?} {of}", setup.system));
+        let stream = |of| Dice::new(setup.seed, &format!("{:?} {of}", setup.system)).by(moments.clone());
         let courier = Courier::new(
             setup.webhook_url,
             setup.signer,
@@ -91,6 +97,7 @@ impl Server {
             dice: stream("calls"),
             address: setup.bind,
             wall,
+            moments,
             courier: Arc::new(courier),
             faults: RwLock::new(Arc::new(setup.faults)),
             second: Mutex::default(),
@@ -160,6 +167,19 @@ impl Server {
     /// 429 of the rate limit.
     pub fn faults_happened(&self) -> BTreeMap<&'static str, u64> {
         self.audit.faults()
+    }
+
+    /// Everything that went wrong so far, in order, if the server is embedded.
+    pub fn mishaps(&self) -> Vec<Mishap> {
+        self.moments.as_ref().map(|moments| moments.struck()).unwrap_or_default()
+    }
+
+    /// From now on nothing goes wrong but this, and that only if the rates would have it; for an embedded server that
+    /// plays an earlier run again.
+    pub fn allow_only(&self, mishaps: BTreeSet<Mishap>) {
+        if let Some(moments) = &self.moments {
+            moments.allow_only(mishaps);
+        }
     }
 
     /// What became of the deliveries so far.

@@ -30,7 +30,7 @@ pub struct Cast {
     crm: Crm,
     erp: Erp,
     ledger: Ledger,
-    people: Vec<Someone>,
+    people: BTreeMap<Number, Someone>,
     ownership: Ownership,
     progress: Progress,
     /// How often one field was edited on both sides at once.
@@ -56,7 +56,7 @@ impl Cast {
             crm,
             erp,
             ledger: Ledger::default(),
-            people: Vec::new(),
+            people: BTreeMap::new(),
             ownership: Ownership::default(),
             progress: Progress::default(),
             conflicts: 0,
@@ -104,8 +104,8 @@ impl Cast {
     }
 
     /// Somebody's record on one side, as far as known.
-    pub(crate) fn id(&self, number: Number, side: Side) -> Option<&str> {
-        self.person(number).ids[side as usize].as_deref()
+    pub fn id(&self, number: u32, side: Side) -> Option<&str> {
+        self.people.get(&number)?.ids[side as usize].as_deref()
     }
 
     pub(crate) fn numbers(&self) -> std::ops::RangeInclusive<Number> {
@@ -124,7 +124,7 @@ impl Cast {
 
     /// Whether somebody is known to have a record on both sides.
     pub fn is_paired(&self, number: u32) -> bool {
-        self.person(number).ids.iter().all(Option::is_some)
+        Side::BOTH.into_iter().all(|side| self.id(number, side).is_some())
     }
 
     /// Somebody new, announced by `times` events at the same moment.
@@ -138,6 +138,18 @@ impl Cast {
                 values.insert(meaning, Some(meaning.value(number, 0)));
             }
         }
+        self.enter(number, home, values, times)?;
+        Ok(number)
+    }
+
+    /// Somebody new of this number is entered with exactly these values, announced by `times` events at the same moment.
+    pub fn enter(
+        &mut self,
+        number: u32,
+        home: Side,
+        values: BTreeMap<Meaning, Option<String>>,
+        times: u32,
+    ) -> Result<(), Refused> {
         let typed = typed(home, &values);
         let at_ms = self.crm.wall().now_ms();
         let id = match home {
@@ -146,9 +158,9 @@ impl Cast {
         };
         let mut ids = [None, None];
         ids[home as usize] = Some(id.clone());
-        self.people.push(Someone { home, ids, serial: 0, values: values.clone() });
+        self.people.insert(number, Someone { home, ids, serial: 0, values: values.clone() });
         self.note(at_ms, home, id, number, Actor::Person, Deed::Created, values);
-        Ok(number)
+        Ok(())
     }
 
     /// Somebody's fields get new values (or, seldom, none) on one side.
@@ -167,9 +179,9 @@ impl Cast {
     }
 
     /// Somebody's fields are saved with exactly these values on one side.
-    pub(crate) fn type_in(
+    pub fn type_in(
         &mut self,
-        number: Number,
+        number: u32,
         side: Side,
         values: BTreeMap<Meaning, Option<String>>,
         actor: Actor,
@@ -182,8 +194,8 @@ impl Cast {
         match (side, actor) {
             (Side::Crm, Actor::Person) => self.crm.person_edits(&id, typed)?,
             (Side::Erp, Actor::Person) => self.erp.person_edits(&id, typed)?,
-            (Side::Crm, Actor::Tool) => self.crm.other_tool_edits(&id, typed, CRM_TOOLS[self.rng.usize(0..2)])?,
-            (Side::Erp, Actor::Tool) => self.erp.other_tool_edits(&id, typed, ERP_TOOLS[self.rng.usize(0..2)])?,
+            (Side::Crm, Actor::Tool) => self.crm.other_tool_edits(&id, typed, CRM_TOOLS[number as usize % 2])?,
+            (Side::Erp, Actor::Tool) => self.erp.other_tool_edits(&id, typed, ERP_TOOLS[number as usize % 2])?,
         }
         self.person_mut(number).values.extend(values.clone());
         self.note(at_ms, side, id, number, actor, Deed::Updated, values);
@@ -211,7 +223,7 @@ impl Cast {
 
     /// Finds the records the sync has made, by their tokens. Answers how many people have none yet.
     pub fn look_around(&mut self) -> usize {
-        let searched = Side::BOTH.map(|side| self.people.iter().any(|person| person.ids[side as usize].is_none()));
+        let searched = Side::BOTH.map(|side| self.people.values().any(|person| person.ids[side as usize].is_none()));
         for side in Side::BOTH {
             if !searched[side as usize] {
                 continue;
@@ -222,13 +234,12 @@ impl Cast {
             };
             for view in views {
                 let owner = Meaning::Email.read(side, &view.fields).and_then(|email| Meaning::Email.person_of(&email));
-                let Some(owner) = owner.filter(|owner| self.numbers().contains(owner)) else {
-                    continue;
-                };
-                self.person_mut(owner).ids[side as usize].get_or_insert(view.id);
+                if let Some(person) = owner.and_then(|owner| self.people.get_mut(&owner)) {
+                    person.ids[side as usize].get_or_insert(view.id);
+                }
             }
         }
-        self.people.iter().filter(|person| person.ids.iter().any(Option::is_none)).count()
+        self.people.values().filter(|person| person.ids.iter().any(Option::is_none)).count()
     }
 
     /// Looks around until everybody has a record on both sides, for as long as that may take.
@@ -250,11 +261,11 @@ impl Cast {
     }
 
     fn person(&self, number: Number) -> &Someone {
-        &self.people[number as usize - 1]
+        &self.people[&number]
     }
 
     fn person_mut(&mut self, number: Number) -> &mut Someone {
-        &mut self.people[number as usize - 1]
+        self.people.get_mut(&number).expect("nobody edits a person who is not there")
     }
 
     #[expect(clippy::too_many_arguments, reason = "these are the columns of a ledger")]
