@@ -220,6 +220,7 @@ impl World {
         let ground = Ground {
             stores: stores.clone(),
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
+            wall: Arc::clone(&self.clock) as Arc<dyn Clock>,
             random: Arc::clone(&self.random) as _,
             transport: Some(
                 Arc::new(Calls { wires: Arc::clone(&self.wires), life: life.clone() }) as Arc<dyn Transport>

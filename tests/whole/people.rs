@@ -1,66 +1,96 @@
-//! What people and other tools do, by chance.
+//! What people and other tools mean to do, by chance.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use fastrand::Rng;
-use pairline_fakes::judge::{Actor, Cast, Meaning, Ownership, Rule, Side};
+use pairline_fakes::judge::{Actor, Meaning, Ownership, Rule, Side};
 
-/// Days in the life of both systems.
+use super::deed::{Deed, Typed, What};
+
+/// Fields a person sometimes empties.
+const EMPTIED: [Meaning; 4] = [Meaning::Phone, Meaning::BillingEmail, Meaning::VatId, Meaning::CreditLimit];
+
+/// Days in the life of both systems, before anybody knows what will come of them.
 pub(super) struct People {
-    pub(super) rng: Rng,
-    pub(super) deletes: bool,
-    pub(super) ownership: Ownership,
+    rng: Rng,
+    now_ms: u64,
+    ownership: Ownership,
+    /// How many values each person has typed.
+    serials: BTreeMap<u32, u32>,
 }
 
 impl People {
-    /// Does so many things, with pauses between none and a while.
-    pub(super) async fn work(&mut self, cast: &mut Cast, deeds: usize) {
-        for _ in 0..deeds {
-            self.pause().await;
-            let people = u32::try_from(cast.len()).unwrap();
-            if people == 0 || self.rng.u8(0..100) < 18 {
-                let (side, times) = (self.side(), self.rng.u32(1..=3));
-                cast.create(side, times).unwrap();
-                continue;
-            }
-            cast.look_around();
-            let (number, side) = (self.rng.u32(1..=people), self.side());
-            // Whoever has no record there yet, or none any more, is let be.
-            drop(match self.rng.u8(0..100) {
-                0..4 if self.deletes => cast.delete(number, side),
-                // Before a counterpart is born there is no other side whose field it could be.
-                0..12 if cast.is_paired(number) => cast.edit(number, side, &self.of(side.other()), Actor::Person),
-                12..22 => cast.edit(number, side, &self.of(side), Actor::Tool),
-                22..30 => cast
-                    .edit(number, side, &[Meaning::Phone], Actor::Person)
-                    .and_then(|()| cast.edit(number, side.other(), &[Meaning::Phone], Actor::Person)),
-                _ => cast.edit(number, side, &self.of(side), Actor::Person),
-            });
-        }
+    pub(super) fn new(seed: u64) -> Self {
+        let ownership = Ownership::default();
+        Self { rng: Rng::with_seed(seed), now_ms: 0, ownership, serials: BTreeMap::new() }
     }
 
-    async fn pause(&mut self) {
+    /// So many deeds, with pauses between none and a while.
+    pub(super) fn plan(mut self, deeds: usize, deletes: bool) -> Vec<Deed> {
+        (0..deeds).map(|_| self.next(deletes)).collect()
+    }
+
+    fn next(&mut self, deletes: bool) -> Deed {
+        self.pause();
+        let people = u32::try_from(self.serials.len()).unwrap();
+        if people == 0 || self.rng.u8(0..100) < 18 {
+            self.serials.insert(people + 1, 0);
+            let (side, times) = (self.side(), self.rng.u32(1..=3));
+            return Deed {
+                at_ms: self.now_ms,
+                person: people + 1,
+                what: What::Enter { side, known: self.known(), times },
+            };
+        }
+        let (person, side) = (self.rng.u32(1..=people), self.side());
+        let what = match self.rng.u8(0..100) {
+            0..4 if deletes => What::Delete { side },
+            0..12 => What::Trespass { side, typed: self.typed(person, side.other()) },
+            12..22 => What::Edit { side, actor: Actor::Tool, typed: self.typed(person, side) },
+            22..30 => {
+                let typed = [(); 2].map(|()| self.value(person, Meaning::Phone));
+                What::Collide { first: side, typed }
+            }
+            _ => What::Edit { side, actor: Actor::Person, typed: self.typed(person, side) },
+        };
+        Deed { at_ms: self.now_ms, person, what }
+    }
+
+    fn pause(&mut self) {
         // Bursts, and now and then a while of nothing.
-        let pause_ms = match self.rng.u8(0..10) {
+        self.now_ms += match self.rng.u8(0..10) {
             0..4 => 0,
             4..8 => self.rng.u64(0..60),
             8 => self.rng.u64(0..1_500),
             _ => self.rng.u64(0..6_000),
         };
-        tokio::time::sleep(Duration::from_millis(pause_ms)).await;
     }
 
     fn side(&mut self) -> Side {
         if self.rng.bool() { Side::Crm } else { Side::Erp }
     }
 
+    /// Nobody is without a name or an e-mail; the rest is sometimes filled in later.
+    fn known(&mut self) -> Vec<Meaning> {
+        let rng = &mut self.rng;
+        let known = |meaning: &Meaning| matches!(meaning, Meaning::Email | Meaning::Name) || rng.u8(0..10) < 6;
+        Meaning::ALL.into_iter().filter(known).collect()
+    }
+
     /// Some fields that a side owns, and the shared one.
-    fn of(&mut self, side: Side) -> Vec<Meaning> {
+    fn typed(&mut self, person: u32, side: Side) -> Vec<Typed> {
         let theirs = Rule::Owned(side.other());
         let mut meanings: Vec<Meaning> =
             Meaning::ALL.into_iter().filter(|meaning| self.ownership.rule(*meaning) != theirs).collect();
         self.rng.shuffle(&mut meanings);
         meanings.truncate(self.rng.usize(1..=2));
-        meanings
+        meanings.into_iter().map(|meaning| self.value(person, meaning)).collect()
+    }
+
+    fn value(&mut self, person: u32, meaning: Meaning) -> Typed {
+        let serial = self.serials.entry(person).or_default();
+        *serial += 1;
+        let emptied = EMPTIED.contains(&meaning) && self.rng.u8(0..100) < 4;
+        Typed { meaning, serial: (!emptied).then_some(*serial) }
     }
 }

@@ -1,28 +1,30 @@
 //! Two systems, a network, the program, and what becomes of them.
 
-use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use fastrand::Rng;
-use pairline_fakes::judge::{Audit, Cast, Evidence, Tolerance};
-use pairline_fakes::{Crm, CrmConfig, Erp, ErpConfig, Faults, Wall};
+use pairline_fakes::judge::{Audit, Cast, Evidence, Side};
+use pairline_fakes::{Crm, CrmConfig, Erp, ErpConfig, Faults, Mishap, Wall};
 use pairline_runner::application::{Environment, Transport};
 use pairline_runner::composition::{OpenDatabase, Stores};
 use pairline_runner::project::Project;
 use pairline_runner::system::{Ground, RunningSystem, Settings};
-use pairline_sdk::testing::{MemoryEngine, MemoryState, MemoryStore, TestRandom};
-use pairline_sdk::{
-    Clock, Creates, Engine, ListQuery, Listed, PairStore, Random, RecordId, Registry, System, Timestamp,
-};
+use pairline_sdk::testing::{Director, MemoryEngine, MemoryState, MemoryStore, Stage};
+use pairline_sdk::{Clock, Creates, Engine, ListQuery, Listed, PairStore, Random, Registry};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::coverage::Coverage;
+use super::harm::Harm;
 use super::network::{Calls, Courier, Webhooks};
-use super::people::People;
-use super::time::{BEGIN_MS, SimulatedClock};
+use super::play::Play;
+use super::probe::{Seen, WatchedEngine};
+use super::steps::Steps;
+use super::time::{BEGIN_MS, SimulatedClock, SimulatedRandom};
+use super::trouble::Blow;
 use crate::support::{project, registry};
 
 const CRM: &str = "127.0.0.1:18081";
@@ -32,59 +34,22 @@ const PROGRAM: &str = "http://127.0.0.1:18090";
 /// Nothing may be left to do this long after all faults have ended.
 const RESTS_WITHIN: Duration = Duration::from_secs(900);
 
-/// What happens in a run.
-#[derive(Clone)]
-pub(super) struct Play {
-    pub(super) seed: u64,
-    pub(super) deeds: usize,
-    pub(super) crashes: usize,
-    pub(super) deletes: bool,
-    pub(super) faults: Faults,
-    pub(super) tolerance: Tolerance,
-}
-
-impl Play {
-    /// Nothing goes wrong, and every answer takes a while.
-    pub(super) fn calm(seed: u64) -> Self {
-        let faults = Faults { latency_from_ms: 1, latency_to_ms: 80, ..Faults::default() };
-        Self { seed, deeds: 220, crashes: 0, deletes: seed.is_multiple_of(2), faults, tolerance: Tolerance::CALM }
-    }
-
-    /// Everything goes wrong that can, more often than anybody has seen it.
-    pub(super) fn stormy(seed: u64) -> Self {
-        let mut rng = Rng::with_seed(seed);
-        let mut share = |most: f64| rng.f64() * most;
-        let faults = Faults {
-            latency_from_ms: 1,
-            latency_to_ms: 200,
-            error_429_rate: share(0.04),
-            error_500_rate: share(0.08),
-            applied_then_hung_rate: share(0.04),
-            hang_ms: 8_000,
-            applied_late_rate: share(0.04),
-            reset_before_rate: share(0.04),
-            reset_after_rate: share(0.04),
-            truncated_json_rate: share(0.02),
-            html_200_rate: share(0.02),
-            created_without_id_rate: share(0.02),
-            announce_before_answer: seed.is_multiple_of(2),
-            delivery_doubled_rate: share(0.4),
-            delivery_reordered_rate: share(0.4),
-            delivery_delayed_rate: share(0.2),
-            delivery_dropped_rate: share(0.15),
-            ..Faults::default()
-        };
-        Self { seed, deeds: 220, crashes: 3, deletes: false, faults, tolerance: Tolerance::STORMY }
-    }
-}
+/// A program that is about to die at a step dies between two of them if it makes none for this long.
+const DIES_WITHIN: Duration = Duration::from_secs(3);
 
 /// How a run has ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct End {
     /// Deeds, calls and webhooks.
     pub(super) events: u64,
+    /// What has happened.
+    pub(super) coverage: Coverage,
+    /// What went wrong with calls and deliveries.
+    pub(super) mishaps: BTreeSet<(Side, Mishap)>,
     /// Every record with its whole history, and what people did.
     pub(super) evidence: String,
+    /// What is wrong.
+    pub(super) harm: Harm,
 }
 
 /// The program while it lives.
@@ -96,7 +61,6 @@ struct Life {
 
 pub(super) struct World {
     play: Play,
-    rng: Rng,
     project: &'static Project,
     registry: Registry,
     environment: Environment,
@@ -104,9 +68,11 @@ pub(super) struct World {
     erp: Erp,
     calls: Arc<Calls>,
     webhooks: Arc<Webhooks>,
-    clock: Arc<dyn Clock>,
+    clock: Arc<SimulatedClock>,
     random: Arc<dyn Random>,
     store: Arc<MemoryStore>,
+    steps: Arc<Steps>,
+    seen: Arc<Seen>,
     life: Option<Life>,
 }
 
@@ -121,7 +87,7 @@ impl OpenDatabase for InMemory {
 impl World {
     /// Both systems, and the program on an empty store.
     pub(super) async fn begin(play: Play) -> Self {
-        let (calls, webhooks) = (Arc::new(Calls::default()), Arc::new(Webhooks::default()));
+        let webhooks = Arc::new(Webhooks::default());
         let wall = Wall::showing(BEGIN_MS);
         let address = |text: &str| text.parse::<SocketAddr>().unwrap();
         let url = |name: &str| Some(format!("{PROGRAM}/webhooks/{name}"));
@@ -147,8 +113,8 @@ impl World {
             Arc::new(Courier(Arc::clone(&webhooks))),
             wall,
         );
-        calls.to(crm.base_url(), crm_door);
-        calls.to(erp.base_url(), erp_door);
+        let doors = vec![(Side::Crm, crm.base_url(), crm_door), (Side::Erp, erp.base_url(), erp_door)];
+        let calls = Arc::new(Calls::new(doors, play.seed));
         let (crm_secrets, erp_secrets) = (CrmConfig::default(), ErpConfig::default());
         let variables = [
             ("CRM_TOKEN", crm_secrets.token),
@@ -157,38 +123,49 @@ impl World {
             ("ERP_WEBHOOK_SECRET", erp_secrets.webhook_secret),
         ];
         let variables: BTreeMap<String, String> = variables.map(|(name, value)| (name.to_owned(), value)).into();
-        let clock: Arc<dyn Clock> = Arc::new(SimulatedClock::new());
+        if let Some(only) = &play.only {
+            let of = |side| only.iter().filter(|(of, _)| *of == side).map(|(_, mishap)| mishap.clone()).collect();
+            crm.allow_only(of(Side::Crm));
+            erp.allow_only(of(Side::Erp));
+        }
+        let clock = Arc::new(SimulatedClock::new());
+        let steps = Arc::new(Steps::new(play.seed));
+        let stage = Stage::directed_by(Arc::clone(&steps) as Arc<dyn Director>);
+        let seen = Arc::new(Seen::default());
         let mut world = Self {
-            rng: Rng::with_seed(play.seed ^ 0x77_6f72_6c64),
             project: project(),
-            registry: registry(),
+            registry: seen.watching(play.planted.among(registry())),
             environment: Environment::of_map(variables),
             crm,
             erp,
             calls,
             webhooks,
-            store: Arc::new(new_store(&clock)),
+            store: Arc::new(new_store(&clock).on(stage)),
             clock,
-            random: Arc::new(TestRandom::new(play.seed)),
+            random: Arc::new(SimulatedRandom::new(play.seed)),
+            steps,
+            seen,
             life: None,
             play,
         };
-        let engine = MemoryEngine::new(Arc::clone(&world.store), Arc::clone(&world.clock), Arc::clone(&world.random));
+        let (store, clock, random) = (Arc::clone(&world.store), Arc::clone(&world.clock), Arc::clone(&world.random));
+        let engine = MemoryEngine::new(store, clock, random);
         world.start(engine).await;
         world
     }
 
     async fn start(&mut self, engine: MemoryEngine) {
         let engine = Arc::new(engine);
+        let watched = WatchedEngine(Arc::clone(&engine), Arc::clone(&self.seen));
         let stores = Stores {
             pairs: Arc::clone(&self.store) as Arc<dyn PairStore>,
-            engine: Arc::clone(&engine) as Arc<dyn Engine>,
+            engine: Arc::new(watched) as Arc<dyn Engine>,
             handle: Arc::new(InMemory),
         };
         let ground = Ground {
             stores,
-            clock: Arc::clone(&self.clock),
-            wall: Arc::clone(&self.clock),
+            clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
+            wall: Arc::clone(&self.clock) as Arc<dyn Clock>,
             random: Arc::clone(&self.random),
             transport: Some(Arc::clone(&self.calls) as Arc<dyn Transport>),
         };
@@ -200,110 +177,121 @@ impl World {
         self.life = Some(Life { system, engine, dies });
     }
 
-    /// The program dies here, and starts again on what is durable.
-    async fn crash(&mut self) {
+    /// The program dies some steps from here, or where it stands a while later, and starts again on what is durable.
+    async fn crash(&mut self, steps: u32, down: Duration) {
+        self.steps.let_die_after(steps);
+        drop(tokio::time::timeout(DIES_WITHIN, self.steps.death()).await);
+        self.steps.buried();
         let Some(life) = self.life.take() else { return };
         life.dies.cancel();
         life.system.kill();
         // What it was doing is gone before it starts again.
-        tokio::time::sleep(Duration::from_millis(self.rng.u64(1..2_000))).await;
+        tokio::time::sleep(down).await;
         self.store.restart();
         let (store, clock, random) = (Arc::clone(&self.store), Arc::clone(&self.clock), Arc::clone(&self.random));
         self.start(MemoryEngine::restored(life.engine.saved(), store, clock, random)).await;
     }
 
-    /// People work amid faults and crashes; then all is well again, and everything is looked at.
-    pub(super) async fn run(mut self) -> Result<End, String> {
-        let seed = self.play.seed;
-        let mut cast = Cast::new(self.crm.clone(), self.erp.clone(), seed);
-        let mut people =
-            People { rng: Rng::with_seed(seed), deletes: self.play.deletes, ownership: cast.ownership().clone() };
+    async fn suffer(&mut self, blow: &Blow) {
+        match blow {
+            Blow::Crash { steps, down_ms } => self.crash(*steps, Duration::from_millis(*down_ms)).await,
+            Blow::Jump { by_ms } => self.clock.set_by(*by_ms),
+            Blow::Slow { for_ms, .. } | Blow::Down { for_ms, .. } | Blow::NoSearch { for_ms } => {
+                self.calls.suffer(blow.clone(), *for_ms);
+            }
+        }
+    }
+
+    /// People work amid faults and troubles; then all is well again, and everything is looked at.
+    pub(super) async fn run(mut self) -> End {
+        let began = Instant::now();
+        let mut cast = Cast::new(self.crm.clone(), self.erp.clone(), self.play.seed);
         self.crm.set_faults(self.play.faults.clone()).unwrap();
         self.erp.set_faults(self.play.faults.clone()).unwrap();
-        let work = tokio::spawn({
-            let deeds = self.play.deeds;
-            async move {
-                people.work(&mut cast, deeds).await;
-                cast
+        let deeds = self.play.deeds.clone();
+        let work = tokio::spawn(async move {
+            let mut done = Coverage::default();
+            for deed in &deeds {
+                tokio::time::sleep_until(began + Duration::from_millis(deed.at_ms)).await;
+                let name = if deed.perform(&mut cast).is_ok() { deed.name() } else { "not possible" };
+                done.add("deed", [(name, 1)]);
             }
+            (cast, done)
         });
-        for _ in 0..self.play.crashes {
-            tokio::time::sleep(Duration::from_millis(self.rng.u64(0..25_000))).await;
-            self.crash().await;
+        for trouble in self.play.troubles.clone() {
+            tokio::time::sleep_until(began + Duration::from_millis(trouble.at_ms)).await;
+            self.suffer(&trouble.what).await;
         }
-        let cast = work.await.unwrap();
+        let (cast, mut coverage) = work.await.unwrap();
         self.crm.set_faults(Faults::default()).unwrap();
         self.erp.set_faults(Faults::default()).unwrap();
+        self.calls.recover();
         let rested = self.rest().await;
         let evidence = Evidence::of(&self.crm, &self.erp);
         let audit = Audit::of(cast.ledger(), &evidence, cast.ownership(), self.play.tolerance);
-        if rested.is_some() || !audit.is_clean() {
-            return Err(format!("{}\n{}", rested.unwrap_or_default(), self.told(&audit).await));
+        let mut harm = Harm::of(&audit, &self.store).await;
+        if let Err(unrest) = rested {
+            harm.find("unrest", unrest);
         }
-        let events = self.calls.carried() + self.webhooks.carried() + cast.ledger().len() as u64;
+        for record in self.seen.two_hands() {
+            harm.find("two hands", format!("two at once were at work on {record}"));
+        }
         if let Some(life) = self.life.take() {
             life.dies.cancel();
             life.system.kill();
         }
-        Ok(End { events, evidence: serde_json::to_string(&(evidence, cast.ledger())).unwrap() })
+        self.cover(&mut coverage);
+        let events = self.calls.carried() + self.webhooks.carried() + cast.ledger().len() as u64;
+        let evidence = serde_json::to_string(&(evidence, cast.ledger())).unwrap();
+        End { events, coverage, mishaps: self.mishaps(), evidence, harm }
     }
 
     /// Waits until nothing is left to do. Answers what is, if that takes too long.
-    async fn rest(&self) -> Option<String> {
-        let Some(life) = &self.life else { return Some("the program is not there".to_owned()) };
-        let until = self.clock.now().plus(RESTS_WITHIN);
+    async fn rest(&self) -> Result<(), String> {
+        let Some(life) = &self.life else { return Err("the program is not there".to_owned()) };
+        let until = Instant::now() + RESTS_WITHIN;
         loop {
             tokio::time::sleep(Duration::from_secs(5)).await;
             let waiting = match life.engine.list(ListQuery::Waiting, 5).await {
                 Ok(Listed::Waiting(waiting)) => waiting,
-                other => return Some(format!("expected what waits, found {other:?}")),
+                other => return Err(format!("expected what waits, found {other:?}")),
             };
             let quiet = self.crm.quiet_for().min(self.erp.quiet_for()) > Duration::from_secs(30);
             if waiting.is_empty() && quiet {
-                return None;
+                return Ok(());
             }
-            if self.clock.now() > until {
-                return Some(format!("it does not come to rest: {waiting:?}"));
+            if Instant::now() > until {
+                return Err(format!("it does not come to rest: {waiting:?}"));
             }
         }
     }
 
-    /// What is wrong, and what the ledger says of it.
-    async fn told(&self, audit: &Audit) -> String {
-        let mut told = String::new();
-        for finding in audit.findings.iter().take(3) {
-            let (kind, person) = (finding.category.name(), finding.person);
-            writeln!(told, "{kind}: person {person}: {}", finding.what).unwrap();
-            for line in &finding.story {
-                writeln!(told, "    {line}").unwrap();
-            }
-            for id in &finding.crm {
-                let history = self.store.history(&RecordId::new(&System::new("crm"), id)).await.unwrap();
-                for operation in history.operations {
-                    let (state, target) = (operation.state.name(), &operation.target);
-                    let sent = operation.sent_at.since(Timestamp::from_millis(BEGIN_MS)).as_millis();
-                    let ended = operation.ended_at.map(|at| at.since(operation.sent_at).as_millis());
-                    let reason = operation.reason.unwrap_or_default();
-                    writeln!(told, "    at {sent} ms to {target}, {state} after {ended:?} ms: {reason}").unwrap();
-                    for write in operation.writes.iter() {
-                        let (seen, there, value) = (&write.seen_source, &write.seen_target, &write.value);
-                        writeln!(
-                            told,
-                            "        {} ({:?}): {seen:?}, there {there:?}, sent {value:?}",
-                            write.field, write.reason
-                        )
-                        .unwrap();
-                    }
-                }
-            }
+    fn mishaps(&self) -> BTreeSet<(Side, Mishap)> {
+        let of = |side, mishaps: Vec<Mishap>| mishaps.into_iter().map(move |mishap| (side, mishap));
+        of(Side::Crm, self.crm.mishaps()).chain(of(Side::Erp, self.erp.mishaps())).collect()
+    }
+
+    /// Counts what has happened.
+    fn cover(&self, coverage: &mut Coverage) {
+        coverage.add("trouble", self.play.troubles.iter().map(|trouble| (trouble.name(), 1)));
+        coverage.add("crash", self.steps.deaths());
+        coverage.add("node", self.seen.answers());
+        for (side, mishap) in self.mishaps() {
+            coverage.add("mishap", [(format!("{} {}", side.name(), mishap.name), 1)]);
         }
-        told
+        for (side, calls) in [(Side::Crm, self.crm.calls()), (Side::Erp, self.erp.calls())] {
+            let counts = calls.0.iter().map(|call| {
+                let (method, path, status) = (call.method, call.path, call.status);
+                (format!("{} {method} {path} answered {status}", side.name()), call.count)
+            });
+            coverage.add("call", counts);
+        }
     }
 }
 
 /// As a new database: the first start has not looked at both sides yet.
-fn new_store(clock: &Arc<dyn Clock>) -> MemoryStore {
+fn new_store(clock: &Arc<SimulatedClock>) -> MemoryStore {
     let mut state = MemoryState::default();
     state.creates = Creates::Undecided;
-    MemoryStore::restored(state, Arc::clone(clock))
+    MemoryStore::restored(state, Arc::clone(clock) as Arc<dyn Clock>)
 }
