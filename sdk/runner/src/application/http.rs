@@ -127,7 +127,8 @@ impl Application for HttpApplication {
             return Err(ReadError::Refused(self.said("expected an id that can stand in a path, found another")));
         };
         match self.get(method.clone(), &path, None).await? {
-            Some(answer) => Ok(self.record(answer)?.map(|(record, _)| record)),
+            // A record that was merged may answer with the one it went into, which is somebody else's.
+            Some(answer) => Ok(self.record(answer)?.map(|(record, _)| record).filter(|record| record.id == id)),
             None => Ok(None),
         }
     }

@@ -78,6 +78,8 @@ mod tests {
         for (played, expected) in [
             (answer(200, record), "record 7"),
             (answer(200, r#"{"id":"7","properties":{},"archived":true}"#), "gone"),
+            // A record that was merged answers with the one it went into.
+            (answer(200, r#"{"id":"8","properties":{"email":"a@b.test"},"updatedAt":"x"}"#), "gone"),
             (answer(200, &record[..20]), "failed"),
             (answer(200, "<html>"), "failed"),
             (answer(200, ""), "failed"),
