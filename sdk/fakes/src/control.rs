@@ -79,6 +79,13 @@ pub enum PeopleAction {
         /// Which one.
         id: String,
     },
+    /// Takes two records for one: this one goes, and the other stays as it is.
+    Merge {
+        /// Which one goes.
+        id: String,
+        /// Which one stays.
+        into: String,
+    },
 }
 
 fn once() -> u32 {

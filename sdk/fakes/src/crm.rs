@@ -59,6 +59,9 @@ pub struct CrmConfig {
     pub enforce_unique: UniqueRules,
     /// How far the search lags, 3,000 at most. A search by `lastmodifieddate` lags 1,000 at most.
     pub search_lag_ms: u64,
+    /// Whether the id of a contact that was merged still leads to the one it went into, when it is read. It is unknown
+    /// otherwise, as it is to everything else.
+    pub merged_ids_forward: bool,
     /// Whether the `/_control` routes exist.
     pub control: bool,
     /// How patiently webhooks are delivered.
@@ -77,6 +80,7 @@ impl Default for CrmConfig {
             faults: Faults::default(),
             enforce_unique: UniqueRules::default(),
             search_lag_ms: 0,
+            merged_ids_forward: false,
             control: false,
             delivery: DeliveryRules::default(),
         }
@@ -123,7 +127,7 @@ impl Crm {
 
     fn of(server: Arc<Server>, config: CrmConfig) -> (Self, axum::Router) {
         let guard = server.stop_token().drop_guard();
-        let contacts = Arc::new(Contacts::new(server, config.app_id, config.enforce_unique, config.search_lag_ms));
+        let contacts = Arc::new(Contacts::new(server, &config));
         let router = routes::router(contacts.clone(), config.control);
         (Self { contacts, _stops_when_dropped: Arc::new(guard) }, router)
     }
@@ -176,6 +180,12 @@ impl Crm {
     pub fn clone_contact(&self, id: &str) -> Result<String, Refused> {
         let id = id.to_owned();
         self.people_do(PeopleAction::Clone { id })
+    }
+
+    /// A person takes two contacts for one: the first goes, the second stays as it is.
+    pub fn merge(&self, id: &str, into: &str) -> Result<(), Refused> {
+        let (id, into) = (id.to_owned(), into.to_owned());
+        self.people_do(PeopleAction::Merge { id, into }).map(drop)
     }
 
     /// Any of the above, as a value.

@@ -47,6 +47,11 @@ pub struct ErpConfig {
     pub changes_lag_ms: u64,
     /// How long an `Idempotency-Key` is remembered; 24 h by the contract.
     pub key_life: Duration,
+    /// Whether it tidies what it is given: e-mails without spaces around them and in small letters, phone numbers without
+    /// spaces.
+    pub tidies: bool,
+    /// Whether the id of a customer that was merged still leads to the one it went into, when it is read.
+    pub merged_ids_forward: bool,
     /// Whether the `/_control` routes exist.
     pub control: bool,
     /// How patiently webhooks are delivered.
@@ -64,6 +69,8 @@ impl Default for ErpConfig {
             faults: Faults::default(),
             changes_lag_ms: 0,
             key_life: Duration::from_secs(24 * 60 * 60),
+            tidies: false,
+            merged_ids_forward: false,
             control: false,
             delivery: DeliveryRules::default(),
         }
@@ -110,7 +117,7 @@ impl Erp {
 
     fn of(server: Arc<Server>, config: ErpConfig) -> (Self, axum::Router) {
         let guard = server.stop_token().drop_guard();
-        let customers = Arc::new(Customers::new(server, config.key_life, config.changes_lag_ms));
+        let customers = Arc::new(Customers::new(server, &config));
         let router = routes::router(customers.clone(), config.control);
         (Self { customers, _stops_when_dropped: Arc::new(guard) }, router)
     }
@@ -162,6 +169,12 @@ impl Erp {
     pub fn clone_customer(&self, id: &str) -> Result<String, Refused> {
         let id = id.to_owned();
         self.people_do(PeopleAction::Clone { id })
+    }
+
+    /// A person takes two customers for one: the first goes, the second stays as it is.
+    pub fn merge(&self, id: &str, into: &str) -> Result<(), Refused> {
+        let (id, into) = (id.to_owned(), into.to_owned());
+        self.people_do(PeopleAction::Merge { id, into }).map(drop)
     }
 
     /// Any of the above, as a value.

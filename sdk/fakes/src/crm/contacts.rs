@@ -1,5 +1,6 @@
 //! Contacts: what the CRM does with its records, whoever asks for it.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -7,10 +8,10 @@ use axum::http::StatusCode;
 use serde_json::{Map, Value};
 
 use crate::control::{Controlled, PeopleAction};
-use crate::crm::UniqueRules;
 use crate::crm::contact::{Contact, apply, stored_texts};
 use crate::crm::event::{ContactEvents, Occasion, Subscription};
 use crate::crm::search::{Found, Search};
+use crate::crm::{CrmConfig, UniqueRules};
 use crate::delivery::FirstAttempt;
 use crate::history::{Deed, RecordView, WriteEntry, Writer};
 use crate::records::{LAG_MAX_MS, Records, View, Write};
@@ -30,6 +31,9 @@ pub(crate) struct Contacts {
     lag_ms: AtomicU64,
     next_event_id: AtomicU64,
     records: RwLock<Records>,
+    /// Whether the id of a merged contact still leads to the one it went into, and where that is.
+    merged_ids_forward: bool,
+    merged: RwLock<BTreeMap<u64, u64>>,
 }
 
 /// A contact after a write, and the webhook an answer may have to wait for.
@@ -39,17 +43,19 @@ pub(crate) struct Saved {
 }
 
 impl Contacts {
-    pub(crate) fn new(server: Arc<Server>, app_id: String, unique: UniqueRules, lag_ms: u64) -> Self {
+    pub(crate) fn new(server: Arc<Server>, config: &CrmConfig) -> Self {
         // A receiver remembers event ids; a CRM that starts again must not use them again.
         let first_event_id = server.wall().now_ms().unsigned_abs() * 1_000;
         let records = RwLock::new(Records::starting_at(FIRST_ID, server.wall()));
         Self {
             server,
-            app_id,
-            unique,
-            lag_ms: AtomicU64::new(lag_ms.min(LAG_MAX_MS)),
+            app_id: config.app_id.clone(),
+            unique: config.enforce_unique,
+            lag_ms: AtomicU64::new(config.search_lag_ms.min(LAG_MAX_MS)),
             next_event_id: AtomicU64::new(first_event_id),
             records,
+            merged_ids_forward: config.merged_ids_forward,
+            merged: RwLock::default(),
         }
     }
 
@@ -115,6 +121,29 @@ impl Contacts {
         let records = self.records();
         let number = live(&records, id)?;
         contact(&records, number)
+    }
+
+    /// As the API reads it: a contact that was merged may still be asked for by the id it had.
+    pub(crate) fn read_forwarded(&self, id: &str) -> Result<Contact, Refused> {
+        let merged = self.merged.read().expect("nobody panics holding it");
+        let into = id.parse().ok().and_then(|number: u64| merged.get(&number)).filter(|_| self.merged_ids_forward);
+        match into {
+            Some(into) => self.read(&into.to_string()),
+            None => self.read(id),
+        }
+    }
+
+    /// The one that goes is announced as deleted; the contract has no other event for it.
+    fn merge(&self, id: &str, into: &str) -> Result<(), Refused> {
+        let (loser, winner) = {
+            let records = self.records();
+            (live(&records, id)?, live(&records, into)?)
+        };
+        if loser == winner {
+            return Err(Refused::bad("expected two contacts, found one"));
+        }
+        self.merged.write().expect("nobody panics holding it").insert(loser, winner);
+        self.archive(id, Writer::Person).map(drop)
     }
 
     /// Reads by another property, always current. The oldest contact wins when several have the value.
@@ -271,6 +300,7 @@ impl Controlled for Contacts {
                 Ok(id)
             }
             PeopleAction::Clone { id } => self.clone_contact(&id),
+            PeopleAction::Merge { id, into } => self.merge(&id, &into).map(|()| into),
         }
     }
 

@@ -71,7 +71,7 @@ async fn archive(State(contacts): State<Arc<Contacts>>, Path(id): Path<String>) 
 
 async fn read(State(contacts): State<Arc<Contacts>>, Path(id): Path<String>, Query(params): Query<Params>) -> Response {
     let contact = match params.get("idProperty") {
-        None => contacts.read(&id),
+        None => contacts.read_forwarded(&id),
         Some(property) if property == "hs_object_id" => contacts.read(&id),
         Some(property) => contacts.read_by(property, &id),
     };

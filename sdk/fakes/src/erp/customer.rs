@@ -56,6 +56,19 @@ pub(crate) fn new_fields(sent: &Map<String, Value>) -> Result<Map<String, Value>
     Ok(fields)
 }
 
+/// What a system that tidies makes of texts it is given.
+pub(crate) fn tidied(sent: &Map<String, Value>) -> Map<String, Value> {
+    let tidied = |(name, value): (&String, &Value)| {
+        let text = value.as_str().map(|text| match name.as_str() {
+            "email" => text.trim().to_lowercase(),
+            "phone" => text.chars().filter(|one| *one != ' ').collect(),
+            _ => text.to_owned(),
+        });
+        (name.clone(), text.map_or_else(|| value.clone(), Value::String))
+    };
+    sent.iter().map(tidied).collect()
+}
+
 /// Replaces top-level fields, merges `custom_fields` (null takes a custom field away), and answers the names
 /// of the top-level fields whose value changed.
 pub(crate) fn merge(fields: &mut Map<String, Value>, sent: &Map<String, Value>) -> Result<Vec<String>, Refused> {
@@ -140,6 +153,18 @@ mod tests {
         ] {
             assert_eq!(new_fields(&object(sent)).unwrap_err().status, 400);
         }
+    }
+
+    #[test]
+    fn a_tidied_text_is_the_same_in_another_spelling() {
+        let sent = json!({"email": " Ada@Example.com", "phone": "+420 1 23", "name": "Ada L", "vat_id": null});
+
+        let kept = tidied(&object(sent));
+
+        assert_eq!(
+            Value::Object(kept),
+            json!({"email": "ada@example.com", "phone": "+420123", "name": "Ada L", "vat_id": null})
+        );
     }
 
     #[test]

@@ -1,14 +1,16 @@
 //! Customers: what the ERP does with its records, whoever asks for it.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use crate::control::{Controlled, PeopleAction};
 use crate::delivery::FirstAttempt;
-use crate::erp::customer::{Customer, id_number, id_text, merge, new_fields};
+use crate::erp::ErpConfig;
+use crate::erp::customer::{Customer, id_number, id_text, merge, new_fields, tidied};
 use crate::erp::event::{CustomerEvent, EventType};
 use crate::erp::keys::Keys;
 use crate::erp::listing::{Listing, Page};
@@ -24,6 +26,8 @@ const CHANGES_LAG_MAX_MS: u64 = 1_000;
 pub(crate) struct Customers {
     server: Arc<Server>,
     lag_ms: AtomicU64,
+    tidies: bool,
+    merged_ids_forward: bool,
     /// Event ids are told apart from those of an earlier run by when this one began.
     began_ms: i64,
     next_event: AtomicU64,
@@ -34,6 +38,8 @@ pub(crate) struct Customers {
 struct Books {
     records: Records,
     keys: Keys,
+    /// Which customer each merged one went into.
+    merged: BTreeMap<u64, u64>,
 }
 
 /// A customer after a write, and the webhook an answer may have to wait for.
@@ -43,14 +49,20 @@ pub(crate) struct Saved {
 }
 
 impl Customers {
-    pub(crate) fn new(server: Arc<Server>, key_life: Duration, lag_ms: u64) -> Self {
+    pub(crate) fn new(server: Arc<Server>, config: &ErpConfig) -> Self {
         let wall = server.wall();
         Self {
             server,
-            lag_ms: AtomicU64::new(lag_ms.min(CHANGES_LAG_MAX_MS)),
+            lag_ms: AtomicU64::new(config.changes_lag_ms.min(CHANGES_LAG_MAX_MS)),
+            tidies: config.tidies,
+            merged_ids_forward: config.merged_ids_forward,
             began_ms: wall.now_ms(),
             next_event: AtomicU64::new(1),
-            books: RwLock::new(Books { records: Records::starting_at(1, wall), keys: Keys::living(key_life) }),
+            books: RwLock::new(Books {
+                records: Records::starting_at(1, wall),
+                keys: Keys::living(config.key_life),
+                merged: BTreeMap::new(),
+            }),
         }
     }
 
@@ -72,7 +84,7 @@ impl Customers {
             if let Some(customer) = stored {
                 return Ok(Saved { customer, first_attempt: None });
             }
-            let fields = new_fields(&sent)?;
+            let fields = new_fields(&self.tidied(&sent))?;
             let write =
                 Write { writer: writer.clone(), deed: Deed::Created, changed: sent.keys().cloned().collect(), sent };
             let number = books.records.insert(fields, write);
@@ -92,7 +104,7 @@ impl Customers {
             let mut books = self.write();
             let number = live(&books.records, id)?;
             let mut fields = customer(&books.records, number)?.state.fields.clone();
-            let changed = merge(&mut fields, &sent)?;
+            let changed = merge(&mut fields, &self.tidied(&sent))?;
             let write = Write { writer: writer.clone(), deed: Deed::Updated, sent, changed: changed.clone() };
             books.records.save(number, fields, false, write);
             (customer(&books.records, number)?, changed)
@@ -114,6 +126,32 @@ impl Customers {
         let books = self.read_books();
         let number = live(&books.records, id)?;
         customer(&books.records, number)
+    }
+
+    /// As the API reads it: a customer that was merged may still be asked for by the id it had.
+    pub(crate) fn read_forwarded(&self, id: &str) -> Result<Customer, Refused> {
+        let into = id_number(id).and_then(|number| self.read_books().merged.get(&number).copied());
+        match into.filter(|_| self.merged_ids_forward) {
+            Some(into) => self.read(&id_text(into)),
+            None => self.read(id),
+        }
+    }
+
+    /// The one that goes is announced as deleted; the contract has no other event for it.
+    fn merge(&self, id: &str, into: &str) -> Result<(), Refused> {
+        {
+            let mut books = self.write();
+            let (loser, winner) = (live(&books.records, id)?, live(&books.records, into)?);
+            if loser == winner {
+                return Err(Refused::bad("expected two customers, found one"));
+            }
+            books.merged.insert(loser, winner);
+        }
+        self.delete(id, Writer::Person).map(drop)
+    }
+
+    fn tidied<'s>(&self, sent: &'s Map<String, Value>) -> Cow<'s, Map<String, Value>> {
+        if self.tidies { Cow::Owned(tidied(sent)) } else { Cow::Borrowed(sent) }
     }
 
     pub(crate) fn list(&self, listing: &Listing) -> Page {
@@ -203,6 +241,7 @@ impl Controlled for Customers {
                 let saved = self.create(fields, None, Writer::Person, 1)?;
                 Ok(id_text(saved.customer.number))
             }
+            PeopleAction::Merge { id, into } => self.merge(&id, &into).map(|()| into),
         }
     }
 

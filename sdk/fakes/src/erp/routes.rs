@@ -72,7 +72,7 @@ async fn delete(State(customers): State<Arc<Customers>>, Path(id): Path<String>,
 }
 
 async fn read(State(customers): State<Arc<Customers>>, Path(id): Path<String>) -> Response {
-    let customer = customers.read(&id);
+    let customer = customers.read_forwarded(&id);
     answer(customer.map(|customer| Json(customer).into_response()))
 }
 

@@ -33,6 +33,7 @@ pub struct Cast {
     people: BTreeMap<Number, Someone>,
     ownership: Ownership,
     progress: Progress,
+    in_a_hurry: bool,
     /// How often one field was edited on both sides at once.
     pub(crate) conflicts: usize,
     pub(crate) rng: Rng,
@@ -59,6 +60,7 @@ impl Cast {
             people: BTreeMap::new(),
             ownership: Ownership::default(),
             progress: Progress::default(),
+            in_a_hurry: false,
             conflicts: 0,
             rng: Rng::with_seed(seed ^ 0x006a_7564_6765),
         }
@@ -68,6 +70,13 @@ impl Cast {
     #[must_use]
     pub fn with_ownership(mut self, ownership: Ownership) -> Self {
         self.ownership = ownership;
+        self
+    }
+
+    /// People who do not care for capital letters and spaces; their evidence has to be [tidied](super::Evidence::tidied).
+    #[must_use]
+    pub fn in_a_hurry(mut self, in_a_hurry: bool) -> Self {
+        self.in_a_hurry = in_a_hurry;
         self
     }
 
@@ -150,7 +159,7 @@ impl Cast {
         values: BTreeMap<Meaning, Option<String>>,
         times: u32,
     ) -> Result<(), Refused> {
-        let typed = typed(home, &values);
+        let typed = self.typed(home, &values);
         let at_ms = self.crm.wall().now_ms();
         let id = match home {
             Side::Crm => self.crm.person_creates_announced(typed, times)?,
@@ -189,7 +198,7 @@ impl Cast {
         let Some(id) = self.id(number, side).map(str::to_owned) else {
             return Err(Refused::bad(format!("person {number} has no known record in the {}", side.name())));
         };
-        let typed = typed(side, &values);
+        let typed = self.typed(side, &values);
         let at_ms = self.crm.wall().now_ms();
         match (side, actor) {
             (Side::Crm, Actor::Person) => self.crm.person_edits(&id, typed)?,
@@ -200,6 +209,16 @@ impl Cast {
         self.person_mut(number).values.extend(values.clone());
         self.note(at_ms, side, id, number, actor, Deed::Updated, values);
         Ok(())
+    }
+
+    fn typed(&self, side: Side, values: &BTreeMap<Meaning, Option<String>>) -> Value {
+        let mut fields = Map::new();
+        for (meaning, value) in values {
+            let value =
+                value.as_deref().map(|value| if self.in_a_hurry { meaning.untidy(value) } else { value.to_owned() });
+            meaning.type_into(side, value.as_deref(), &mut fields);
+        }
+        Value::Object(fields)
     }
 
     /// What somebody last typed into a field.
@@ -221,6 +240,21 @@ impl Cast {
         Ok(())
     }
 
+    /// Somebody's record is taken for another's on one side: it goes, as if it were deleted, and the other one stays.
+    pub fn merge(&mut self, number: u32, into: u32, side: Side) -> Result<(), Refused> {
+        let known = |number| self.id(number, side).map(str::to_owned);
+        let (Some(id), Some(into)) = (known(number), known(into)) else {
+            return Err(Refused::bad(format!("expected two people with a record in the {}", side.name())));
+        };
+        let at_ms = self.crm.wall().now_ms();
+        match side {
+            Side::Crm => self.crm.merge(&id, &into)?,
+            Side::Erp => self.erp.merge(&id, &into)?,
+        }
+        self.note(at_ms, side, id, number, Actor::Person, Deed::Deleted, BTreeMap::new());
+        Ok(())
+    }
+
     /// Finds the records the sync has made, by their tokens. Answers how many people have none yet.
     pub fn look_around(&mut self) -> usize {
         let searched = Side::BOTH.map(|side| self.people.values().any(|person| person.ids[side as usize].is_none()));
@@ -233,7 +267,8 @@ impl Cast {
                 Side::Erp => self.erp.snapshot(),
             };
             for view in views {
-                let owner = Meaning::Email.read(side, &view.fields).and_then(|email| Meaning::Email.person_of(&email));
+                let email = Meaning::Email.read(side, &view.fields).map(|email| Meaning::Email.tidied(&email));
+                let owner = email.and_then(|email| Meaning::Email.person_of(&email));
                 if let Some(person) = owner.and_then(|owner| self.people.get_mut(&owner)) {
                     person.ids[side as usize].get_or_insert(view.id);
                 }
@@ -282,12 +317,4 @@ impl Cast {
         self.progress.edited();
         self.ledger.0.push(Entry { at_ms, side, record, person, actor, deed, values });
     }
-}
-
-fn typed(side: Side, values: &BTreeMap<Meaning, Option<String>>) -> Value {
-    let mut fields = Map::new();
-    for (meaning, value) in values {
-        meaning.type_into(side, value.as_deref(), &mut fields);
-    }
-    Value::Object(fields)
 }

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::crm::Crm;
 use crate::erp::Erp;
 use crate::history::{RecordView, WriteEntry, Writer};
-use crate::judge::meaning::Side;
+use crate::judge::meaning::{Meaning, Side};
 
 /// A record and how it came to be.
 #[derive(Clone, Debug, Serialize)]
@@ -45,6 +46,24 @@ impl Evidence {
                 .map(|(h, v)| record(v, h))
                 .collect(),
         }
+    }
+
+    /// The same in one spelling, for people who type in a hurry and a system that tidies what it is given.
+    #[must_use]
+    pub fn tidied(mut self) -> Self {
+        for record in self.crm.values_mut().chain(self.erp.values_mut()) {
+            let written = record.history.iter_mut().map(|write| &mut write.fields);
+            for fields in written.chain([&mut record.view.fields]) {
+                for meaning in [Meaning::Email, Meaning::Phone] {
+                    if let Some(Value::String(text)) =
+                        meaning.fields(Side::Crm).first().and_then(|f| fields.get_mut(*f))
+                    {
+                        *text = meaning.tidied(text);
+                    }
+                }
+            }
+        }
+        self
     }
 
     /// The records of one side.

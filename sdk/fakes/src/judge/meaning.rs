@@ -174,6 +174,27 @@ impl Meaning {
         }
     }
 
+    /// A value as somebody in a hurry types it; [`Meaning::tidied`] makes it itself again.
+    pub(crate) fn untidy(self, value: &str) -> String {
+        match self {
+            Meaning::Email => match value.split_once('@') {
+                Some((local, domain)) => format!("{local}@{}", domain.to_uppercase()),
+                None => value.to_owned(),
+            },
+            Meaning::Phone if value.len() > 4 => format!("{} {}", &value[..4], &value[4..]),
+            _ => value.to_owned(),
+        }
+    }
+
+    /// A value as it is kept by a system that tidies what it is given.
+    pub(crate) fn tidied(self, value: &str) -> String {
+        match self {
+            Meaning::Email => value.trim().to_lowercase(),
+            Meaning::Phone => value.chars().filter(|one| *one != ' ').collect(),
+            _ => value.to_owned(),
+        }
+    }
+
     /// Whose value this is.
     pub(crate) fn person_of(self, value: &str) -> Option<u32> {
         match self {
@@ -226,6 +247,16 @@ mod tests {
                 let value = meaning.value(person, serial);
                 assert_eq!(meaning.person_of(&value), Some(person), "{value}");
             }
+        }
+    }
+
+    #[test]
+    fn a_value_typed_in_a_hurry_is_itself_when_it_is_tidied() {
+        for meaning in Meaning::ALL {
+            let value = meaning.value(42, 3);
+            let typed = meaning.untidy(&value);
+            assert_eq!(meaning.tidied(&typed), value);
+            assert_eq!(typed != value, matches!(meaning, Meaning::Email | Meaning::Phone), "{typed}");
         }
     }
 
