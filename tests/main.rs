@@ -5,9 +5,9 @@ mod bad_input;
 mod e2e;
 mod fuzz;
 mod matrix;
+mod nth;
 #[cfg(target_os = "linux")]
 mod power;
-mod nth;
 mod search;
 mod shipped;
 mod simulation;
