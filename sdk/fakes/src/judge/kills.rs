@@ -118,7 +118,7 @@ impl Kills {
         let mut cast = Cast::new(stage.crm.clone(), stage.erp.clone(), self.seed);
 
         bystander.before(&stage.folder.data())?;
-        let mut life = Life::begin(program, &env, stage.port, &log)?;
+        let mut life = Life::begin(program, &env, stage.port.number(), &log)?;
         life.until_ready(&log).await?;
         let prepared = timeout(PREPARED_WITHIN, Scenario::Mixed.prepare(&mut cast, PEOPLE)).await.is_ok();
         quiet(&cast, PREPARED_AFTER_QUIET, Instant::now() + PREPARED_WITHIN).await;
@@ -137,7 +137,7 @@ impl Kills {
         }
 
         stage.set_faults(&Faults::default(), (0, 0))?;
-        let mut life = Life::begin(program, &env, stage.port, &log)?;
+        let mut life = Life::begin(program, &env, stage.port.number(), &log)?;
         report.ready_ms.push(life.until_ready(&log).await?);
         report.in_time = settled(&cast, Tolerance::STORMY, Instant::now() + SETTLED_WITHIN).await;
         life.kill();
@@ -177,7 +177,7 @@ impl Kills {
                 Some(_) => MOMENT_WITHIN,
                 None => self.by_chance_within.mul_f64(rng.f64()),
             };
-            let mut life = Life::begin(program, &env, stage.port, &log)?;
+            let mut life = Life::begin(program, &env, stage.port.number(), &log)?;
             let end = life.until_killed(at_most, &log).await?;
             report.ready_ms.extend(life.ready_ms);
             report.kills += 1;

@@ -58,7 +58,10 @@ impl HttpApplication {
         let shape = &self.description.record;
         // An answer may hold the id alone; the id is what must not get lost.
         let id = shape.id_in(&body).filter(|_| shape.error.as_ref().is_none_or(|error| error.of(&body).is_none()));
+        // A record that was merged may answer with the one it went into, which is somebody else's.
+        let is_another = |id: &String| operation.target_id.as_ref().is_some_and(|target| target != id);
         match (shape.read(body), id) {
+            (_, Some(id)) if is_another(&id) => Outcome::Gone,
             (Ok(Found::Record(record, _)), _) => Outcome::Committed { record },
             (Ok(Found::Gone), _) if operation.kind == OperationKind::Update => Outcome::Gone,
             (Err(_), Some(id)) => Outcome::Committed { record: Record::new(id, Fields::new()) },
@@ -126,13 +129,11 @@ mod tests {
         let not_sent = Played { fails: Some(Failure::NotSent), ..Played::default() };
         let lost = Played { fails: Some(Failure::Lost), ..Played::default() };
         for (played, of_create, of_update) in [
-            (answer(201, record), "committed 101", "committed 101"),
-            (
-                answer(200, r#"{"id":9007199254740993,"properties":{}}"#),
-                "committed 9007199254740993",
-                "committed 9007199254740993",
-            ),
-            (answer(201, r#"{"id":"101"}"#), "committed 101", "committed 101"),
+            (answer(201, r#"{"id":"7","properties":{"email":"secret@b.test"}}"#), "committed 7", "committed 7"),
+            (answer(200, r#"{"id":7,"properties":{}}"#), "committed 7", "committed 7"),
+            (answer(201, r#"{"id":"7"}"#), "committed 7", "committed 7"),
+            (answer(200, r#"{"id":9007199254740993,"properties":{}}"#), "committed 9007199254740993", "gone"),
+            (answer(201, r#"{"id":"101"}"#), "committed 101", "gone"),
             (answer(200, r#"{"id":1e30,"properties":{}}"#), "unknown", "unknown"),
             (answer(201, r#"{"properties":{"email":"secret@b.test"}}"#), "unknown", "unknown"),
             (answer(201, &record[..30]), "unknown", "unknown"),
