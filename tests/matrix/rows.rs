@@ -69,6 +69,7 @@ const BORN_IN_ERP: &str = "tests/search.rs::a_create_from_the_erp_makes_one_reco
 const OWNED: &str = "tests/search.rs::one_owned_field_three_edits_and_two_kills_always_converge";
 const SHARED: &str = "tests/search.rs::one_shared_field_three_edits_and_two_kills_always_converge";
 const STOPPED: &str = "tests/steps.rs::every_story_ends_the_same_when_stopped_before_and_after_every_step";
+const KILLED: &str = "tests/e2e/kills.rs::killed_at_every_moment_it_doubles_nothing_and_loses_nothing";
 const CHAOS: &str = "tests/e2e/killed.rs::chaos_survives_kills";
 
 /// All of them, in order.
@@ -414,10 +415,14 @@ pub(super) const ROWS: [Row; 100] = [
     // Storage and process.
     tested(74, "the disk is full", &[BlackBox], &[]),
     tested(75, "another program has locked the database", &[Unit], &[]),
-    pending(
+    tested(
         76,
         "a power failure takes back what was confirmed",
-        "each start refuses a database that would not sync; nothing here drops unsynced writes to show the rest",
+        &[Kill],
+        &[
+            "tests/power/mod.rs::a_disk_that_only_says_it_has_synced_is_found_out",
+            "tests/power/mod.rs::a_new_data_folder_is_on_the_disk_before_a_webhook_is_acknowledged",
+        ],
     ),
     part(
         77,
@@ -437,7 +442,7 @@ pub(super) const ROWS: [Row; 100] = [
     ),
     tested(80, "two runners are started on one database", &[BlackBox], &[]),
     pending(81, "two installations work on one account", "nothing is left in a system to know an installation by"),
-    tested(82, "the program is killed anywhere", &[Kill, Model], &[STOPPED, OWNED, SHARED, CHAOS, SIMULATED]),
+    tested(82, "the program is killed anywhere", &[Kill, Model], &[STOPPED, OWNED, SHARED, KILLED, CHAOS, SIMULATED]),
     part(
         83,
         "the program is replaced with work in flight",

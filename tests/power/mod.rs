@@ -57,7 +57,7 @@ fn run(kills: u32) -> Kills {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_acknowledged_webhook_and_no_intent_is_lost_with_the_power() {
+async fn fm_076_no_acknowledged_webhook_and_no_intent_is_lost_with_the_power() {
     let disk = Disk::new();
     let mut outage = Outage::new(&disk);
 
