@@ -292,3 +292,22 @@ async fn a_crm_that_was_shut_down_or_dropped_answers_no_more() {
         .await;
     }
 }
+
+#[tokio::test]
+async fn of_two_merged_contacts_one_goes_and_its_id_may_lead_to_the_other() {
+    for merged_ids_forward in [false, true] {
+        let (crm, caller) = crm(CrmConfig { merged_ids_forward, ..CrmConfig::default() }).await;
+        let gone = created(&caller, json!({ "email": "a" })).await;
+        let stays = created(&caller, json!({ "email": "b" })).await;
+
+        crm.merge(&gone, &stays).unwrap();
+
+        let read = caller.get(&format!("{CONTACTS}/{gone}")).await;
+        assert_eq!(read.status, if merged_ids_forward { 200 } else { 404 });
+        assert!(!merged_ids_forward || read.id() == stays);
+        let written = caller.patch(&format!("{CONTACTS}/{gone}"), json!({ "properties": { "phone": "1" } })).await;
+        assert_eq!(written.status, 404, "it is unknown to everything else");
+        assert_eq!(crm.snapshot().iter().map(|view| view.gone).collect::<Vec<_>>(), [true, false]);
+        assert!(crm.merge(&stays, &stays).is_err());
+    }
+}

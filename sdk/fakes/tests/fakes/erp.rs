@@ -252,3 +252,30 @@ async fn the_history_keeps_the_origin_of_every_caller_and_the_copy_its_inverse_i
     assert_eq!(copied["custom_fields"]["crm_id"], "101");
     assert_eq!(copied["phone"], "1");
 }
+
+#[tokio::test]
+async fn of_two_merged_customers_one_goes_and_its_id_may_lead_to_the_other() {
+    for merged_ids_forward in [false, true] {
+        let (erp, caller) = erp(ErpConfig { merged_ids_forward, ..ErpConfig::default() }).await;
+        let gone = erp.person_creates(json!({ "email": "a" })).unwrap();
+        let stays = erp.person_creates(json!({ "email": "b" })).unwrap();
+
+        erp.merge(&gone, &stays).unwrap();
+
+        let read = caller.get(&format!("/customers/{gone}")).await;
+        assert_eq!(read.status, if merged_ids_forward { 200 } else { 404 });
+        assert!(!merged_ids_forward || read.json()["id"] == json!(stays));
+        let written = caller.patch(&format!("/customers/{gone}"), json!({ "phone": "1" })).await;
+        assert_eq!(written.status, 404, "it is unknown to everything else");
+        assert!(erp.merge(&stays, &stays).is_err());
+    }
+}
+
+#[tokio::test]
+async fn an_erp_that_tidies_keeps_its_own_spelling() {
+    let (_erp, caller) = erp(ErpConfig { tidies: true, ..ErpConfig::default() }).await;
+
+    let made = caller.post("/customers", json!({ "email": "A@B.test", "phone": "1 2" })).await.json();
+
+    assert_eq!((&made["email"], &made["phone"]), (&json!("a@b.test"), &json!("12")));
+}
