@@ -33,6 +33,10 @@ struct Orders {
     coverage: bool,
 }
 
+/// As in the program: simulations make and drop messages all day long.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let orders = match orders(std::env::args().skip(1)) {
         Ok(orders) => orders,

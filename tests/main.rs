@@ -1,6 +1,10 @@
 //! The tests of the composed program.
 #![expect(clippy::unwrap_used, reason = "all of this is a test, helpers included")]
 
+/// As in the program: simulations make and drop messages all day long.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod bad_input;
 mod e2e;
 mod fuzz;
