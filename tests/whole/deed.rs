@@ -5,6 +5,9 @@ use std::fmt;
 
 use pairline_fakes::Refused;
 use pairline_fakes::judge::{Actor, Cast, Meaning, Side};
+use serde_json::Value;
+
+use super::bystander::{Bystander, inverse};
 
 /// One thing that somebody does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +33,15 @@ pub(super) enum What {
     Collide { first: Side, typed: [Typed; 2] },
     /// The record is deleted on one side.
     Delete { side: Side },
+    /// Two people's records on one side are taken for one: this person's goes and the other's stays. For the sync it is
+    /// a deletion; the counterpart of the one that went stays as it is.
+    Merge { side: Side, into: u32 },
+    /// The record is copied on one side with all it holds, the other side's id too. Only once both sides name each other:
+    /// before that nobody could say which of the two is the copy. It is a bystander.
+    Clone { side: Side },
+    /// Somebody new is entered in the CRM, and at the same moment another tool puts the same e-mail into the ERP. The CRM
+    /// does not take an e-mail twice, so what the tool has made is a bystander.
+    Twin { known: Vec<Meaning> },
 }
 
 /// What is typed into a field: that person's value of this number, or nothing.
@@ -41,7 +53,7 @@ pub(super) struct Typed {
 
 impl Deed {
     /// Does it, if it can be done: whoever has no record there yet, or none any more, is let be.
-    pub(super) fn perform(&self, cast: &mut Cast) -> Result<(), Refused> {
+    pub(super) fn perform(&self, cast: &mut Cast, bystanders: &mut Vec<Bystander>) -> Result<(), Refused> {
         let person = self.person;
         let values = |typed: &[Typed]| -> BTreeMap<Meaning, Option<String>> {
             typed
@@ -49,15 +61,12 @@ impl Deed {
                 .map(|typed| (typed.meaning, typed.serial.map(|nth| typed.meaning.value(person, nth))))
                 .collect()
         };
+        let at_first = |known: &[Meaning]| known.iter().map(|known| (*known, Some(known.value(person, 0)))).collect();
+        if !matches!(self.what, What::Enter { .. } | What::Twin { .. }) {
+            cast.look_around();
+        }
         match &self.what {
-            What::Enter { side, known, times } => {
-                let known = known.iter().map(|meaning| (*meaning, Some(meaning.value(person, 0)))).collect();
-                return cast.enter(person, *side, known, *times);
-            }
-            _ => cast.look_around(),
-        };
-        match &self.what {
-            What::Enter { .. } => Ok(()),
+            What::Enter { side, known, times } => cast.enter(person, *side, at_first(known), *times),
             What::Edit { side, actor, typed } => cast.type_in(person, *side, values(typed), *actor),
             What::Trespass { side, typed } if cast.is_paired(person) => {
                 cast.type_in(person, *side, values(typed), Actor::Person)
@@ -68,6 +77,23 @@ impl Deed {
                 cast.type_in(person, first.other(), values(&[*other]), Actor::Person)
             }
             What::Delete { side } => cast.delete(person, *side),
+            What::Merge { side, into } => cast.merge(person, *into, *side),
+            What::Clone { side } => {
+                let pair = named_by_each_other(cast, person).ok_or_else(not_there)?;
+                let id = match side {
+                    Side::Crm => cast.crm().clone_contact(&pair[0].1)?,
+                    Side::Erp => cast.erp().clone_customer(&pair[1].1)?,
+                };
+                bystanders.push(Bystander { side: *side, id, beside: pair.into() });
+                Ok(())
+            }
+            What::Twin { known } => {
+                cast.enter(person, Side::Crm, at_first(known), 1)?;
+                let email = Meaning::Email.typed(Side::Erp, &Meaning::Email.value(person, 0));
+                let id = cast.erp().other_tool_creates(Value::Object(email), "warehouse")?;
+                bystanders.push(Bystander { side: Side::Erp, id, beside: vec![] });
+                Ok(())
+            }
         }
     }
 
@@ -81,6 +107,9 @@ impl Deed {
             What::Trespass { .. } => "edit of the other's field",
             What::Collide { .. } => "edit on both sides at once",
             What::Delete { .. } => "delete",
+            What::Merge { .. } => "merge",
+            What::Clone { .. } => "clone",
+            What::Twin { .. } => "twin",
         }
     }
 
@@ -125,8 +154,23 @@ impl fmt::Display for Deed {
                 write!(f, "person {person} is edited in the {first}: {one}, and in the {then}: {other}")
             }
             What::Delete { side } => write!(f, "person {person} is deleted in the {}", side.name()),
+            What::Merge { side, into } => write!(f, "person {person} is merged into {into} in the {}", side.name()),
+            What::Clone { side } => write!(f, "person {person} is cloned in the {}", side.name()),
+            What::Twin { known } => {
+                write!(f, "person {person} is entered in the crm with {known:?}, and the e-mail in the erp by a tool")
+            }
         }
     }
+}
+
+/// Somebody's records, if each carries the other's id.
+fn named_by_each_other(cast: &Cast, person: u32) -> Option<[(Side, String); 2]> {
+    let (crm_id, erp_id) = (cast.id(person, Side::Crm)?, cast.id(person, Side::Erp)?);
+    let contact = cast.crm().snapshot().into_iter().find(|view| view.id == crm_id && !view.gone)?;
+    let customer = cast.erp().snapshot().into_iter().find(|view| view.id == erp_id && !view.gone)?;
+    let named = inverse(Side::Crm, &contact.fields) == Some(erp_id);
+    let named_back = inverse(Side::Erp, &customer.fields) == Some(crm_id);
+    (named && named_back).then(|| [(Side::Crm, contact.id), (Side::Erp, customer.id)])
 }
 
 fn shown(typed: &[Typed]) -> String {

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use pairline_fakes::judge::{Audit, Finding, Side};
+use pairline_fakes::judge::{Audit, Category, Evidence, Finding, Side};
 use pairline_sdk::testing::MemoryStore;
 use pairline_sdk::{Operation, PairStore, RecordId, System, Timestamp};
 
+use super::bystander::inverse;
 use super::time::BEGIN_MS;
 
 /// Findings that are told at length.
@@ -17,6 +18,8 @@ const TOLD: usize = 3;
 pub(super) struct Harm {
     /// Each kind of it by a name.
     pub(super) kinds: BTreeSet<String>,
+    /// Whose records are harmed, as far as that can be said.
+    pub(super) people: BTreeSet<u32>,
     /// What exactly.
     pub(super) told: String,
 }
@@ -32,16 +35,16 @@ impl Harm {
         self.kinds.is_empty()
     }
 
-    /// What an audit has found, with the operations on the records it is about.
-    pub(super) async fn of(audit: &Audit, store: &MemoryStore) -> Self {
-        let mut harm = Self::default();
-        for (number, finding) in audit.findings.iter().enumerate() {
-            harm.kinds.insert(finding.category.name().to_owned());
+    /// Adds what an audit has found, with the operations on the records it is about.
+    pub(super) async fn add(&mut self, audit: &Audit, evidence: &Evidence, store: &MemoryStore) {
+        let findings = audit.findings.iter().filter(|finding| !excused(finding, evidence));
+        for (number, finding) in findings.enumerate() {
+            self.kinds.insert(finding.category.name().to_owned());
+            self.people.insert(finding.person);
             if number < TOLD {
-                harm.tell(finding, store).await;
+                self.tell(finding, store).await;
             }
         }
-        harm
     }
 
     async fn tell(&mut self, finding: &Finding, store: &MemoryStore) {
@@ -76,6 +79,26 @@ impl Harm {
             writeln!(self.told, "        {field} ({why:?}): {seen:?}, there {there:?}, sent {value:?}").unwrap();
         }
     }
+}
+
+/// A record that was deleted before anybody had seen it cannot be told from one that was never made: if the answer to its
+/// create was lost, it is made again. Nobody has seen it if its counterpart never carried its id.
+fn excused(finding: &Finding, evidence: &Evidence) -> bool {
+    let was_named = |side: Side, id: &str| {
+        let counterparts = match side {
+            Side::Crm => &finding.erp,
+            Side::Erp => &finding.crm,
+        };
+        let records = counterparts.iter().filter_map(|other| evidence.side(side.other()).get(other));
+        let mut writes = records.flat_map(|record| &record.history);
+        writes.any(|write| inverse(side.other(), &write.fields) == Some(id))
+    };
+    finding.category == Category::Resurrected
+        && [(Side::Crm, &finding.crm), (Side::Erp, &finding.erp)].into_iter().any(|(side, ids)| {
+            let gone = |id: &&String| evidence.side(side).get(*id).is_some_and(|record| record.view.gone);
+            let mut unseen = ids.iter().filter(gone).filter(|id| !was_named(side, id));
+            ids.len() > 1 && unseen.next().is_some()
+        })
 }
 
 fn ended_after(sent_at: Timestamp, ended_at: Timestamp) -> String {

@@ -1,6 +1,6 @@
 //! What people and other tools mean to do, by chance.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fastrand::Rng;
 use pairline_fakes::judge::{Actor, Meaning, Ownership, Rule, Side};
@@ -10,41 +10,55 @@ use super::deed::{Deed, Typed, What};
 /// Fields a person sometimes empties.
 const EMPTIED: [Meaning; 4] = [Meaning::Phone, Meaning::BillingEmail, Meaning::VatId, Meaning::CreditLimit];
 
+/// What people do that not everybody does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Habits {
+    /// They delete and merge records.
+    pub(super) deletes: bool,
+    /// They copy records.
+    pub(super) clones: bool,
+    /// Another tool knows some of them already.
+    pub(super) twins: bool,
+}
+
 /// Days in the life of both systems, before anybody knows what will come of them.
 pub(super) struct People {
     rng: Rng,
     now_ms: u64,
     ownership: Ownership,
+    habits: Habits,
     /// How many values each person has typed.
     serials: BTreeMap<u32, u32>,
+    /// People with a twin, who are let be from then on.
+    twins: BTreeSet<u32>,
 }
 
 impl People {
-    pub(super) fn new(seed: u64) -> Self {
-        let ownership = Ownership::default();
-        Self { rng: Rng::with_seed(seed), now_ms: 0, ownership, serials: BTreeMap::new() }
+    pub(super) fn new(seed: u64, habits: Habits) -> Self {
+        let (ownership, serials, twins) = (Ownership::default(), BTreeMap::new(), BTreeSet::new());
+        Self { rng: Rng::with_seed(seed), now_ms: 0, ownership, habits, serials, twins }
     }
 
     /// So many deeds, with pauses between none and a while.
-    pub(super) fn plan(mut self, deeds: usize, deletes: bool) -> Vec<Deed> {
-        (0..deeds).map(|_| self.next(deletes)).collect()
+    pub(super) fn plan(mut self, deeds: usize) -> Vec<Deed> {
+        (0..deeds).map(|_| self.next()).collect()
     }
 
-    fn next(&mut self, deletes: bool) -> Deed {
+    fn next(&mut self) -> Deed {
         self.pause();
         let people = u32::try_from(self.serials.len()).unwrap();
-        if people == 0 || self.rng.u8(0..100) < 18 {
-            self.serials.insert(people + 1, 0);
-            let (side, times) = (self.side(), self.rng.u32(1..=3));
-            return Deed {
-                at_ms: self.now_ms,
-                person: people + 1,
-                what: What::Enter { side, known: self.known(), times },
-            };
+        let others: Vec<u32> = (1..=people).filter(|person| !self.twins.contains(person)).collect();
+        if others.is_empty() || self.rng.u8(0..100) < 18 {
+            return Deed { at_ms: self.now_ms, person: people + 1, what: self.newcomer(people + 1) };
         }
-        let (person, side) = (self.rng.u32(1..=people), self.side());
+        let (person, side) = (others[self.rng.usize(0..others.len())], self.side());
         let what = match self.rng.u8(0..100) {
-            0..4 if deletes => What::Delete { side },
+            0..3 if self.habits.deletes => What::Delete { side },
+            3 if self.habits.deletes => {
+                let into = others[self.rng.usize(0..others.len())];
+                if into == person { What::Delete { side } } else { What::Merge { side, into } }
+            }
+            4..6 if self.habits.clones => What::Clone { side },
             0..12 => What::Trespass { side, typed: self.typed(person, side.other()) },
             12..22 => What::Edit { side, actor: Actor::Tool, typed: self.typed(person, side) },
             22..30 => {
@@ -54,6 +68,16 @@ impl People {
             _ => What::Edit { side, actor: Actor::Person, typed: self.typed(person, side) },
         };
         Deed { at_ms: self.now_ms, person, what }
+    }
+
+    fn newcomer(&mut self, person: u32) -> What {
+        self.serials.insert(person, 0);
+        let (side, times, known) = (self.side(), self.rng.u32(1..=3), self.known());
+        if self.habits.twins && self.rng.u8(0..10) == 0 {
+            self.twins.insert(person);
+            return What::Twin { known };
+        }
+        What::Enter { side, known, times }
     }
 
     fn pause(&mut self) {

@@ -14,7 +14,7 @@ use super::shrink::{Bad, shrink};
 use super::world::{End, World};
 
 /// Plays tried to make a story short.
-pub(super) const SHRINK_RUNS_MAX: usize = 600;
+pub(super) const SHRINK_RUNS_MAX: usize = 300;
 
 /// Seeds that are shrunk; of further ones there is only the number.
 const SHRUNK_MAX: usize = 3;
@@ -102,7 +102,8 @@ pub(super) fn run_all(kind: Kind, seeds: Range<u64>) -> Runs {
                                 runs.bad.len() - 1
                             };
                             let kinds: Vec<&str> = bad.harm.kinds.iter().map(String::as_str).collect();
-                            let mut told = format!("{} seed {seed}: {}\n", kind.name(), kinds.join(", "));
+                            let first = bad.harm.told.lines().next().unwrap_or_default();
+                            let mut told = format!("{} seed {seed}: {}: {first}\n", kind.name(), kinds.join(", "));
                             if shrunk_so_far < SHRUNK_MAX {
                                 told = shrink(&play, bad, SHRINK_RUNS_MAX, |play| tried(play).err()).told();
                             }

@@ -9,6 +9,12 @@ use pairline_fakes::{Faults, Mishap};
 use super::harm::Harm;
 use super::play::{Play, Size};
 
+/// How often the harmed are tried alone before anything else is left out.
+const ALONE_RUNS: u64 = 1_000;
+
+/// More people than this are not alone.
+const ALONE_PEOPLE_MAX: usize = 3;
+
 /// A short story with the same kind of harm.
 pub(super) struct Shrunk {
     pub(super) play: Play,
@@ -46,8 +52,9 @@ pub(super) fn shrink(play: &Play, bad: Bad, runs_max: usize, run: impl FnMut(&Pl
     let mut search = Search { run, kind, runs: 0, runs_max, best: play.clone(), harm: bad.harm };
     if !search.accepts(best) {
         // The list is not all there is to it; then chance stays in.
-        search.runs_max = 0;
+        search.best.only = None;
     }
+    search.alone();
     loop {
         let before = search.best.size();
         search.people();
@@ -82,6 +89,23 @@ impl<R: FnMut(&Play) -> Option<Bad>> Search<R> {
                 true
             }
             _ => false,
+        }
+    }
+
+    /// Much of what is found is two things that meet on their way, which they do no more as soon as anything is left out.
+    /// So those who are harmed are tried alone first, at other times: such plays are short.
+    fn alone(&mut self) {
+        let people = self.harm.people.clone();
+        if people.is_empty() || people.len() > ALONE_PEOPLE_MAX {
+            return;
+        }
+        for chance in 0..ALONE_RUNS {
+            let play = self.best.alone(&people, chance);
+            // These are as short as a few of the others.
+            self.runs_max += 1;
+            if self.accepts(play) {
+                return;
+            }
         }
     }
 
@@ -153,7 +177,7 @@ impl Shrunk {
         let (now, was, runs) = (self.play.size(), self.was, self.runs);
         let mut told = String::new();
         writeln!(told, "{kind} seed {seed}: {}", kinds.join(", ")).unwrap();
-        writeln!(told, "  of {was}, {now} are left after {runs} runs:").unwrap();
+        writeln!(told, "  {was} became {now}, after {runs} runs:").unwrap();
         for line in self.play.story() {
             writeln!(told, "  {line}").unwrap();
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pairline_fakes::judge::{Audit, Cast, Evidence, Side};
-use pairline_fakes::{Crm, CrmConfig, Erp, ErpConfig, Faults, Mishap, Wall};
+use pairline_fakes::{Crm, CrmConfig, Erp, ErpConfig, Faults, Mishap, UniqueRules, Wall};
 use pairline_runner::application::{Environment, Transport};
 use pairline_runner::composition::{OpenDatabase, Stores};
 use pairline_runner::project::Project;
@@ -17,15 +17,18 @@ use pairline_sdk::{Clock, Creates, Engine, ListQuery, Listed, PairStore, Random,
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::bystander::left_alone;
+use super::contract::project_for;
 use super::coverage::Coverage;
+use super::economy::Economy;
 use super::harm::Harm;
 use super::network::{Calls, Courier, Webhooks};
-use super::play::Play;
+use super::play::{Kind, Play};
 use super::probe::{Seen, WatchedEngine};
 use super::steps::Steps;
 use super::time::{BEGIN_MS, SimulatedClock, SimulatedRandom};
 use super::trouble::Blow;
-use crate::support::{project, registry};
+use crate::support::registry;
 
 const CRM: &str = "127.0.0.1:18081";
 const ERP: &str = "127.0.0.1:18082";
@@ -87,6 +90,7 @@ impl OpenDatabase for InMemory {
 impl World {
     /// Both systems, and the program on an empty store.
     pub(super) async fn begin(play: Play) -> Self {
+        let systems = play.systems;
         let webhooks = Arc::new(Webhooks::default());
         let wall = Wall::showing(BEGIN_MS);
         let address = |text: &str| text.parse::<SocketAddr>().unwrap();
@@ -95,8 +99,10 @@ impl World {
             CrmConfig {
                 bind: address(CRM),
                 webhook_url: url("crm"),
-                seed: play.seed,
+                seed: play.chance,
                 search_lag_ms: 3_000,
+                enforce_unique: UniqueRules { email: systems.unique_email, ..UniqueRules::default() },
+                merged_ids_forward: systems.merged_ids_forward,
                 ..CrmConfig::default()
             },
             Arc::new(Courier(Arc::clone(&webhooks))),
@@ -106,15 +112,17 @@ impl World {
             ErpConfig {
                 bind: address(ERP),
                 webhook_url: url("erp"),
-                seed: play.seed,
+                seed: play.chance,
                 changes_lag_ms: 1_000,
+                tidies: systems.tidies,
+                merged_ids_forward: systems.merged_ids_forward,
                 ..ErpConfig::default()
             },
             Arc::new(Courier(Arc::clone(&webhooks))),
             wall,
         );
         let doors = vec![(Side::Crm, crm.base_url(), crm_door), (Side::Erp, erp.base_url(), erp_door)];
-        let calls = Arc::new(Calls::new(doors, play.seed));
+        let calls = Arc::new(Calls::new(doors, play.chance));
         let (crm_secrets, erp_secrets) = (CrmConfig::default(), ErpConfig::default());
         let variables = [
             ("CRM_TOKEN", crm_secrets.token),
@@ -129,11 +137,11 @@ impl World {
             erp.allow_only(of(Side::Erp));
         }
         let clock = Arc::new(SimulatedClock::new());
-        let steps = Arc::new(Steps::new(play.seed));
+        let steps = Arc::new(Steps::new(play.chance));
         let stage = Stage::directed_by(Arc::clone(&steps) as Arc<dyn Director>);
         let seen = Arc::new(Seen::default());
         let mut world = Self {
-            project: project(),
+            project: project_for(systems.tidies),
             registry: seen.watching(play.planted.among(registry())),
             environment: Environment::of_map(variables),
             crm,
@@ -142,7 +150,7 @@ impl World {
             webhooks,
             store: Arc::new(new_store(&clock).on(stage)),
             clock,
-            random: Arc::new(SimulatedRandom::new(play.seed)),
+            random: Arc::new(SimulatedRandom::new(play.chance)),
             steps,
             seen,
             life: None,
@@ -205,37 +213,51 @@ impl World {
     /// People work amid faults and troubles; then all is well again, and everything is looked at.
     pub(super) async fn run(mut self) -> End {
         let began = Instant::now();
-        let mut cast = Cast::new(self.crm.clone(), self.erp.clone(), self.play.seed);
+        let tidies = self.play.systems.tidies;
+        let mut cast = Cast::new(self.crm.clone(), self.erp.clone(), self.play.seed).in_a_hurry(tidies);
         self.crm.set_faults(self.play.faults.clone()).unwrap();
         self.erp.set_faults(self.play.faults.clone()).unwrap();
         let deeds = self.play.deeds.clone();
         let work = tokio::spawn(async move {
-            let mut done = Coverage::default();
+            let (mut done, mut bystanders) = (Coverage::default(), Vec::new());
             for deed in &deeds {
                 tokio::time::sleep_until(began + Duration::from_millis(deed.at_ms)).await;
-                let name = if deed.perform(&mut cast).is_ok() { deed.name() } else { "not possible" };
+                let name = if deed.perform(&mut cast, &mut bystanders).is_ok() { deed.name() } else { "not possible" };
                 done.add("deed", [(name, 1)]);
             }
-            (cast, done)
+            (cast, bystanders, done)
         });
         for trouble in self.play.troubles.clone() {
             tokio::time::sleep_until(began + Duration::from_millis(trouble.at_ms)).await;
             self.suffer(&trouble.what).await;
         }
-        let (cast, mut coverage) = work.await.unwrap();
+        let (cast, bystanders, mut coverage) = work.await.unwrap();
         self.crm.set_faults(Faults::default()).unwrap();
         self.erp.set_faults(Faults::default()).unwrap();
         self.calls.recover();
         let rested = self.rest().await;
-        let evidence = Evidence::of(&self.crm, &self.erp);
-        let audit = Audit::of(cast.ledger(), &evidence, cast.ownership(), self.play.tolerance);
-        let mut harm = Harm::of(&audit, &self.store).await;
+        let mut evidence = Evidence::of(&self.crm, &self.erp);
+        if tidies {
+            evidence = evidence.tidied();
+        }
+        let mut harm = Harm::default();
         if let Err(unrest) = rested {
             harm.find("unrest", unrest);
         }
         for record in self.seen.two_hands() {
             harm.find("two hands", format!("two at once were at work on {record}"));
         }
+        let cases = self.store.cases(usize::MAX).await.unwrap();
+        left_alone(&bystanders, &mut evidence, &cases, &mut harm);
+        self.nothing_is_left_open(&mut harm).await;
+        let economy = Economy::of(&evidence, cast.ledger());
+        // Only on a day when nothing is lost is there no reason to write anything twice.
+        if self.play.kind == Kind::Calm && (economy.writes > economy.needed || economy.idle > 0) {
+            harm.find("wasteful", format!("{economy:?}"));
+        }
+        coverage.add("economy", [("writes", economy.writes), ("idle", economy.idle), ("needed", economy.needed)]);
+        let audit = Audit::of(cast.ledger(), &evidence, cast.ownership(), self.play.tolerance);
+        harm.add(&audit, &evidence, &self.store).await;
         if let Some(life) = self.life.take() {
             life.dies.cancel();
             life.system.kill();
@@ -262,6 +284,26 @@ impl World {
             }
             if Instant::now() > until {
                 return Err(format!("it does not come to rest: {waiting:?}"));
+            }
+        }
+    }
+
+    /// Once nothing is left to do, nothing is left half done either.
+    async fn nothing_is_left_open(&self, harm: &mut Harm) {
+        let state = self.store.saved();
+        let in_doubt = state.operations.values().filter(|operation| operation.state.is_open());
+        for operation in in_doubt {
+            let key = (operation.source.clone(), operation.target.clone());
+            // Nobody looks for what was made for a record that is gone: nothing is owed to it any more.
+            let closed = state.reservations.get(&key).is_some_and(|(_, id, closed)| *closed && *id == operation.id);
+            if !closed {
+                harm.find("in doubt", format!("{} for {} is {}", operation.id, key.0, operation.state.name()));
+            }
+        }
+        let Some(life) = &self.life else { return };
+        if let Ok(Listed::Trash(trash)) = life.engine.list(ListQuery::Trash, 5).await {
+            for item in trash {
+                harm.find("trash", format!("{:?}: {}: {}", item.record, item.node, item.reason));
             }
         }
     }
