@@ -12,8 +12,15 @@ use pairline_sdk::{NodeDescription, PlatformKind, Registry, RouteDefault, Settin
 use crate::support::registry;
 
 /// Where a reader looks something up.
-const DOCS: [&str; 5] =
-    ["README.md", "sdk/docs/architecture.md", "sdk/docs/fuzzing.md", "sdk/docs/kills.md", "sdk/docs/writing-a-node.md"];
+const DOCS: [&str; 7] = [
+    "README.md",
+    "sdk/docs/architecture.md",
+    "sdk/docs/fuzzing.md",
+    "sdk/docs/guarantees.md",
+    "sdk/docs/kills.md",
+    "sdk/docs/simulation.md",
+    "sdk/docs/writing-a-node.md",
+];
 
 /// The crates, and those of ours that each may import. A new edge is a change of design: see the architecture page.
 const PICTURE: [(&str, &[&str]); 7] = [
