@@ -43,9 +43,8 @@ pub(super) enum Kind {
     Calm,
     /// Everything goes wrong that can, more often than anybody has seen it.
     Stormy,
-    /// A calm day, but for the clock of the program's machine, which is set ahead and back. It comes without lost answers
-    /// and crashes: how long to wait until a request can no longer land is measured by that clock, so nothing is promised
-    /// of a create of unknown outcome while it is set ahead.
+    /// A calm day, but for the clock of the program's machine, which is set ahead and back. It comes without crashes: a
+    /// program that runs does not go by it, one that starts does.
     Skewed,
 }
 
@@ -88,10 +87,13 @@ impl Play {
             Kind::Stormy => (stormy(rng, seed.is_multiple_of(2)), troubles(rng, until_ms)),
         };
         let mut tolerance = if kind == Kind::Stormy { Tolerance::STORMY } else { Tolerance::CALM };
-        // News is put in order by the program's clock. When that is set back, of two edits of a shared field the first
-        // may look like the last, for as long as it was set back, and what waits, waits for as long.
-        tolerance.simultaneous_ms += set_back_ms(&troubles);
-        tolerance.in_flight_ms += set_back_ms(&troubles);
+        if kind == Kind::Stormy {
+            // News is put in order by the program's time, which goes on from the machine's clock after a crash. When that
+            // was set back, of two edits of a shared field the first may look like the last, for as long as it was set
+            // back, and what waits, waits for as long.
+            tolerance.simultaneous_ms += set_back_ms(&troubles);
+            tolerance.in_flight_ms += set_back_ms(&troubles);
+        }
         let (only, planted) = (None, Planted::None);
         Self { seed, chance: seed, kind, systems, deeds, troubles, faults, only, tolerance, planted }
     }

@@ -1,4 +1,4 @@
-//! The program's clock and chance: the runtime's own time, which passes as soon as nobody has anything left to do.
+//! The program's clocks and chance: the runtime's own time, which passes as soon as nobody has anything left to do.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -24,6 +24,11 @@ impl SimulatedClock {
     /// Somebody sets it, forwards or back.
     pub(super) fn set_by(&self, by_ms: i64) {
         self.set_by_ms.fetch_add(by_ms, Ordering::Relaxed);
+    }
+
+    /// A program that starts goes on from what the wall clock shows.
+    pub(super) fn set_as(&self, wall: &Self) {
+        self.set_by_ms.store(wall.set_by_ms.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 }
 

@@ -72,6 +72,7 @@ pub(super) struct World {
     calls: Arc<Calls>,
     webhooks: Arc<Webhooks>,
     clock: Arc<SimulatedClock>,
+    wall: Arc<SimulatedClock>,
     random: Arc<dyn Random>,
     store: Arc<MemoryStore>,
     steps: Arc<Steps>,
@@ -150,6 +151,7 @@ impl World {
             webhooks,
             store: Arc::new(new_store(&clock).on(stage)),
             clock,
+            wall: Arc::new(SimulatedClock::new()),
             random: Arc::new(SimulatedRandom::new(play.chance)),
             steps,
             seen,
@@ -163,6 +165,7 @@ impl World {
     }
 
     async fn start(&mut self, engine: MemoryEngine) {
+        self.clock.set_as(&self.wall);
         let engine = Arc::new(engine);
         let watched = WatchedEngine(Arc::clone(&engine), Arc::clone(&self.seen));
         let stores = Stores {
@@ -173,7 +176,7 @@ impl World {
         let ground = Ground {
             stores,
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
-            wall: Arc::clone(&self.clock) as Arc<dyn Clock>,
+            wall: Arc::clone(&self.wall) as Arc<dyn Clock>,
             random: Arc::clone(&self.random),
             transport: Some(Arc::clone(&self.calls) as Arc<dyn Transport>),
         };
@@ -203,7 +206,7 @@ impl World {
     async fn suffer(&mut self, blow: &Blow) {
         match blow {
             Blow::Crash { steps, down_ms } => self.crash(*steps, Duration::from_millis(*down_ms)).await,
-            Blow::Jump { by_ms } => self.clock.set_by(*by_ms),
+            Blow::Jump { by_ms } => self.wall.set_by(*by_ms),
             Blow::Slow { for_ms, .. } | Blow::Down { for_ms, .. } | Blow::NoSearch { for_ms } => {
                 self.calls.suffer(blow.clone(), *for_ms);
             }
