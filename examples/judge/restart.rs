@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use pairline_fakes::judge::{Bystander, Kills};
+use pairline_fakes::judge::{Aftermath, Bystander, Kills};
 use pairline_runner::machine::{SystemClock, SystemRandom};
 use pairline_store::{Database, Options};
 use rusqlite::Connection;
@@ -31,9 +31,12 @@ pub(crate) async fn restart(mut words: impl Iterator<Item = String>) -> Result<b
         }
     }
     let program = pairline(path.as_deref())?;
-    let report = run.run_beside(&program, &mut Years { pairs, told: !json }).await;
-    let report = report.map_err(|error| error.to_string())?;
+    let mut years = Years { pairs, told: !json, longest_log: 0 };
+    let report = run.run_beside(&program, &mut years).await.map_err(|error| error.to_string())?;
     show(&report, json)?;
+    if years.told {
+        println!("the longest log that a kill left to be read at the start: {} MiB", years.longest_log / 1024 / 1024);
+    }
     Ok(report.passed())
 }
 
@@ -41,6 +44,8 @@ pub(crate) async fn restart(mut words: impl Iterator<Item = String>) -> Result<b
 struct Years {
     pairs: i64,
     told: bool,
+    /// Of the database's write-ahead log, in bytes.
+    longest_log: u64,
 }
 
 /// The mapping rows are written by the schema's own trigger.
@@ -83,6 +88,12 @@ impl Bystander for Years {
             let mib = path.metadata()?.len() / 1024 / 1024;
             println!("{} pairs, {mib} MiB, written in {} s", self.pairs, began.elapsed().as_secs());
         }
+        Ok(())
+    }
+
+    fn after(&mut self, aftermath: Aftermath<'_>) -> io::Result<()> {
+        let log = aftermath.data.join("pairline.db-wal").metadata().map_or(0, |log| log.len());
+        self.longest_log = self.longest_log.max(log);
         Ok(())
     }
 }
