@@ -27,11 +27,11 @@ use self::stories::{STORIES, Story};
 use self::trouble::{Failure, Layer, Met, Plan};
 use self::world::World;
 
-/// Set, every look at the clock goes wrong once, and not only every seventh.
+/// Set, every look at the clock goes wrong once, and not only every eleventh.
 const ALL: &str = "PAIRLINE_STEPS_ALL";
 
 /// A run looks at the clock several times for each thing it does, so that not every look is another moment.
-const LOOKS_AT_THE_CLOCK: usize = 7;
+const LOOKS_AT_THE_CLOCK: usize = 11;
 
 /// What one run has met.
 struct Run {

@@ -119,7 +119,8 @@ pub(super) struct Calls {
 impl Transport for Calls {
     async fn call(&self, call: Call) -> Result<Answer, TransportError> {
         let name = name(&call);
-        let met = self.life.meet(Layer::Call, &name).await;
+        let layer = if name.ends_with("create") || name.ends_with("update") { Layer::Send } else { Layer::Ask };
+        let met = self.life.meet(layer, &name).await;
         match met {
             Met::Dead | Met::Trouble(Failure::CallNotSent) => {
                 return Err(TransportError::NotSent("cannot connect".to_owned()));

@@ -108,14 +108,15 @@ fn page() -> String {
     }
     let mut page = format!(
         "# The so-many-th step\n\n\
-         {} stories, {} operations, {runs} runs with one failure each. Of {} methods of the ports, {} are called by the \
-         two flows\nand the runner: {reached} of them, 100 %, fail at least once.\n\n\
+         {} stories, {} operations of {} kinds, {runs} runs with one failure each.\n\
+         Of {} methods of the ports, {} are called by the two flows and the runner: {reached} of them, 100 %, fail at\n\
+         least once.\n\n\
          The two shipped topologies run as they are, on the real database, with two fake systems and a clock and a network\n\
          that a test decides. Each story below is played again and again: first its first operation fails, then its second,\n\
          and so on, until the story ends before it comes to that. Whatever has failed, once all is well again both sides\n\
          hold the same, nobody is there twice, each of the two carries the other's id, nothing that somebody entered is\n\
          lost, and no reservation, unknown outcome, hint or trash is left. `tests/nth/` does it.\n\n\
-         With the test command, a clock is set at every seventh look at it, and everything else fails every time. With\n\
+         With the test command, a clock is set at every eleventh look at it, and everything else fails every time. With\n\
          `PAIRLINE_STEPS_ALL=1` so does the clock:\n\n\
          ```sh\nPAIRLINE_STEPS_ALL=1 cargo test --test pairline nth::\n```\n\n\
          This page is made by that test, which also compares it. To write it anew:\n\n\
@@ -124,6 +125,7 @@ fn page() -> String {
          | failure | operations it can happen to | runs |\n|---|---|---|\n{failures}",
         STORIES.len(),
         met.values().sum::<usize>(),
+        by_name.len(),
         methods().len(),
         methods().len() - NOT_CALLED.len(),
     );

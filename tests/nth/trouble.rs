@@ -16,15 +16,15 @@ pub(super) enum Failure {
     CallNotSent,
     /// A call leaves, and never arrives.
     CallLost,
-    /// A call is carried out, and its answer is lost.
+    /// A write is carried out, and its answer is lost.
     AnswerLost,
-    /// A call is carried out after whoever made it has given up.
+    /// A write is carried out after whoever made it has given up.
     CallLate,
     /// The system answers 500 and does nothing.
     Answer500,
     /// The system answers 429 and does nothing.
     Answer429,
-    /// The program dies while a call is under way, which is carried out.
+    /// The program dies while a write is under way, which is carried out.
     CallThenDeath,
     /// A webhook does not arrive; it is sent again.
     WebhookLost,
@@ -45,7 +45,10 @@ pub(super) enum Layer {
     Look,
     /// A method of a port that changes something.
     Change,
-    Call,
+    /// A call that only asks: whether it gets there and is not answered, or does not get there, is the same to it.
+    Ask,
+    /// A call that writes.
+    Send,
     Webhook,
     Reading,
     Timer,
@@ -75,13 +78,8 @@ impl Failure {
         match self {
             Self::PortRefuses => &[Layer::Look, Layer::Change],
             Self::PortForgets | Self::PortThenDeath => &[Layer::Change],
-            Self::CallNotSent
-            | Self::CallLost
-            | Self::AnswerLost
-            | Self::CallLate
-            | Self::Answer500
-            | Self::Answer429
-            | Self::CallThenDeath => &[Layer::Call],
+            Self::CallNotSent | Self::CallLost | Self::Answer500 | Self::Answer429 => &[Layer::Ask, Layer::Send],
+            Self::AnswerLost | Self::CallLate | Self::CallThenDeath => &[Layer::Send],
             Self::WebhookLost | Self::ThanksLost => &[Layer::Webhook],
             Self::ClockAhead | Self::ClockBack => &[Layer::Reading],
             Self::TimerLate => &[Layer::Timer],
@@ -96,11 +94,11 @@ impl Failure {
             Self::PortThenDeath => "a port changes something, and the program dies",
             Self::CallNotSent => "a call is not sent",
             Self::CallLost => "a call is lost on its way",
-            Self::AnswerLost => "a call is carried out, and its answer is lost",
-            Self::CallLate => "a call is carried out after it was given up",
+            Self::AnswerLost => "a write is carried out, and its answer is lost",
+            Self::CallLate => "a write is carried out after it was given up",
             Self::Answer500 => "a call is answered 500",
             Self::Answer429 => "a call is answered 429",
-            Self::CallThenDeath => "the program dies while a call is under way",
+            Self::CallThenDeath => "the program dies while a write is under way",
             Self::WebhookLost => "a webhook does not arrive",
             Self::ThanksLost => "the answer to a webhook is lost",
             Self::ClockAhead => "the clock is set an hour ahead",
