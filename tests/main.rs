@@ -12,6 +12,7 @@ mod matrix;
 mod nth;
 #[cfg(target_os = "linux")]
 mod power;
+mod planted;
 mod search;
 mod shipped;
 mod simulation;

@@ -416,6 +416,22 @@ mod tests {
     }
 
     #[test]
+    fn within_the_margin_before_it_expires_a_key_is_not_used_any_more() {
+        let tester = NodeTester::new(crate::register);
+        let id = contact(&tester);
+        tester.fate(Step::Send(System::new("erp")), Fate::LostBack);
+        assert!(create(&tester, "crm", &id).is_err());
+        tester.pass_seconds(23 * 3600);
+        // A request on its way may arrive when the key is forgotten.
+        tester.erp.forget_keys();
+
+        let ended = create(&tester, "crm", &id).unwrap();
+
+        assert_eq!(ended.route(), Some("mapped"));
+        assert_eq!(tester.erp.saved().records.len(), 1);
+    }
+
+    #[test]
     fn without_a_key_nothing_is_sent_again_until_the_first_request_can_no_longer_land() {
         let tester = NodeTester::new(crate::register);
         let id = tester.erp.person_creates(&json!({ "name": "Ada King" })).id;
@@ -477,6 +493,21 @@ mod tests {
 
         assert_eq!(ended.route(), Some("created"));
         assert_eq!(tester.crm.saved().records.len(), 1);
+    }
+
+    #[test]
+    fn without_a_key_a_request_that_died_is_not_sent_again_before_the_search_would_show_it() {
+        let tester = NodeTester::new(crate::register);
+        let id = tester.erp.person_creates(&json!({ "name": "Ada King" })).id;
+        tester.fate(Step::Send(System::new("crm")), Fate::LostThere);
+        create(&tester, "erp", &id).unwrap_err();
+
+        // It can no longer land, and the search is still behind.
+        tester.pass_seconds(6);
+        let early = create(&tester, "erp", &id).unwrap_err();
+
+        assert!(matches!(early, NodeError::Repeat { counted: false, .. }));
+        assert_eq!(tester.crm.saved().writes, 0);
     }
 
     #[test]

@@ -184,6 +184,19 @@ mod tests {
     }
 
     #[test]
+    fn whoever_wants_to_be_left_alone_for_a_while_is_left_alone_for_that_long() {
+        for (status, meaning) in [
+            (429, Meaning::Throttled(Some(Duration::from_secs(7)))),
+            (503, Meaning::Broken(Some(Duration::from_secs(7)))),
+        ] {
+            let mut answer = answer(status, "{}");
+            answer.headers.insert(RETRY_AFTER, HeaderValue::from_static("7"));
+
+            assert_eq!(refusals().meaning(&answer, Timestamp::default()), meaning, "{status}");
+        }
+    }
+
+    #[test]
     fn the_id_of_a_duplicate_is_read_from_the_sentence_and_from_nowhere_else() {
         let id = |text: &str| refusals().meaning(&answer(409, text), Timestamp::default());
         let some = |id: &str| Meaning::Duplicate(Some(id.to_owned()));

@@ -243,6 +243,19 @@ async fn a_signed_delivery_is_taken_and_acknowledged() {
 }
 
 #[tokio::test]
+async fn a_signature_is_checked_over_the_bytes_as_they_came() {
+    let house = house(Inbox::default()).await;
+    let plain = customer_event();
+    // The same JSON, as another writer of it would have it.
+    let spaced = [b" ".as_slice(), &plain, b"\n"].concat();
+
+    let as_it_came = house.erp(&spaced).await;
+    let of_the_same_json = house.request("POST", "/webhooks/erp", &erp_headers(&plain), &spaced).await;
+
+    assert_eq!((as_it_came.status, of_the_same_json.status), (202, 401));
+}
+
+#[tokio::test]
 async fn nothing_is_acknowledged_before_it_is_durable() {
     let house = Arc::new(house(Inbox::slow()).await);
     let sender = tokio::spawn({
