@@ -10,9 +10,9 @@ mod e2e;
 mod fuzz;
 mod matrix;
 mod nth;
+mod planted;
 #[cfg(target_os = "linux")]
 mod power;
-mod planted;
 mod search;
 mod shipped;
 mod simulation;

@@ -170,7 +170,7 @@ fn named_by_each_other(cast: &Cast, person: u32) -> Option<[(Side, String); 2]> 
     let customer = cast.erp().snapshot().into_iter().find(|view| view.id == erp_id && !view.gone)?;
     let named = inverse(Side::Crm, &contact.fields) == Some(erp_id);
     let named_back = inverse(Side::Erp, &customer.fields) == Some(crm_id);
-    (named && named_back).then(|| [(Side::Crm, contact.id), (Side::Erp, customer.id)])
+    (named && named_back).then_some([(Side::Crm, contact.id), (Side::Erp, customer.id)])
 }
 
 fn shown(typed: &[Typed]) -> String {

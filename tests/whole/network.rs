@@ -31,7 +31,7 @@ pub(super) struct Calls {
 impl Calls {
     /// To each side by the start of its URL.
     pub(super) fn new(doors: Vec<(Side, String, Door)>, seed: u64) -> Self {
-        let chance = SimulatedRandom::new(seed ^ 0x6361_6c6c_73);
+        let chance = SimulatedRandom::new(seed ^ 0x0063_616c_6c73);
         Self { doors, chance, spells: Mutex::default(), carried: AtomicU64::new(0) }
     }
 

@@ -76,7 +76,7 @@ impl Play {
     pub(super) fn of(kind: Kind, seed: u64) -> Self {
         let systems =
             Systems { unique_email: seed % 5 == 1, tidies: seed % 5 == 2, merged_ids_forward: seed.is_multiple_of(2) };
-        let deletes = if kind == Kind::Stormy { seed % 4 < 2 } else { seed % 3 > 0 };
+        let deletes = if kind == Kind::Stormy { seed % 4 < 2 } else { !seed.is_multiple_of(3) };
         let habits = Habits { deletes, clones: true, twins: systems.unique_email };
         let deeds = People::new(seed, habits).plan(DEEDS);
         let until_ms = deeds.last().map_or(0, |deed| deed.at_ms) + 5_000;

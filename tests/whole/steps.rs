@@ -26,7 +26,7 @@ struct State {
 
 impl Steps {
     pub(super) fn new(seed: u64) -> Self {
-        Self { chance: SimulatedRandom::new(seed ^ 0x7374_6570_73), state: Mutex::default(), died: Notify::new() }
+        Self { chance: SimulatedRandom::new(seed ^ 0x0073_7465_7073), state: Mutex::default(), died: Notify::new() }
     }
 
     /// So many steps are made yet, and the next one never.

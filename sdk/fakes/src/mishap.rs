@@ -30,11 +30,15 @@ pub struct Moment {
     pub nth: u32,
 }
 
+/// A method and a kind of path.
+type Kind = (&'static str, &'static str);
+
 /// The moments of a server whose time is simulated, and what went wrong at them.
 #[derive(Debug)]
 pub(crate) struct Moments {
     wall: Wall,
-    begun: Mutex<HashMap<(&'static str, &'static str), (i64, u32)>>,
+    /// Of each kind, when the last ones began and how many there were then.
+    begun: Mutex<HashMap<Kind, (i64, u32)>>,
     only: Mutex<Option<BTreeSet<Mishap>>>,
     struck: Mutex<Vec<Mishap>>,
 }

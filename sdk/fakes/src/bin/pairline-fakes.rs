@@ -48,7 +48,7 @@ fn crm_config() -> Outcome<CrmConfig> {
         enforce_unique: unique_rules()?,
         search_lag_ms: number("FAKES_LAG_MS", 0)?,
         control: number("FAKES_CONTROL", 1)? == 1,
-        delivery: defaults.delivery,
+        ..defaults
     })
 }
 
