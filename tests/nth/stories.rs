@@ -104,7 +104,7 @@ fn pause(paused: bool) -> Order {
     })
 }
 
-pub(super) const STORIES: [Story; 19] = [
+pub(super) const STORIES: [Story; 20] = [
     Story {
         name: "a contact reaches the ERP and is edited meanwhile",
         before: nothing,
@@ -203,6 +203,22 @@ pub(super) const STORIES: [Story; 19] = [
             Act::Rest,
         ],
         then: Then { values: &[("email", &["a@example.org"])], ..ONE_PAIR },
+        at_worst: None,
+    },
+    Story {
+        name: "a contact is edited while nobody knows whether its customer was made",
+        before: nothing,
+        acts: &[
+            Act::Meanwhile("erp create", Fate::Unanswered, |systems| {
+                systems.webhooks_get_lost(true);
+                systems.crm.person_edits(&systems.contact(0), json!({ "email": "b@example.org" })).unwrap();
+            }),
+            Act::Do(ada),
+            Act::Wait(2),
+            Act::Do(|systems| systems.webhooks_get_lost(false)),
+            Act::Rest,
+        ],
+        then: Then { values: &[("email", &["b@example.org"])], ..ONE_PAIR },
         at_worst: None,
     },
     Story {
