@@ -279,7 +279,8 @@ impl<'a> FieldState<'a> {
     fn near_is_newer(&self, sight: &Sight<'_>, far: &System) -> bool {
         let latest = |system: &System, received: &Receipts| {
             let names = self.field.names(sight.contract, system).iter().map(String::as_str);
-            names.chain(["*"]).filter_map(|name| received.get(name)).max().copied()
+            // What names no field, as the poll does, may speak of any other: a field's own news says more.
+            names.filter_map(|name| received.get(name)).max().or_else(|| received.get("*")).copied()
         };
         let near = latest(sight.near, sight.near_received);
         let far_received = sight.far_received.and_then(|received| latest(far, received));
@@ -420,6 +421,33 @@ mod tests {
         let plan = act(&Case { base, now: (json!({}), None), newer_far: false });
 
         assert_eq!(plan.to_far[0].value["email"], Value::Null);
+    }
+
+    #[test]
+    fn news_that_names_no_field_does_not_make_an_edit_newer_that_was_announced_before() {
+        let contract = contact_contract();
+        let (crm, erp) = (System::new("crm"), System::new("erp"));
+        let records = [RecordId::new(&crm, "1"), RecordId::new(&erp, "2")];
+        let mut pair = Pair::found(PairId(1), "contact", records, "test", Timestamp::default());
+        pair.fresh = false;
+        let held = |phone: &str| Record::new("1", json!({ "phone": phone }).as_object().unwrap().clone());
+        let at = |name: &str, millis| (name.to_owned(), Timestamp::from_millis(millis));
+        let near_received = Receipts::from([at("phone", 10), at("*", 40)]);
+        let far_received = Receipts::from([at("phone", 30)]);
+
+        let decision = decide(&Sight {
+            contract: &contract,
+            pair: &pair,
+            near: &crm,
+            near_record: &held("1"),
+            near_received: &near_received,
+            far_record: Some(&held("2")),
+            far_received: Some(&far_received),
+        });
+
+        let Decision::Act(plan) = decision else { panic!("both sides are there") };
+        assert_eq!(plan.to_near[0].value["phone"], "2");
+        assert!(plan.to_far.is_empty());
     }
 
     #[test]

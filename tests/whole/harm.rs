@@ -93,7 +93,8 @@ fn excused(finding: &Finding, evidence: &Evidence) -> bool {
         let mut writes = records.flat_map(|record| &record.history);
         writes.any(|write| inverse(side.other(), &write.fields) == Some(id))
     };
-    finding.category == Category::Resurrected
+    // What was edited in the one that was deleted went with it.
+    matches!(finding.category, Category::Resurrected | Category::LostEdit)
         && [(Side::Crm, &finding.crm), (Side::Erp, &finding.erp)].into_iter().any(|(side, ids)| {
             let gone = |id: &&String| evidence.side(side).get(*id).is_some_and(|record| record.view.gone);
             let mut unseen = ids.iter().filter(gone).filter(|id| !was_named(side, id));
