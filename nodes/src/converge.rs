@@ -58,13 +58,6 @@ pub struct Plan {
     pub asks: Vec<String>,
 }
 
-impl Plan {
-    /// Whether nothing has to be written.
-    pub fn writes_nothing(&self) -> bool {
-        self.to_far.is_empty() && self.to_near.is_empty()
-    }
-}
-
 /// Decides, field by field.
 pub fn decide(sight: &Sight<'_>) -> Decision {
     let far = sight.contract.other(sight.near).clone();
@@ -478,7 +471,7 @@ mod tests {
 
         let plan = act(&Case { base, now: (json!({ "phone": "1" }), Some(json!({ "phone": "1" }))), newer_far: true });
 
-        assert!(plan.writes_nothing());
+        assert!(plan.to_far.is_empty() && plan.to_near.is_empty());
         assert_eq!(plan.rebase.len(), 2);
     }
 }

@@ -28,7 +28,7 @@ impl Disk {
         fs::create_dir(disk.copy()).unwrap();
         let mut compiler = Command::new("cc");
         compiler.args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-Wno-format-truncation", "-o"]);
-        let compiled = compiler.arg(disk.library()).arg(at("tests/power/disk.c")).args(["-ldl", "-lpthread"]).status();
+        let compiled = compiler.arg(disk.shim()).arg(at("tests/power/disk.c")).args(["-ldl", "-lpthread"]).status();
         assert!(compiled.unwrap().success(), "the disk does not compile");
         disk
     }
@@ -39,10 +39,10 @@ impl Disk {
     }
 
     pub(super) fn variables(&self) -> [(&'static str, OsString); 3] {
-        [("LD_PRELOAD", self.library().into()), ("DISK_COPY", self.copy().into()), ("DISK_LOG", self.log().into())]
+        [("LD_PRELOAD", self.shim().into()), ("DISK_COPY", self.copy().into()), ("DISK_LOG", self.log().into())]
     }
 
-    fn library(&self) -> PathBuf {
+    fn shim(&self) -> PathBuf {
         self.folder.path().join("disk.so")
     }
 

@@ -1,6 +1,7 @@
 //! Audit: compares what is left in both systems, and every write the sync made, with what people did.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -110,6 +111,14 @@ pub struct Finding {
     pub what: String,
     /// The writes of those records, in order of time. Only the first people of a category have it, once each.
     pub story: Vec<String>,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{}] person {}: {}", self.category.name(), self.person, self.what)?;
+        write!(f, "\n    crm {:?}  erp {:?}", self.crm, self.erp)?;
+        self.story.iter().try_for_each(|line| write!(f, "\n    {line}"))
+    }
 }
 
 /// The outcome.

@@ -152,11 +152,7 @@ impl fmt::Display for Report {
             writeln!(f, "the program ended by itself: {died}")?;
         }
         for finding in self.findings.iter().take(FINDINGS_SHOWN) {
-            writeln!(f, "\n[{}] person {}: {}", finding.category.name(), finding.person, finding.what)?;
-            writeln!(f, "    crm {:?}  erp {:?}", finding.crm, finding.erp)?;
-            for line in &finding.story {
-                writeln!(f, "    {line}")?;
-            }
+            writeln!(f, "\n{finding}")?;
         }
         if self.findings.len() > FINDINGS_SHOWN {
             writeln!(f, "\n... and {} more findings", self.findings.len() - FINDINGS_SHOWN)?;

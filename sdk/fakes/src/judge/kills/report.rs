@@ -125,11 +125,7 @@ impl fmt::Display for KillReport {
             writeln!(f, "the program ended by itself: {died}")?;
         }
         for finding in self.findings.iter().take(FINDINGS_SHOWN) {
-            writeln!(f, "\n[{}] person {}: {}", finding.category.name(), finding.person, finding.what)?;
-            writeln!(f, "    crm {:?}  erp {:?}", finding.crm, finding.erp)?;
-            for line in &finding.story {
-                writeln!(f, "    {line}")?;
-            }
+            writeln!(f, "\n{finding}")?;
         }
         if !self.log_end.is_empty() {
             writeln!(f, "\nthe program's log ends with\n{}", self.log_end)?;
