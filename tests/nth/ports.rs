@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use pairline_sdk::{
@@ -114,7 +115,17 @@ pub(super) async fn in_no_time<T>(work: impl Future<Output = T>) -> T {
     answer
 }
 
-/// What waits for a read and for a write in turn: whatever it starts by the way lives with the readers.
+/// What waits for a read and for a write in turn, so that it can be no single step. It has a moment of its own, in which
+/// nobody else has anything to do: how long other threads take would else decide what comes first.
+async fn at_its_own_moment<T>(work: impl Future<Output = T>) -> T {
+    tokio::time::sleep(OWN_MOMENT).await;
+    in_no_time(beside_readers(work)).await
+}
+
+/// No other wait of a story is as long.
+const OWN_MOMENT: Duration = Duration::from_millis(61);
+
+/// Whatever it starts by the way lives with the readers.
 async fn beside_readers<T>(work: impl Future<Output = T>) -> T {
     let mut work = std::pin::pin!(work);
     std::future::poll_fn(|context| {
@@ -143,7 +154,7 @@ macro_rules! store {
     };
     (@read $call:expr) => { (Layer::Look, at_once($call)) };
     (@write $call:expr) => { (Layer::Change, $call) };
-    (@both $call:expr) => { (Layer::Change, in_no_time(beside_readers($call))) };
+    (@both $call:expr) => { (Layer::Change, at_its_own_moment($call)) };
 }
 
 store! {

@@ -113,6 +113,11 @@ impl Webhooks {
         *self.program.lock().unwrap() = Some((router, dies));
     }
 
+    /// The program is gone. It holds the way to the systems, and they hold this way to it: else neither would ever end.
+    pub(super) fn to_nobody(&self) {
+        *self.program.lock().unwrap() = None;
+    }
+
     pub(super) fn carried(&self) -> u64 {
         self.carried.load(Ordering::Relaxed)
     }

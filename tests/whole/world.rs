@@ -265,6 +265,7 @@ impl World {
             life.dies.cancel();
             life.system.kill();
         }
+        self.webhooks.to_nobody();
         self.cover(&mut coverage);
         let events = self.calls.carried() + self.webhooks.carried() + cast.ledger().len() as u64;
         let evidence = serde_json::to_string(&(evidence, cast.ledger())).unwrap();
