@@ -16,6 +16,7 @@ use crate::audit::{Call, Ticket};
 use crate::delivery::FirstAttempt;
 use crate::fate::{Fate, Latency};
 use crate::faults::Faults;
+use crate::history::Visit;
 use crate::line::Scissors;
 use crate::refused::Refused;
 use crate::server::Server;
@@ -76,7 +77,8 @@ impl Conduct {
         }
 
         // The whole request has to be here before it can be applied without its caller.
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        parts.extensions.insert(Visit { came_ms: self.server.wall().now_ms(), answered: fate == Fate::Well });
         let Ok(body) = to_bytes(body, BODY_MAX_BYTES).await else {
             return self.refuse(
                 StatusCode::PAYLOAD_TOO_LARGE,

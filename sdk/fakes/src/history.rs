@@ -17,6 +17,8 @@ pub enum Writer {
     Caller {
         /// What the webhook will say the write came from.
         origin: Option<String>,
+        /// How the call went.
+        visit: Visit,
     },
     /// Somebody at the screen.
     Person,
@@ -25,6 +27,15 @@ pub enum Writer {
         /// The CRM's `sourceId`, the ERP's `origin`.
         name: String,
     },
+}
+
+/// How the call went that made a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Visit {
+    /// When it came. The write may have been applied later.
+    pub came_ms: i64,
+    /// Whether its caller was told what became of it.
+    pub answered: bool,
 }
 
 /// What a write did to the record.

@@ -77,7 +77,7 @@ pub use delivery::{DELIVERIES_AT_ONCE, Deliveries, DeliveryRules};
 pub use door::Door;
 pub use erp::{Erp, ErpConfig};
 pub use faults::Faults;
-pub use history::{Deed, HISTORY_MAX_WRITES, RecordView, WriteEntry, Writer};
+pub use history::{Deed, HISTORY_MAX_WRITES, RecordView, Visit, WriteEntry, Writer};
 pub use mishap::{Mishap, Moment};
 pub use port::Port;
 pub use post::Post;

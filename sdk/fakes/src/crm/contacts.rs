@@ -13,7 +13,7 @@ use crate::crm::event::{ContactEvents, Occasion, Subscription};
 use crate::crm::search::{Found, Search};
 use crate::crm::{CrmConfig, UniqueRules};
 use crate::delivery::FirstAttempt;
-use crate::history::{Deed, RecordView, WriteEntry, Writer};
+use crate::history::{Deed, RecordView, Visit, WriteEntry, Writer};
 use crate::records::{LAG_MAX_MS, Records, View, Write};
 use crate::refused::Refused;
 use crate::server::Server;
@@ -64,8 +64,8 @@ impl Contacts {
     }
 
     /// The app that calls over HTTP.
-    pub(crate) fn caller(&self) -> Writer {
-        Writer::Caller { origin: Some(self.app_id.clone()) }
+    pub(crate) fn caller(&self, visit: Visit) -> Writer {
+        Writer::Caller { origin: Some(self.app_id.clone()), visit }
     }
 
     pub(crate) fn create(&self, sent: Map<String, Value>, writer: Writer, times: u32) -> Result<Saved, Refused> {

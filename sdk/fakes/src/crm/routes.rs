@@ -8,7 +8,7 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use serde_json::{Value, json};
 
 use crate::audit::Call;
@@ -18,6 +18,7 @@ use crate::crm::contact::{Contact, ContactBody};
 use crate::crm::contacts::Contacts;
 use crate::crm::search::Search;
 use crate::delivery::FirstAttempt;
+use crate::history::Visit;
 use crate::query::{self, Query as Params};
 use crate::refused::{Refused, System};
 
@@ -51,21 +52,30 @@ fn classify(method: &Method, path: &str) -> Call {
     Call::new(method, kind)
 }
 
-async fn create(State(contacts): State<Arc<Contacts>>, body: Bytes) -> Response {
-    let saved = ContactBody::read(&body).and_then(|body| contacts.create(body.properties, contacts.caller(), 1));
+async fn create(State(contacts): State<Arc<Contacts>>, Extension(visit): Extension<Visit>, body: Bytes) -> Response {
+    let saved = ContactBody::read(&body).and_then(|body| contacts.create(body.properties, contacts.caller(visit), 1));
     answer(saved.map(|saved| {
         let made = (StatusCode::CREATED, Json(saved.contact));
         announced(made.into_response(), saved.first_attempt)
     }))
 }
 
-async fn update(State(contacts): State<Arc<Contacts>>, Path(id): Path<String>, body: Bytes) -> Response {
-    let saved = ContactBody::read(&body).and_then(|body| contacts.update(&id, body.properties, contacts.caller()));
+async fn update(
+    State(contacts): State<Arc<Contacts>>,
+    Path(id): Path<String>,
+    Extension(visit): Extension<Visit>,
+    body: Bytes,
+) -> Response {
+    let saved = ContactBody::read(&body).and_then(|body| contacts.update(&id, body.properties, contacts.caller(visit)));
     answer(saved.map(|saved| announced(Json(saved.contact).into_response(), saved.first_attempt)))
 }
 
-async fn archive(State(contacts): State<Arc<Contacts>>, Path(id): Path<String>) -> Response {
-    let archived = contacts.archive(&id, contacts.caller());
+async fn archive(
+    State(contacts): State<Arc<Contacts>>,
+    Path(id): Path<String>,
+    Extension(visit): Extension<Visit>,
+) -> Response {
+    let archived = contacts.archive(&id, contacts.caller(visit));
     answer(archived.map(|first_attempt| announced(StatusCode::NO_CONTENT.into_response(), first_attempt)))
 }
 

@@ -30,7 +30,7 @@ impl CustomerEvent {
     /// A person has no origin; a caller has the one it sent.
     pub(crate) fn origin_of(writer: &Writer) -> Option<String> {
         match writer {
-            Writer::Caller { origin } => origin.clone(),
+            Writer::Caller { origin, .. } => origin.clone(),
             Writer::Tool { name } => Some(name.clone()),
             Writer::Person => None,
         }

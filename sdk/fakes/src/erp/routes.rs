@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use serde_json::{Map, Value, json};
 
 use crate::audit::Call;
@@ -17,7 +17,7 @@ use crate::control;
 use crate::delivery::FirstAttempt;
 use crate::erp::customers::Customers;
 use crate::erp::listing::Listing;
-use crate::history::Writer;
+use crate::history::{Visit, Writer};
 use crate::query::Query as Params;
 use crate::refused::{Refused, System};
 
@@ -47,9 +47,14 @@ fn classify(method: &Method, path: &str) -> Call {
     Call::new(method, kind)
 }
 
-async fn create(State(customers): State<Arc<Customers>>, headers: HeaderMap, body: Bytes) -> Response {
+async fn create(
+    State(customers): State<Arc<Customers>>,
+    Extension(visit): Extension<Visit>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let key = header(&headers, "idempotency-key");
-    let saved = fields(&body).and_then(|fields| customers.create(fields, key, caller(&headers), 1));
+    let saved = fields(&body).and_then(|fields| customers.create(fields, key, caller(&headers, visit), 1));
     answer(saved.map(|saved| {
         let made = (StatusCode::CREATED, Json(saved.customer));
         announced(made.into_response(), saved.first_attempt)
@@ -59,15 +64,21 @@ async fn create(State(customers): State<Arc<Customers>>, headers: HeaderMap, bod
 async fn update(
     State(customers): State<Arc<Customers>>,
     Path(id): Path<String>,
+    Extension(visit): Extension<Visit>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let saved = fields(&body).and_then(|fields| customers.update(&id, fields, caller(&headers)));
+    let saved = fields(&body).and_then(|fields| customers.update(&id, fields, caller(&headers, visit)));
     answer(saved.map(|saved| announced(Json(saved.customer).into_response(), saved.first_attempt)))
 }
 
-async fn delete(State(customers): State<Arc<Customers>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
-    let deleted = customers.delete(&id, caller(&headers));
+async fn delete(
+    State(customers): State<Arc<Customers>>,
+    Path(id): Path<String>,
+    Extension(visit): Extension<Visit>,
+    headers: HeaderMap,
+) -> Response {
+    let deleted = customers.delete(&id, caller(&headers, visit));
     answer(deleted.map(|first_attempt| announced(StatusCode::NO_CONTENT.into_response(), first_attempt)))
 }
 
@@ -89,8 +100,8 @@ fn fields(body: &[u8]) -> Result<Map<String, Value>, Refused> {
 }
 
 /// The marker comes back in `origin`, whatever it says.
-fn caller(headers: &HeaderMap) -> Writer {
-    Writer::Caller { origin: header(headers, "x-sync-origin") }
+fn caller(headers: &HeaderMap, visit: Visit) -> Writer {
+    Writer::Caller { origin: header(headers, "x-sync-origin"), visit }
 }
 
 fn header(headers: &HeaderMap, name: &str) -> Option<String> {

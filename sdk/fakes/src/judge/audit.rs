@@ -87,13 +87,15 @@ pub struct Tolerance {
     pub simultaneous_ms: i64,
     /// A first create that began before the deletion may land this long after it.
     pub in_flight_ms: i64,
+    /// A record whose create was not answered cannot be known when it is deleted this soon: it may be made again.
+    pub unseen_ms: i64,
 }
 
 impl Tolerance {
     /// For a program that runs on a healthy network.
-    pub const CALM: Tolerance = Tolerance { simultaneous_ms: 1_500, in_flight_ms: 2_000 };
+    pub const CALM: Tolerance = Tolerance { simultaneous_ms: 1_500, in_flight_ms: 2_000, unseen_ms: 0 };
     /// For a program that is killed, or whose calls are late and whose webhooks are lost.
-    pub const STORMY: Tolerance = Tolerance { simultaneous_ms: 20_000, in_flight_ms: 20_000 };
+    pub const STORMY: Tolerance = Tolerance { simultaneous_ms: 20_000, in_flight_ms: 20_000, unseen_ms: 4_000 };
 }
 
 /// One thing that is wrong.
@@ -190,7 +192,29 @@ impl<'a> File<'a> {
     }
 
     fn edits(&self, meaning: Meaning, side: Side) -> impl Iterator<Item = &&'a Entry> {
-        self.entries.iter().filter(move |entry| entry.side == side && entry.values.contains_key(&meaning))
+        let on_side = self.entries.iter().filter(move |entry| entry.side == side);
+        on_side.filter(move |entry| entry.values.contains_key(&meaning) && !self.was_idle(meaning, entry))
+    }
+
+    /// Whether somebody typed what stood there already: no system tells anybody of that.
+    fn was_idle(&self, meaning: Meaning, edit: &Entry) -> bool {
+        let record = self.on(edit.side).iter().find(|record| record.view.id == edit.record);
+        let writes = record.into_iter().flat_map(|record| &record.history);
+        let mut typed = writes.filter(|write| {
+            write.at_ms == edit.at_ms && !is_sync(&write.writer) && meaning.is_in(edit.side, &write.fields)
+        });
+        typed.next().is_some_and(|first| !meaning.is_among(edit.side, &first.changed))
+            && typed.all(|write| !meaning.is_among(edit.side, &write.changed))
+    }
+
+    /// Whether a write of the sync that had come before an edit was applied over it.
+    fn was_hit(&self, meaning: Meaning, edit: &Entry) -> bool {
+        let record = self.on(edit.side).iter().find(|record| record.view.id == edit.record);
+        record.into_iter().flat_map(|record| &record.history).any(|write| {
+            let Writer::Caller { visit, .. } = &write.writer else { return false };
+            let meanwhile = visit.came_ms <= edit.at_ms && edit.at_ms <= write.at_ms;
+            meanwhile && write.deed == Deed::Updated && meaning.is_in(edit.side, &write.fields)
+        })
     }
 
     /// Values one of which has to stand.
@@ -205,7 +229,7 @@ impl<'a> File<'a> {
             (Some(crm), Some(erp)) => {
                 let (newer, older) = if crm.at_ms >= erp.at_ms { (crm, erp) } else { (erp, crm) };
                 let mut either = vec![value(newer)];
-                if newer.at_ms - older.at_ms <= tolerance.simultaneous_ms {
+                if newer.at_ms - older.at_ms <= tolerance.simultaneous_ms || self.was_hit(meaning, newer) {
                     either.push(value(older));
                 }
                 either
@@ -373,9 +397,11 @@ impl<'a> Court<'a> {
                 let Some(deletion) = file.deletions().find(before) else {
                     continue;
                 };
-                // A first create may have been on its way; a second one has no excuse.
+                // A first create may have been on its way; a second one has no excuse, unless nobody knew of the first.
                 let others = file.on(side).iter().filter(|other| other.view.id != record.view.id);
-                let had_one = others.into_iter().any(|other| other.view.created_at_ms <= deletion.at_ms);
+                let had_one = others
+                    .filter(|other| other.view.created_at_ms <= deletion.at_ms)
+                    .any(|other| !self.nobody_knew(other, deletion));
                 let after_ms = made.at_ms - deletion.at_ms;
                 if had_one || after_ms > self.tolerance.in_flight_ms {
                     let what = format!(
@@ -389,6 +415,15 @@ impl<'a> Court<'a> {
                 }
             }
         }
+    }
+
+    /// Whether a record was deleted before the sync could look for what had become of its create.
+    fn nobody_knew(&self, record: &Record, deletion: &Entry) -> bool {
+        let unanswered = record.history.first().is_some_and(|made| {
+            matches!(&made.writer, Writer::Caller { visit, .. } if made.deed == Deed::Created && !visit.answered)
+        });
+        let lived_ms = deletion.at_ms - record.view.created_at_ms;
+        unanswered && deletion.record == record.view.id && lived_ms <= self.tolerance.unseen_ms
     }
 
     fn inverse(&mut self, file: &File<'_>, side: Side, record: &Record) {
@@ -480,7 +515,7 @@ fn told(records: &[(Side, &Record)]) -> Vec<String> {
         .into_iter()
         .map(|(side, record, write)| {
             let who = match &write.writer {
-                Writer::Caller { origin } => format!("SYNC ({})", origin.as_deref().unwrap_or("no origin")),
+                Writer::Caller { origin, .. } => format!("SYNC ({})", origin.as_deref().unwrap_or("no origin")),
                 Writer::Person => "person".to_owned(),
                 Writer::Tool { name } => format!("tool {name}"),
             };

@@ -264,8 +264,9 @@ async fn the_history_says_who_wrote_which_values_and_what_changed() {
     let history = crm.history(&id);
     let entry = &history[1];
     assert_eq!(history[0].writer, Writer::Person);
-    let origin = Some("4242".to_owned());
-    assert_eq!(entry.writer, Writer::Caller { origin });
+    let Writer::Caller { origin, visit } = &entry.writer else { panic!("it came over HTTP") };
+    assert_eq!((origin.as_deref(), visit.answered), (Some("4242"), true));
+    assert!(visit.came_ms <= entry.at_ms);
     assert_eq!(Value::Object(entry.fields.clone()), json!({"phone": "2", "email": "a"}));
     assert_eq!(entry.changed, ["phone"]);
     assert!(entry.at_ms >= history[0].at_ms);

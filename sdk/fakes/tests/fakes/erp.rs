@@ -246,7 +246,8 @@ async fn the_history_keeps_the_origin_of_every_caller_and_the_copy_its_inverse_i
     let copy = erp.clone_customer(&id).unwrap();
 
     let history = erp.history(&id);
-    assert_eq!(history[0].writer, Writer::Caller { origin: Some(origin.to_owned()) });
+    let Writer::Caller { origin: told, visit } = &history[0].writer else { panic!("it came over HTTP") };
+    assert_eq!((told.as_deref(), visit.answered), (Some(origin), true));
     assert_eq!(history[1].writer, Writer::Tool { name: "shop".to_owned() });
     let copied = caller.get(&format!("/customers/{copy}")).await.json();
     assert_eq!(copied["custom_fields"]["crm_id"], "101");

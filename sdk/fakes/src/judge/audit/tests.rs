@@ -86,8 +86,11 @@ impl Play {
     }
 
     fn audit_of(&self, ledger: &Ledger) -> Audit {
-        let evidence = Evidence::of(self.cast.crm(), self.cast.erp());
-        Audit::of(ledger, &evidence, self.cast.ownership(), Tolerance::CALM)
+        Audit::of(ledger, &self.evidence(), self.cast.ownership(), Tolerance::CALM)
+    }
+
+    fn evidence(&self) -> Evidence {
+        Evidence::of(self.cast.crm(), self.cast.erp())
     }
 
     /// Asserts which kinds of things are wrong, each once or more.
@@ -212,6 +215,31 @@ async fn a_first_create_that_was_on_its_way_is_not_a_resurrection() {
 }
 
 #[tokio::test]
+async fn a_record_may_be_made_again_if_nobody_was_told_of_the_first_while_it_lived() {
+    let mut play = Play::well_begun().await;
+    let first = play.id(CRM_BORN, Side::Erp);
+    play.cast.delete(CRM_BORN, Side::Erp).unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    let mut fields = play.values(CRM_BORN, Side::Erp);
+    fields.extend(pointing_at(Side::Erp, &play.id(CRM_BORN, Side::Crm)));
+    play.call(Method::POST, Side::Erp, None, fields).await;
+    let resurrected = |told: bool, lived_ms: i64| {
+        let mut evidence = play.evidence();
+        let record = evidence.erp.get_mut(&first).unwrap();
+        let Writer::Caller { visit, .. } = &mut record.history[0].writer else { panic!("the sync made it") };
+        visit.answered = told;
+        let deletion = play.cast.ledger().0.last().unwrap();
+        record.view.created_at_ms = deletion.at_ms - lived_ms;
+        let audit = Audit::of(play.cast.ledger(), &evidence, play.cast.ownership(), Tolerance::STORMY);
+        audit.count(Category::Resurrected)
+    };
+
+    assert_eq!(resurrected(false, 3_900), 0);
+    assert_eq!(resurrected(false, 4_100), 1);
+    assert_eq!(resurrected(true, 10), 1);
+}
+
+#[tokio::test]
 async fn a_pair_that_does_not_point_at_itself_on_both_sides_is_found() {
     let play = Play::well_begun().await;
 
@@ -245,6 +273,55 @@ async fn the_last_edit_of_a_shared_field_wins_unless_both_were_made_at_once() {
     let mut one_after_the_other = play.cast.ledger().clone();
     one_after_the_other.0.last_mut().unwrap().at_ms += 1_600;
     assert_eq!(play.audit_of(&one_after_the_other).count(Category::LostEdit), 2);
+}
+
+#[tokio::test]
+async fn an_edit_may_lose_to_a_write_that_was_on_its_way_before_it() {
+    let mut play = Play::well_begun().await;
+    play.cast.edit(CRM_BORN, Side::Erp, &[Meaning::Phone], Actor::Person).unwrap();
+    play.cast.edit(CRM_BORN, Side::Crm, &[Meaning::Phone], Actor::Person).unwrap();
+    let in_erp = play.cast.erp().snapshot()[0].fields["phone"].clone();
+    play.sync_writes(CRM_BORN, Side::Crm, json!({ "phone": in_erp })).await;
+    let mut ledger = play.cast.ledger().clone();
+    let edited_ms = ledger.0.last().unwrap().at_ms + 60_000;
+    ledger.0.last_mut().unwrap().at_ms = edited_ms;
+    let lost = |came_ms: i64, applied_ms: i64| {
+        let mut evidence = play.evidence();
+        let record = evidence.crm.get_mut(&play.id(CRM_BORN, Side::Crm)).unwrap();
+        let write = record.history.last_mut().unwrap();
+        let Writer::Caller { visit, .. } = &mut write.writer else { panic!("the sync wrote last") };
+        (visit.came_ms, write.at_ms) = (came_ms, applied_ms);
+        Audit::of(&ledger, &evidence, play.cast.ownership(), Tolerance::CALM).count(Category::LostEdit)
+    };
+
+    assert_eq!(lost(edited_ms - 10, edited_ms + 4_000), 0);
+    assert_eq!(lost(edited_ms + 10, edited_ms + 4_000), 2);
+}
+
+#[tokio::test]
+async fn to_type_what_stood_there_already_is_no_edit() {
+    let mut play = Play::well_begun().await;
+    play.cast.edit(CRM_BORN, Side::Crm, &[Meaning::Phone], Actor::Person).unwrap();
+    let (contact, customer) = (play.id(CRM_BORN, Side::Crm), play.id(CRM_BORN, Side::Erp));
+    let phone = play.evidence().crm[&contact].view.fields["phone"].clone();
+    play.cast.erp().person_edits(&customer, json!({ "phone": "" })).unwrap();
+    play.sync_writes(CRM_BORN, Side::Erp, json!({ "phone": phone })).await;
+    let mut ledger = play.cast.ledger().clone();
+    ledger.0.iter_mut().for_each(|entry| entry.at_ms -= 60_000);
+    let mut idle = ledger.0.last().unwrap().clone();
+    idle.at_ms = play.evidence().erp[&customer].history[1].at_ms - 1_000;
+    (idle.side, idle.record, idle.values) = (Side::Erp, customer.clone(), [(Meaning::Phone, None)].into());
+    let idle_ms = idle.at_ms;
+    ledger.0.push(idle);
+    let lost = |changed: &[&str]| {
+        let mut evidence = play.evidence();
+        let typed = &mut evidence.erp.get_mut(&customer).unwrap().history[1];
+        (typed.at_ms, typed.changed) = (idle_ms, changed.iter().map(ToString::to_string).collect());
+        Audit::of(&ledger, &evidence, play.cast.ownership(), Tolerance::CALM).count(Category::LostEdit)
+    };
+
+    assert_eq!(lost(&[]), 0);
+    assert_eq!(lost(&["phone"]), 2);
 }
 
 #[tokio::test]
