@@ -1,15 +1,26 @@
 //! A full disk: senders are asked to come back, nothing is written that is not in the ledger, and room is all it takes.
+//! And one that is slow: whoever stops the program does not wait for it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
 
+use async_trait::async_trait;
 use pairline_fakes::Faults;
+use pairline_runner::application::Environment;
+use pairline_runner::composition::{OpenDatabase, Stores};
+use pairline_runner::system::{Ground, RunningSystem, Settings};
+use pairline_sdk::testing::{MemoryEngine, MemoryStore, TestClock, TestRandom};
+use pairline_sdk::{Clock, Random};
 use serde_json::json;
 
 use super::http::Answer;
 use super::runner::Runner;
 use super::stage::Stage;
 use super::wait::until;
+use crate::support::{project, registry};
 
 /// The program, in a shell that lets a write beyond the limit on a file's size fail instead of killing the writer.
 fn careful() -> Command {
@@ -114,4 +125,33 @@ fn fm_074_no_call_is_made_whose_intent_could_not_be_kept() {
     // One create, and the two inverse ids.
     assert_eq!(stage.crm.calls().of("POST", "contacts"), 1);
     runner.stop();
+}
+
+/// A database whose file is on a disk that does not answer.
+struct Stuck;
+
+#[async_trait]
+impl OpenDatabase for Stuck {
+    async fn close(&self) {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_does_not_wait_for_a_disk_that_does_not_answer() {
+    let clock: Arc<dyn Clock> = Arc::new(TestClock::default());
+    let random: Arc<dyn Random> = Arc::new(TestRandom::default());
+    let pairs = Arc::new(MemoryStore::new(Arc::clone(&clock)));
+    let engine = Arc::new(MemoryEngine::new(Arc::clone(&pairs), Arc::clone(&clock), Arc::clone(&random)));
+    let stores = Stores { pairs, engine, handle: Arc::new(Stuck) };
+    let ground = Ground { stores, wall: Arc::clone(&clock), clock, random, transport: None };
+    let secrets = ["CRM_TOKEN", "CRM_CLIENT_SECRET", "ERP_TOKEN", "ERP_WEBHOOK_SECRET"];
+    let secrets: BTreeMap<_, _> = secrets.map(|name| (name.to_owned(), "secret".to_owned())).into();
+    let (environment, registry, settings) = (Environment::of_map(secrets), registry(), Settings::default());
+    let embedded = RunningSystem::embed(project(), &registry, &environment, &settings, ground);
+    let (system, _router) = embedded.await.unwrap();
+
+    let stopped = tokio::time::timeout(Duration::from_secs(3), system.stop()).await;
+
+    assert!(stopped.is_ok(), "it waits for the disk");
 }

@@ -65,6 +65,10 @@ const PRUNE_EVERY: Duration = Duration::from_secs(60);
 /// How long a stop waits for what is at work; what is left is recovered at the next start.
 const STOP_WITHIN: Duration = Duration::from_secs(2);
 
+/// How long a stop waits for the database to tidy its file. All of it is durable before; a disk that is slow now must not
+/// make whoever stops the program lose patience and kill it.
+const CLOSE_WITHIN: Duration = Duration::from_millis(500);
+
 /// Why a system cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -215,14 +219,15 @@ impl RunningSystem {
         Ok((system, listener))
     }
 
-    /// Stops in order: nothing new is taken, what is at work is finished, the database is closed.
+    /// Stops in order: nothing new is taken, what is at work is finished, the database is closed. Each for a while at most:
+    /// what is left is taken up by the next start.
     pub async fn stop(self) {
         self.stop.cancel();
-        if let Err(error) = self.stores.engine.control(Control::Stop).await {
-            warn!(%error, "the lanes do not stop by themselves");
-        }
         self.tasks.close();
         let finished = async {
+            if let Err(error) = self.stores.engine.control(Control::Stop).await {
+                warn!(%error, "the lanes do not stop by themselves");
+            }
             self.tasks.wait().await;
             if let Err(error) = self.engine_run.await {
                 error!(%error, "the lanes ended with a panic");
@@ -231,7 +236,9 @@ impl RunningSystem {
         if tokio::time::timeout(STOP_WITHIN, finished).await.is_err() {
             warn!("stopped while calls were under way; their outcome is recovered at the next start");
         }
-        self.stores.handle.close().await;
+        if tokio::time::timeout(CLOSE_WITHIN, self.stores.handle.close()).await.is_err() {
+            warn!("stopped before the database had tidied its file; the next start does");
+        }
         info!("stopped");
     }
 
