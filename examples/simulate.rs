@@ -35,7 +35,7 @@ struct Orders {
 
 /// As in the program: simulations make and drop messages all day long.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let orders = match orders(std::env::args().skip(1)) {

@@ -13,7 +13,7 @@ use pairline_runner::composition::Composition;
 use pairline_sdk::Registry;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let mut registry = Registry::new();

@@ -3,7 +3,7 @@
 
 /// As in the program: simulations make and drop messages all day long.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 mod bad_input;
 mod e2e;
