@@ -298,7 +298,7 @@ pub(super) const ROWS: [Row; 100] = [
         51,
         "a system writes values its own way",
         &[Simulation],
-        &["nodes/src/converge.rs::an_answer_that_was_rounded_is_not_sent_again"],
+        &["nodes/src/converge/tests.rs::an_answer_that_was_rounded_is_not_sent_again"],
     ),
     tested(52, "a workflow changes other fields after our write", &[Simulation], &[SIMULATED]),
     part(
@@ -331,7 +331,7 @@ pub(super) const ROWS: [Row; 100] = [
         &[Simulation],
         "all three are one: an owner's answer that leaves a field out empties it, and `record.whole: false` in \
          a description is read and changes nothing",
-        &["nodes/src/converge.rs::an_emptied_field_of_the_owner_empties_the_other_side"],
+        &["nodes/src/converge/tests.rs::an_emptied_field_of_the_owner_empties_the_other_side"],
     ),
     part(
         57,
