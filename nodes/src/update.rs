@@ -173,8 +173,8 @@ impl UpdateNode {
             return self.take_as_agreed(view, rebase).await;
         }
         let mut pair = Arc::clone(view.pair);
-        let count = sides.len();
-        for (position, (target, writes, inverse)) in sides.into_iter().enumerate() {
+        let mut sides = sides.into_iter().peekable();
+        while let Some((target, writes, inverse)) = sides.next() {
             // Taking something as agreed is one change of the pair, the outcome another.
             let changes = 1 + i64::from(!rebase.is_empty());
             let part = PairWrite {
@@ -190,7 +190,7 @@ impl UpdateNode {
             if let Written::Gone(record) = write(&self.ports, part).await? {
                 return Ok(Written::Gone(record));
             }
-            if position + 1 < count {
+            if sides.peek().is_some() {
                 pair = self.own_progress(&pair, changes, view.near, far).await?;
             }
         }
