@@ -262,6 +262,7 @@ impl Application for MemoryApplication {
             Fate::Well => self.execute(intent),
             Fate::NotSent => return Outcome::NotSent { reason: format!("{system} is not there"), after: None },
             Fate::Refused => return Outcome::Failed { reason: format!("{system} refuses it") },
+            Fate::Duplicate => return Outcome::Duplicate { id: self.state().records.keys().next().cloned() },
             Fate::LostThere => return Outcome::Unknown { reason: format!("{system} does not answer") },
             Fate::LostBack => {
                 self.execute(intent);

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::pin::pin;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -13,9 +13,13 @@ use super::{Director, Fate, MemoryApplication, MemoryStore, Stage, Step, TestClo
 use crate::message::{HINT, PAIR, RECORD};
 use crate::{
     Application, CapabilityClass, Clock, Create, Creates, FieldWrite, Fields, InverseWrite, Look, NodeError, Outcome,
-    OwnerGuard, Pair, PairStore, Ports, ProcessDto, Provenance, Record, RecordId, Registry, Reserve, StoreError, Write,
-    WriteReason,
+    OwnerGuard, Pair, PairStore, Ports, ProcessDto, Provenance, Record, RecordId, Registry, Reserve, StoreError,
+    SyncContract, Write, WriteReason,
 };
+
+/// An ERP keeps an idempotency key for a day.
+const KEYS: CapabilityClass =
+    CapabilityClass::B { ttl: Duration::from_secs(24 * 3600), margin: Duration::from_secs(3600) };
 
 /// Runs a future that waits for nothing but our own in-memory ports.
 ///
@@ -44,40 +48,75 @@ pub struct NodeTester {
     registry: Registry,
     ports: Ports,
     clock: Arc<TestClock>,
-    fates: Arc<Fates>,
+    plans: Arc<Plans>,
 }
 
 #[derive(Default)]
-struct Fates(Mutex<VecDeque<(Step, Fate)>>);
+struct Plans {
+    fates: Planned<Fate>,
+    acts: Planned<Box<dyn FnOnce() + Send>>,
+}
 
 #[async_trait]
-impl Director for Fates {
+impl Director for Plans {
     async fn direct(&self, step: Step) -> Fate {
-        let mut fates = self.0.lock().expect("nothing panics while it holds the fates");
-        match fates.iter().position(|(awaited, _)| *awaited == step).and_then(|position| fates.remove(position)) {
-            Some((_, fate)) => fate,
-            None => Fate::Well,
+        if let Some(act) = self.acts.take(&step) {
+            act();
         }
+        self.fates.take(&step).unwrap_or_default()
+    }
+}
+
+/// What is planned for calls to come.
+struct Planned<T>(Mutex<VecDeque<(Step, T)>>);
+
+impl<T> Default for Planned<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T> Planned<T> {
+    fn add(&self, step: Step, planned: T) {
+        self.all().push_back((step, planned));
+    }
+
+    fn take(&self, step: &Step) -> Option<T> {
+        let mut all = self.all();
+        let position = all.iter().position(|(awaited, _)| awaited == step)?;
+        all.remove(position).map(|(_, planned)| planned)
+    }
+
+    fn all(&self) -> MutexGuard<'_, VecDeque<(Step, T)>> {
+        self.0.lock().expect("nothing panics while it holds the plan")
     }
 }
 
 impl NodeTester {
     /// A tester that knows the nodes a function registers.
     pub fn new(register: fn(&mut Registry)) -> Self {
-        let day = Duration::from_secs(24 * 3600);
-        Self::with_erp_class(register, CapabilityClass::B { ttl: day, margin: Duration::from_secs(3600) })
+        Self::with_erp_class(register, KEYS)
     }
 
     /// The same, with an ERP of another capability class.
     pub fn with_erp_class(register: fn(&mut Registry), class: CapabilityClass) -> Self {
+        Self::made(register, class, contact_contract())
+    }
+
+    /// The same, with another contract between the CRM and the ERP.
+    pub fn with_contract(register: fn(&mut Registry), contract: SyncContract) -> Self {
+        Self::made(register, KEYS, contract)
+    }
+
+    fn made(register: fn(&mut Registry), class: CapabilityClass, contract: SyncContract) -> Self {
         let clock = Arc::new(TestClock::default());
-        let fates = Arc::new(Fates::default());
-        let stage = Stage::directed_by(Arc::clone(&fates) as Arc<dyn Director>);
+        let plans = Arc::new(Plans::default());
+        let stage = Stage::directed_by(Arc::clone(&plans) as Arc<dyn Director>);
         let time = || Arc::clone(&clock) as Arc<dyn Clock>;
         let crm = Arc::new(MemoryApplication::crm(time()).on(stage.clone()));
         let erp = Arc::new(MemoryApplication::new("erp", class, time(), false).on(stage.clone()));
-        let store = Arc::new(MemoryStore::new(time()));
-        let contract = Arc::new(contact_contract());
+        let store = Arc::new(MemoryStore::new(time()).on(stage));
+        let contract = Arc::new(contract);
         let guarded = |application: &Arc<MemoryApplication>| {
             let inner = Arc::clone(application) as Arc<dyn Application>;
             (
@@ -93,7 +132,7 @@ impl NodeTester {
         };
         let mut registry = Registry::new();
         register(&mut registry);
-        Self { crm, erp, store, registry, ports, clock, fates }
+        Self { crm, erp, store, registry, ports, clock, plans }
     }
 
     /// Puts two records into the systems that are a pair already and agree; each carries the other's id.
@@ -212,7 +251,12 @@ impl NodeTester {
 
     /// Decides the fate of the next call of this kind.
     pub fn fate(&self, step: Step, fate: Fate) {
-        self.fates.0.lock().expect("nothing panics while it holds the fates").push_back((step, fate));
+        self.plans.fates.add(step, fate);
+    }
+
+    /// Others are at work too: this happens when the next call of this kind is about to.
+    pub fn meanwhile(&self, step: Step, act: impl FnOnce() + Send + 'static) {
+        self.plans.acts.add(step, Box::new(act));
     }
 
     /// Lets time pass.

@@ -29,6 +29,8 @@ pub enum Fate {
     NotSent,
     /// The system refuses a write, and says so.
     Refused,
+    /// The system refuses a create because it has the record already, and names the first it has, if it has any.
+    Duplicate,
     /// It is lost on its way there: nothing is applied, and nobody knows.
     LostThere,
     /// It is applied and its answer is lost.
