@@ -223,8 +223,13 @@ impl UpdateNode {
 
 #[cfg(test)]
 mod tests {
-    use pairline_sdk::testing::{Fate, NodeTester, Step, run_now};
-    use pairline_sdk::{NodeError, PairStore, ProcessDto, RecordId, System};
+    use std::sync::{Arc, mpsc};
+    use std::time::Duration;
+
+    use pairline_sdk::testing::{Fate, NodeTester, Step, contact_document, run_now};
+    use pairline_sdk::{
+        Application, CaseKind, NodeError, PairStore, Policy, ProcessDto, RecordId, SyncContract, System,
+    };
     use serde_json::{Value, json};
 
     fn tester(crm: Value, erp: Value) -> NodeTester {
@@ -233,6 +238,14 @@ mod tests {
 
     fn update(tester: &NodeTester) -> Result<ProcessDto, NodeError> {
         tester.run("update", json!({ "application": "erp" }), tester.seen("crm", "crm-1"))
+    }
+
+    fn update_from_erp(tester: &NodeTester) -> Result<ProcessDto, NodeError> {
+        tester.run("update", json!({ "application": "crm" }), tester.seen("erp", "erp-1"))
+    }
+
+    fn send_to_erp() -> Step {
+        Step::Send(System::new("erp"))
     }
 
     #[test]
@@ -258,11 +271,11 @@ mod tests {
     fn a_write_that_failed_does_not_make_what_an_earlier_one_brought_look_like_an_edit() {
         let tester = tester(json!({ "phone": "0" }), json!({ "phone": "0" }));
         tester.crm.person_edits("crm-1", &json!({ "phone": "1" }));
-        tester.fate(Step::Send(System::new("erp")), Fate::LostBack);
+        tester.fate(send_to_erp(), Fate::LostBack);
         assert!(update(&tester).is_err());
         tester.crm.person_edits("crm-1", &json!({ "phone": "2" }));
         tester.pass_seconds(14);
-        tester.fate(Step::Send(System::new("erp")), Fate::NotSent);
+        tester.fate(send_to_erp(), Fate::NotSent);
         assert!(update(&tester).is_err());
 
         update(&tester).unwrap();
@@ -289,7 +302,7 @@ mod tests {
     fn a_write_of_unknown_outcome_holds_its_pair_until_its_request_has_died() {
         let tester = tester(json!({ "email": "a" }), json!({ "email": "a" }));
         tester.crm.person_edits("crm-1", &json!({ "email": "b" }));
-        tester.fate(Step::Send(System::new("erp")), Fate::Late);
+        tester.fate(send_to_erp(), Fate::Late);
 
         let first = update(&tester).unwrap_err();
         let second = update(&tester).unwrap_err();
@@ -307,19 +320,17 @@ mod tests {
     fn a_value_an_unknown_write_has_brought_over_is_nobodys_edit_when_the_write_back_comes_first() {
         let tester = tester(json!({ "phone": "0", "vat_id": "V" }), json!({ "phone": "0", "vat_id": "V" }));
         tester.crm.person_edits("crm-1", &json!({ "phone": "1" }));
-        tester.fate(Step::Send(System::new("erp")), Fate::LostBack);
+        tester.fate(send_to_erp(), Fate::LostBack);
         update(&tester).unwrap_err();
 
         // The write has arrived, nobody knows. Then both sides change, and the first of the two writes is lost.
         tester.crm.person_edits("crm-1", &json!({ "phone": "2" }));
         tester.erp.person_edits("erp-1", &json!({ "vat_id": "W" }));
         tester.pass_seconds(11);
-        let from_erp =
-            |tester: &NodeTester| tester.run("update", json!({ "application": "crm" }), tester.seen("erp", "erp-1"));
         tester.fate(Step::Send(System::new("crm")), Fate::LostThere);
-        from_erp(&tester).unwrap_err();
+        update_from_erp(&tester).unwrap_err();
         tester.pass_seconds(11);
-        from_erp(&tester).unwrap();
+        update_from_erp(&tester).unwrap();
 
         assert_eq!(tester.crm.saved().records["crm-1"]["phone"], "2");
         assert_eq!(tester.erp.saved().records["erp-1"]["phone"], "2");
@@ -347,5 +358,150 @@ mod tests {
         update(&tester).unwrap();
 
         assert_eq!(tester.last_body("crm"), json!({ "erp_id": "erp-1" }));
+    }
+
+    #[test]
+    fn an_inverse_id_that_a_record_is_seen_to_carry_is_not_waited_for_any_more() {
+        let tester = NodeTester::new(crate::register);
+        let customer = tester.erp.person_creates(&json!({ "custom_fields.crm_id": "crm-1" }));
+        let contact = tester.crm.person_creates(&json!({ "erp_id": customer.id }));
+        let resolve = json!({ "source": "crm", "target": "erp" });
+        let found = tester.run("resolve", resolve, tester.seen("crm", &contact.id)).unwrap();
+        assert_eq!(run_now(tester.store.counts()).unwrap().inverse_pending, 1);
+
+        tester.run("update", json!({ "application": "erp" }), found).unwrap();
+
+        assert_eq!(run_now(tester.store.counts()).unwrap().inverse_pending, 0);
+        assert_eq!(tester.erp.saved().writes + tester.crm.saved().writes, 0);
+    }
+
+    #[test]
+    fn a_pair_is_held_for_the_life_of_a_request_and_no_longer() {
+        let tester = tester(json!({ "email": "a" }), json!({ "email": "a" }));
+        tester.crm.person_edits("crm-1", &json!({ "email": "b" }));
+        tester.fate(send_to_erp(), Fate::LostThere);
+        update(&tester).unwrap_err();
+        let last_moment = Duration::from_millis(1);
+
+        tester.pass(tester.erp.profile().request_life - last_moment);
+        let held = update(&tester).unwrap_err();
+        tester.pass(last_moment);
+        update(&tester).unwrap();
+
+        assert!(matches!(held, NodeError::Repeat { after: Some(after), counted: false, .. } if after == last_moment));
+        assert_eq!(tester.erp.saved().records["erp-1"]["email"], "b");
+    }
+
+    #[test]
+    fn a_write_under_way_is_waited_for_as_long_as_an_answer_usually_takes_and_not_for_the_life_of_its_request() {
+        let tester = Arc::new(tester(json!({ "email": "a" }), json!({ "email": "a" })));
+        tester.crm.person_edits("crm-1", &json!({ "email": "b" }));
+        let (another, (tell, told)) = (Arc::clone(&tester), mpsc::channel());
+        tester.meanwhile(send_to_erp(), move || tell.send(update(&another)).unwrap());
+
+        update(&tester).unwrap();
+
+        let Err(NodeError::Repeat { after: Some(wait), counted: false, .. }) = told.try_recv().unwrap() else {
+            panic!("expected to be looked at again")
+        };
+        assert!(wait < Duration::from_secs(1), "{wait:?}");
+        assert_eq!(tester.erp.saved().writes, 1);
+    }
+
+    #[test]
+    fn of_two_edits_the_news_of_the_two_records_decides_and_not_that_of_another_one_in_the_lane() {
+        for (of_crm, of_erp, of_another, winner) in [(10, 20, 5, "erp"), (20, 10, 30, "crm")] {
+            let tester = tester(json!({ "phone": "0" }), json!({ "phone": "0" }));
+            tester.crm.person_edits("crm-1", &json!({ "phone": "crm" }));
+            tester.erp.person_edits("erp-1", &json!({ "phone": "erp" }));
+            let hint = json!({
+                "record": { "system": "crm", "id": "crm-1" },
+                "received": { "phone": of_crm },
+                "others": [
+                    { "record": { "system": "erp", "id": "erp-9" }, "received": { "phone": of_another } },
+                    { "record": { "system": "erp", "id": "erp-1" }, "received": { "phone": of_erp } },
+                ],
+            });
+
+            let message = tester.seen("crm", "crm-1").with("hint", hint);
+            tester.run("update", json!({ "application": "erp" }), message).unwrap();
+
+            assert_eq!(tester.crm.saved().records["crm-1"]["phone"], winner);
+            assert_eq!(tester.erp.saved().records["erp-1"]["phone"], winner);
+        }
+    }
+
+    #[test]
+    fn a_field_that_a_person_is_to_decide_on_opens_one_case_about_both_records() {
+        let mut document = contact_document();
+        document.fields.get_mut("phone").unwrap().policy = Some(Policy::Ask);
+        let contract = SyncContract::check(&document).unwrap();
+        let phone = json!({ "phone": "0" });
+        let tester = NodeTester::with_contract(crate::register, contract);
+        let tester = tester.with_pair("crm-1", "erp-1", phone.clone(), phone);
+        tester.crm.person_edits("crm-1", &json!({ "phone": "1" }));
+        tester.erp.person_edits("erp-1", &json!({ "phone": "2" }));
+
+        update(&tester).unwrap();
+        update(&tester).unwrap();
+
+        let cases = run_now(tester.store.cases(10)).unwrap();
+        assert_eq!(cases.len(), 1);
+        assert_eq!(cases[0].kind, CaseKind::Field);
+        assert_eq!(cases[0].records.iter().map(ToString::to_string).collect::<Vec<_>>(), ["crm:crm-1", "erp:erp-1"]);
+        assert!(cases[0].detail.contains("`phone`"), "{}", cases[0].detail);
+        assert_eq!(tester.erp.saved().writes + tester.crm.saved().writes, 0);
+    }
+
+    #[test]
+    fn what_goes_both_ways_and_what_agrees_already_is_settled_in_one_go() {
+        let held = json!({ "email": "a", "phone": "0", "vat_id": "V" });
+        let tester = tester(held.clone(), held);
+        tester.crm.person_edits("crm-1", &json!({ "email": "b", "phone": "1" }));
+        tester.erp.person_edits("erp-1", &json!({ "vat_id": "W", "phone": "1" }));
+
+        let ended = update(&tester).unwrap();
+
+        assert_eq!(ended.route(), Some("done"));
+        assert_eq!(tester.last_body("erp"), json!({ "email": "b" }));
+        assert_eq!(tester.last_body("crm"), json!({ "vat_id": "W" }));
+    }
+
+    #[test]
+    fn of_two_writes_the_second_is_not_made_on_a_pair_that_others_have_changed_after_the_first() {
+        let held = json!({ "email": "a", "phone": "0", "vat_id": "V" });
+        let tester = Arc::new(tester(held.clone(), held));
+        tester.crm.person_edits("crm-1", &json!({ "email": "b", "phone": "1" }));
+        tester.erp.person_edits("erp-1", &json!({ "vat_id": "W" }));
+        let message = tester.seen("crm", "crm-1");
+        let another = Arc::clone(&tester);
+        tester.meanwhile(Step::Store("look"), move || {
+            another.erp.person_edits("erp-1", &json!({ "vat_id": "Z" }));
+            update_from_erp(&another).unwrap();
+        });
+
+        let ended = tester.run("update", json!({ "application": "erp" }), message);
+
+        assert!(matches!(ended, Err(NodeError::Repeat { counted: false, .. })), "{ended:?}");
+        assert_eq!(tester.erp.saved().records["erp-1"]["email"], "b");
+        assert_eq!(
+            tester.crm.saved().records["crm-1"]["vat_id"],
+            "Z",
+            "the older value would have come over the newer"
+        );
+    }
+
+    #[test]
+    fn equal_edits_on_both_sides_are_what_the_next_edit_is_compared_with() {
+        let tester = tester(json!({ "phone": "0" }), json!({ "phone": "0" }));
+        tester.crm.person_edits("crm-1", &json!({ "phone": "1" }));
+        tester.erp.person_edits("erp-1", &json!({ "phone": "1" }));
+        update(&tester).unwrap();
+
+        tester.erp.person_edits("erp-1", &json!({ "phone": "2" }));
+        update_from_erp(&tester).unwrap();
+
+        assert_eq!(tester.crm.saved().records["crm-1"]["phone"], "2");
+        assert!(tester.store.saved().notes.is_empty(), "the contact was not edited again");
     }
 }
