@@ -321,10 +321,14 @@ enum Recovery {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, mpsc};
     use std::time::Duration;
 
-    use pairline_sdk::testing::{Fate, NodeTester, Step};
-    use pairline_sdk::{NodeError, ProcessDto, System};
+    use pairline_sdk::testing::{Fate, NodeTester, Step, run_now};
+    use pairline_sdk::{
+        Application, CapabilityClass, Case, CaseKind, NodeError, OperationState, PairStore, ProcessDto, RecordId,
+        System,
+    };
     use serde_json::json;
 
     fn create(tester: &NodeTester, from: &str, id: &str) -> Result<ProcessDto, NodeError> {
@@ -334,6 +338,10 @@ mod tests {
 
     fn contact(tester: &NodeTester) -> String {
         tester.crm.person_creates(&json!({ "email": "ada@example.org", "vat_id": "V1" })).id
+    }
+
+    fn cases(tester: &NodeTester) -> Vec<Case> {
+        run_now(tester.store.cases(10)).unwrap()
     }
 
     #[test]
@@ -547,5 +555,132 @@ mod tests {
 
         assert!(ended.message().unwrap().contains("held back"));
         assert_eq!(tester.erp.saved().records.len(), 0);
+    }
+
+    #[test]
+    fn a_create_that_was_refused_fails_and_is_free_to_be_tried_anew() {
+        let tester = NodeTester::new(crate::register);
+        let id = contact(&tester);
+        tester.fate(Step::Send(System::new("erp")), Fate::Refused);
+
+        let refused = create(&tester, "crm", &id).unwrap_err();
+        let again = create(&tester, "crm", &id).unwrap();
+
+        assert_eq!(refused, NodeError::stop("erp refuses it"));
+        assert_eq!(again.route(), Some("created"));
+    }
+
+    #[test]
+    fn what_was_not_sent_is_sent_at_the_next_try_whatever_the_system_promises() {
+        for class in [CapabilityClass::A, CapabilityClass::C, CapabilityClass::D] {
+            let tester = NodeTester::with_erp_class(crate::register, class);
+            let id = contact(&tester);
+            tester.fate(Step::Send(System::new("erp")), Fate::NotSent);
+            create(&tester, "crm", &id).unwrap_err();
+
+            let ended = create(&tester, "crm", &id).unwrap();
+
+            assert_eq!(ended.route(), Some("created"), "{class:?}");
+            assert_eq!(tester.open_cases(), 0, "{class:?}");
+        }
+    }
+
+    #[test]
+    fn a_person_is_not_asked_about_a_create_that_another_worker_is_sending() {
+        let tester = Arc::new(NodeTester::with_erp_class(crate::register, CapabilityClass::D));
+        let id = contact(&tester);
+        let (another, of, (tell, told)) = (Arc::clone(&tester), id.clone(), mpsc::channel());
+        tester.meanwhile(Step::Send(System::new("erp")), move || {
+            tell.send(create(&another, "crm", &of)).unwrap();
+        });
+
+        let first = create(&tester, "crm", &id).unwrap();
+
+        let second = told.try_recv().unwrap();
+        assert!(matches!(second, Err(NodeError::Repeat { counted: false, .. })), "{second:?}");
+        assert_eq!(first.route(), Some("created"));
+        assert_eq!(tester.open_cases(), 0);
+    }
+
+    #[test]
+    fn a_create_whose_worker_has_vanished_is_taken_up_when_its_deadline_has_passed() {
+        let tester = NodeTester::with_erp_class(crate::register, CapabilityClass::D);
+        let id = contact(&tester);
+        tester.fate(Step::Send(System::new("erp")), Fate::LostThere);
+        create(&tester, "crm", &id).unwrap_err();
+        let mut state = tester.store.saved();
+        for operation in state.operations.values_mut() {
+            (operation.state, operation.ended_at) = (OperationState::Pending, None);
+        }
+        tester.store.restore(state);
+        let last_moment = Duration::from_millis(1);
+
+        tester.pass(tester.erp.profile().deadline - last_moment);
+        let early = create(&tester, "crm", &id);
+        tester.pass(last_moment);
+        create(&tester, "crm", &id).unwrap();
+
+        assert!(matches!(early, Err(NodeError::Repeat { counted: false, .. })), "{early:?}");
+        assert_eq!(cases(&tester)[0].kind, CaseKind::UnknownCreate);
+    }
+
+    #[test]
+    fn a_key_whose_second_answer_is_lost_too_has_no_more_to_say_and_the_record_is_looked_for() {
+        let tester = NodeTester::new(crate::register);
+        let id = contact(&tester);
+        for _ in 0..2 {
+            tester.fate(Step::Send(System::new("erp")), Fate::LostBack);
+            create(&tester, "crm", &id).unwrap_err();
+        }
+        let writes = tester.erp.saved().writes;
+
+        let ended = create(&tester, "crm", &id).unwrap();
+
+        assert_eq!(ended.route(), Some("mapped"));
+        assert_eq!(tester.erp.saved().writes, writes);
+    }
+
+    #[test]
+    fn a_record_that_is_in_the_way_and_carries_our_id_is_the_one_we_have_made() {
+        let tester = NodeTester::with_erp_class(crate::register, CapabilityClass::A);
+        let id = contact(&tester);
+        tester.fate(Step::Send(System::new("erp")), Fate::LostBack);
+        create(&tester, "crm", &id).unwrap_err();
+        tester.fate(Step::Send(System::new("erp")), Fate::Duplicate);
+
+        let ended = create(&tester, "crm", &id).unwrap();
+
+        assert_eq!(ended.route(), Some("mapped"));
+        assert_eq!(tester.open_cases(), 0);
+    }
+
+    #[test]
+    fn a_record_that_is_in_the_way_and_is_not_ours_is_left_to_a_person() {
+        for carried in [json!({}), json!({ "custom_fields.crm_id": "somebody-else" })] {
+            let tester = NodeTester::new(crate::register);
+            let id = contact(&tester);
+            let in_the_way = tester.erp.person_creates(&carried);
+            tester.fate(Step::Send(System::new("erp")), Fate::Duplicate);
+
+            let ended = create(&tester, "crm", &id).unwrap();
+
+            assert_eq!(ended.route(), None);
+            let case = cases(&tester).remove(0);
+            assert_eq!(case.kind, CaseKind::Duplicate);
+            assert_eq!(case.records, [in_the_way, RecordId::new(&System::new("crm"), id)]);
+        }
+    }
+
+    #[test]
+    fn a_record_that_is_in_the_way_and_is_not_named_is_left_to_a_person_too() {
+        let tester = NodeTester::new(crate::register);
+        let id = contact(&tester);
+        tester.fate(Step::Send(System::new("erp")), Fate::Duplicate);
+
+        create(&tester, "crm", &id).unwrap();
+
+        let case = cases(&tester).remove(0);
+        assert_eq!(case.kind, CaseKind::Duplicate);
+        assert_eq!(case.records, [RecordId::new(&System::new("crm"), id)]);
     }
 }
