@@ -184,14 +184,36 @@ impl Resolve {
 
 #[cfg(test)]
 mod tests {
-    use pairline_sdk::testing::NodeTester;
-    use pairline_sdk::{NodeError, ProcessDto};
+    use std::sync::{Arc, mpsc};
+    use std::time::Duration;
+
+    use pairline_sdk::ledger::SEND_WITHIN;
+    use pairline_sdk::testing::{Fate, NodeTester, Step, run_now};
+    use pairline_sdk::{
+        Application, CaseKind, NodeError, OperationState, Pair, PairStore, ProcessDto, RecordId, System,
+    };
     use serde_json::{Value, json};
 
-    fn resolve(tester: &NodeTester, id: &str, fields: Value) -> ProcessDto {
+    fn try_to_resolve(tester: &NodeTester, id: &str, fields: Value) -> Result<ProcessDto, NodeError> {
         let dto =
             tester.hint("crm", id, json!({ "kind": "updated" })).with("record", json!({ "id": id, "fields": fields }));
-        tester.run("resolve", json!({ "source": "crm", "target": "erp" }), dto).unwrap()
+        tester.run("resolve", json!({ "source": "crm", "target": "erp" }), dto)
+    }
+
+    fn resolve(tester: &NodeTester, id: &str, fields: Value) -> ProcessDto {
+        try_to_resolve(tester, id, fields).unwrap()
+    }
+
+    fn contact() -> RecordId {
+        RecordId::new(&System::new("crm"), "crm-1")
+    }
+
+    fn customer() -> RecordId {
+        RecordId::new(&System::new("erp"), "erp-1")
+    }
+
+    fn create(tester: &NodeTester, id: &str) -> Result<ProcessDto, NodeError> {
+        tester.run("create", json!({ "application": "erp" }), tester.seen("crm", id))
     }
 
     #[test]
@@ -264,10 +286,124 @@ mod tests {
         let tester = NodeTester::new(crate::register);
         let customer = tester.erp.person_creates(&json!({ "name": "Ada" }));
         let first = tester.crm.person_creates(&json!({ "erp_id": customer.id }));
-        tester.crm.person_creates(&json!({ "erp_id": customer.id }));
+        let second = tester.crm.person_creates(&json!({ "erp_id": customer.id }));
 
         let ended = resolve(&tester, &first.id, json!({ "erp_id": customer.id }));
 
         assert_eq!(ended.route(), Some("conflict"));
+        let case = run_now(tester.store.cases(10)).unwrap().remove(0);
+        assert_eq!(case.kind, CaseKind::Ambiguous);
+        assert_eq!(case.records, [first, second]);
+        assert!(case.detail.contains("carry the same inverse id"), "{}", case.detail);
+    }
+
+    #[test]
+    fn a_pair_that_nobody_has_looked_up_before_is_found() {
+        let tester = NodeTester::new(crate::register).with_pair("crm-1", "erp-1", json!({}), json!({}));
+
+        let ended = resolve(&tester, "crm-1", json!({}));
+
+        assert_eq!(ended.route(), Some("found"));
+        assert_eq!(ended.data()["pair"]["id"], 1);
+    }
+
+    #[test]
+    fn a_record_whose_counterpart_is_being_created_waits_for_it() {
+        let tester = Arc::new(NodeTester::new(crate::register));
+        let contact = tester.crm.person_creates(&json!({ "email": "ada@example.org" }));
+        let (another, id, (tell, told)) = (Arc::clone(&tester), contact.id.clone(), mpsc::channel());
+        tester.meanwhile(Step::Send(System::new("erp")), move || {
+            tell.send(resolve(&another, &id, json!({}))).unwrap();
+        });
+
+        create(&tester, &contact.id).unwrap();
+
+        assert_eq!(told.try_recv().unwrap().route(), Some("pending"));
+    }
+
+    #[test]
+    fn a_create_whose_worker_has_vanished_is_taken_up_when_it_cannot_be_at_work_any_more() {
+        let tester = NodeTester::new(crate::register);
+        let contact = tester.crm.person_creates(&json!({ "email": "ada@example.org" }));
+        tester.fate(Step::Send(System::new("erp")), Fate::LostThere);
+        create(&tester, &contact.id).unwrap_err();
+        let mut state = tester.store.saved();
+        for operation in state.operations.values_mut() {
+            (operation.state, operation.ended_at) = (OperationState::Pending, None);
+        }
+        tester.store.restore(state);
+        let last_moment = Duration::from_millis(1);
+
+        tester.pass(tester.erp.profile().deadline + SEND_WITHIN - last_moment);
+        let early = resolve(&tester, &contact.id, json!({}));
+        tester.pass(last_moment);
+        let late = resolve(&tester, &contact.id, json!({}));
+
+        assert_eq!(early.route(), Some("pending"));
+        assert_eq!(late.route(), Some("missing"), "`create` takes it up");
+    }
+
+    #[test]
+    fn a_create_that_is_known_to_be_in_doubt_is_taken_up_at_once() {
+        let tester = NodeTester::new(crate::register);
+        let contact = tester.crm.person_creates(&json!({ "email": "ada@example.org" }));
+        tester.fate(Step::Send(System::new("erp")), Fate::LostThere);
+        create(&tester, &contact.id).unwrap_err();
+
+        assert_eq!(resolve(&tester, &contact.id, json!({})).route(), Some("missing"));
+    }
+
+    #[test]
+    fn a_record_that_was_gone_and_is_read_again_has_its_counterpart_back() {
+        let tester = NodeTester::new(crate::register).with_pair("crm-1", "erp-1", json!({}), json!({}));
+        run_now(tester.store.deactivate(&contact())).unwrap();
+
+        let back = resolve(&tester, "crm-1", json!({}));
+        let later = resolve(&tester, "crm-1", json!({}));
+
+        assert_eq!((back.route(), later.route()), (Some("found"), Some("found")));
+        assert!(back.need::<Pair>("pair").unwrap().is_active());
+    }
+
+    #[test]
+    fn a_record_whose_counterpart_is_gone_stays_alone() {
+        let tester = NodeTester::new(crate::register).with_pair("crm-1", "erp-1", json!({}), json!({}));
+        run_now(tester.store.deactivate(&customer())).unwrap();
+
+        let ended = resolve(&tester, "crm-1", json!({}));
+
+        assert_eq!(ended.route(), Some("inactive"));
+    }
+
+    #[test]
+    fn a_record_that_is_back_stays_alone_if_its_counterpart_has_gone_meanwhile() {
+        let tester = NodeTester::new(crate::register).with_pair("crm-1", "erp-1", json!({}), json!({}));
+        run_now(tester.store.deactivate(&contact())).unwrap();
+        let store = Arc::clone(&tester.store);
+        tester.meanwhile(Step::Store("reactivate"), move || {
+            run_now(store.reactivate(&contact())).unwrap();
+            run_now(store.deactivate(&customer())).unwrap();
+        });
+
+        let ended = resolve(&tester, "crm-1", json!({}));
+
+        assert_eq!(ended.route(), Some("inactive"));
+    }
+
+    #[test]
+    fn a_pair_that_others_have_found_and_updated_meanwhile_is_never_compared_with_what_was_read_before() {
+        let tester = Arc::new(NodeTester::new(crate::register));
+        let customer = tester.erp.person_creates(&json!({ "custom_fields.crm_id": "crm-1", "phone": "1" }));
+        let held = json!({ "erp_id": customer.id });
+        tester.crm.person_creates(&held);
+        let (another, read) = (Arc::clone(&tester), held.clone());
+        tester.meanwhile(Step::Store("adopt"), move || {
+            let found = resolve(&another, "crm-1", read);
+            another.run("update", json!({ "application": "erp" }), found).unwrap();
+        });
+
+        let ended = try_to_resolve(&tester, "crm-1", held);
+
+        assert!(matches!(ended, Err(NodeError::Repeat { counted: false, .. })), "{ended:?}");
     }
 }
