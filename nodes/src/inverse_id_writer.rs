@@ -95,8 +95,16 @@ impl ProcessAction for InverseIdWriter {
 
 #[cfg(test)]
 mod tests {
-    use pairline_sdk::testing::NodeTester;
-    use serde_json::json;
+    use pairline_sdk::testing::{NodeTester, run_now};
+    use pairline_sdk::{PairStore, ProcessDto};
+    use serde_json::{Value, json};
+
+    /// Runs the node for a contact whose customer has just been made, with what was read before.
+    fn write_id(tester: &NodeTester, contact: &str, read: Value) -> ProcessDto {
+        let created = tester.created(contact, json!({ "email": "a" })).with("record", read);
+        let persisted = tester.run("persist", json!({ "source": "crm", "target": "erp" }), created).unwrap();
+        tester.run("inverse-id-writer", json!({ "application": "crm", "field": "erp_id" }), persisted).unwrap()
+    }
 
     #[test]
     fn the_new_id_is_written_once_however_often_the_node_runs() {
@@ -112,5 +120,30 @@ mod tests {
 
         assert_eq!(tester.crm.saved().writes, 1);
         assert_eq!(tester.crm.saved().records[&contact.id]["erp_id"], "erp-1");
+    }
+
+    #[test]
+    fn an_id_that_the_record_was_read_with_is_not_written_again() {
+        let tester = NodeTester::new(crate::register);
+        let contact = tester.crm.person_creates(&json!({ "email": "a", "erp_id": "erp-1" }));
+
+        let ended = write_id(&tester, &contact.id, json!({ "id": contact.id, "fields": { "erp_id": "erp-1" } }));
+
+        assert_eq!(ended.route(), Some("done"));
+        assert_eq!(tester.crm.saved().writes, 0);
+        assert_eq!(run_now(tester.store.counts()).unwrap().inverse_pending, 0);
+    }
+
+    #[test]
+    fn a_record_that_was_read_without_the_id_gets_it_whatever_else_was_read() {
+        for (id, carried) in [("crm-1", json!(null)), ("crm-1", json!("erp-9")), ("crm-9", json!("erp-1"))] {
+            let tester = NodeTester::new(crate::register);
+            let contact = tester.crm.person_creates(&json!({ "email": "a" }));
+
+            let ended = write_id(&tester, &contact.id, json!({ "id": id, "fields": { "erp_id": carried } }));
+
+            assert_eq!(ended.route(), Some("done"), "{id} was read with {carried}");
+            assert_eq!(tester.crm.saved().records[&contact.id]["erp_id"], "erp-1", "{id} was read with {carried}");
+        }
     }
 }
