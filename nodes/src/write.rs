@@ -88,3 +88,49 @@ pub(crate) async fn write(ports: &Ports, write: PairWrite<'_>) -> Result<Written
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use pairline_sdk::testing::{Fate, NodeTester, Step};
+    use pairline_sdk::{Application, NodeError, System};
+    use serde_json::json;
+
+    /// How an update ends whose write this became of.
+    fn ends_with(fate: Fate) -> (NodeTester, NodeError) {
+        let email = json!({ "email": "a" });
+        let tester = NodeTester::new(crate::register).with_pair("crm-1", "erp-1", email.clone(), email);
+        tester.crm.person_edits("crm-1", &json!({ "email": "b" }));
+        tester.fate(Step::Send(System::new("erp")), fate);
+        let ended = tester.run("update", json!({ "application": "erp" }), tester.seen("crm", "crm-1"));
+        (tester, ended.unwrap_err())
+    }
+
+    #[test]
+    fn what_is_refused_is_given_up() {
+        for fate in [Fate::Refused, Fate::Duplicate] {
+            let (_, ended) = ends_with(fate);
+
+            assert!(matches!(ended, NodeError::StopAndFail { .. }), "{fate:?}: {ended:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_not_sent_is_tried_again_soon_and_costs_no_try() {
+        let (_, ended) = ends_with(Fate::NotSent);
+
+        let NodeError::Repeat { after: Some(wait), counted: false, .. } = ended else { panic!("{ended:?}") };
+        assert!(wait <= Duration::from_secs(1), "{wait:?}");
+    }
+
+    #[test]
+    fn what_may_have_been_applied_is_looked_at_when_it_cannot_be_applied_any_more() {
+        for fate in [Fate::LostThere, Fate::LostBack, Fate::Late] {
+            let (tester, ended) = ends_with(fate);
+
+            let NodeError::Repeat { after, counted: true, .. } = ended else { panic!("{fate:?}: {ended:?}") };
+            assert_eq!(after, Some(tester.erp.profile().request_life), "{fate:?}");
+        }
+    }
+}
