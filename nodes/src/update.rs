@@ -172,6 +172,7 @@ impl UpdateNode {
             let rebase = Rebase { pair: id, revision, changes: rebase, inverse_seen, supersedes, notes };
             return self.take_as_agreed(view, rebase).await;
         }
+        let more_was_seen = view.pair.fresh || !inverse_seen.is_empty();
         let mut pair = Arc::clone(view.pair);
         let mut sides = sides.into_iter().peekable();
         while let Some((target, writes, inverse)) = sides.next() {
@@ -190,11 +191,17 @@ impl UpdateNode {
             if let Written::Gone(record) = write(&self.ports, part).await? {
                 return Ok(Written::Gone(record));
             }
-            if sides.peek().is_some() {
+            if sides.peek().is_some() || more_was_seen {
                 pair = self.own_progress(&pair, changes, view.near, far).await?;
             }
         }
-        Ok(Written::Done)
+        if !more_was_seen {
+            return Ok(Written::Done);
+        }
+        // The two are alike now: from here on there is a base to compare with, and no id is waited for that was seen.
+        let (id, revision) = (pair.id, pair.revision);
+        let rebase = Rebase { pair: id, revision, changes: vec![], inverse_seen, supersedes: None, notes: vec![] };
+        self.take_as_agreed(view, rebase).await
     }
 
     /// Nothing is to be written: what was seen is what the sides agree on.
@@ -376,6 +383,21 @@ mod tests {
     }
 
     #[test]
+    fn an_inverse_id_that_is_seen_beside_an_edit_is_not_waited_for_any_more_either() {
+        let tester = NodeTester::new(crate::register);
+        let contact = tester.crm.person_creates(&json!({ "email": "a" }));
+        tester.erp.person_creates(&json!({ "email": "a", "custom_fields.crm_id": contact.id }));
+        let created = tester.created(&contact.id, json!({ "email": "a" }));
+        tester.run("persist", json!({ "source": "crm", "target": "erp" }), created).unwrap();
+        tester.crm.person_edits(&contact.id, &json!({ "erp_id": "erp-1", "email": "b" }));
+
+        update(&tester).unwrap();
+
+        assert_eq!(tester.last_body("erp"), json!({ "email": "b" }));
+        assert_eq!(run_now(tester.store.counts()).unwrap().inverse_pending, 0);
+    }
+
+    #[test]
     fn a_pair_is_held_for_the_life_of_a_request_and_no_longer() {
         let tester = tester(json!({ "email": "a" }), json!({ "email": "a" }));
         tester.crm.person_edits("crm-1", &json!({ "email": "b" }));
@@ -503,5 +525,26 @@ mod tests {
 
         assert_eq!(tester.crm.saved().records["crm-1"]["phone"], "2");
         assert!(tester.store.saved().notes.is_empty(), "the contact was not edited again");
+    }
+
+    #[test]
+    fn once_the_two_records_of_a_found_pair_have_been_made_alike_the_next_edit_is_one_like_any_other() {
+        let tester = NodeTester::new(crate::register);
+        let held = json!({ "custom_fields.crm_id": "crm-1", "email": "old", "phone": "0" });
+        let customer = tester.erp.person_creates(&held);
+        let contact = tester.crm.person_creates(&json!({ "erp_id": customer.id, "email": "new", "phone": "0" }));
+        let resolve = json!({ "source": "crm", "target": "erp" });
+        let found = tester.run("resolve", resolve, tester.seen("crm", &contact.id)).unwrap();
+        tester.run("update", json!({ "application": "erp" }), found).unwrap();
+        assert_eq!(tester.last_body("erp"), json!({ "email": "new" }));
+
+        tester.crm.person_edits(&contact.id, &json!({ "phone": "1" }));
+        let hint = json!({ "record": { "system": "crm", "id": contact.id }, "received": { "phone": 10 } });
+        let edited = tester.seen("crm", &contact.id).with("hint", hint);
+        tester.run("update", json!({ "application": "erp" }), edited).unwrap();
+
+        assert_eq!(tester.crm.saved().records[&contact.id]["phone"], "1", "nobody has edited the customer");
+        assert_eq!(tester.erp.saved().records[&customer.id]["phone"], "1");
+        assert!(tester.store.saved().notes.is_empty(), "{:?}", tester.store.saved().notes);
     }
 }
