@@ -1,13 +1,16 @@
 //! Economy: what the sync wrote, and what it had to.
 
 use pairline_fakes::judge::{Evidence, Ledger, Side};
-use pairline_fakes::{Deed, Writer};
+use pairline_fakes::{Deed, WriteEntry, Writer};
+
+/// What a write is decided on was read by calls of at most 80 ms before it.
+const READ_BEFORE_MS: i64 = 250;
 
 /// Writes of the sync that were applied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Economy {
     pub(super) writes: u64,
-    /// Of these, writes that changed nothing.
+    /// Of these, writes that changed nothing, and of which that could have been known.
     pub(super) idle: u64,
     /// As many as it takes to carry over each thing that was done on its own: two for a new record, which is made and
     /// signed, and one for an edit, to carry it over or to take it back. Merging edits takes fewer.
@@ -16,13 +19,19 @@ pub(super) struct Economy {
 
 impl Economy {
     pub(super) fn of(evidence: &Evidence, ledger: &Ledger) -> Self {
-        let records = Side::BOTH.into_iter().flat_map(|side| evidence.side(side).values());
-        let writes = records.flat_map(|record| &record.history);
-        let by_sync = writes.filter(|write| matches!(write.writer, Writer::Caller { .. }));
         let (mut economy, is_new) = (Self::default(), |deed| deed == Deed::Created);
-        for write in by_sync {
-            economy.writes += 1;
-            economy.idle += u64::from(write.deed == Deed::Updated && write.changed.is_empty());
+        for record in Side::BOTH.into_iter().flat_map(|side| evidence.side(side).values()) {
+            for write in &record.history {
+                let Writer::Caller { visit, .. } = &write.writer else { continue };
+                economy.writes += 1;
+                let changed_nothing = write.deed == Deed::Updated && write.changed.is_empty();
+                // Whoever was faster by the time of a call has made it needless.
+                let decided_on = visit.came_ms - READ_BEFORE_MS..=write.at_ms;
+                let somebody = |other: &WriteEntry| {
+                    !matches!(other.writer, Writer::Caller { .. }) && decided_on.contains(&other.at_ms)
+                };
+                economy.idle += u64::from(changed_nothing && !record.history.iter().any(somebody));
+            }
         }
         for entry in &ledger.0 {
             economy.needed += if is_new(entry.deed) { 2 } else { u64::from(entry.deed == Deed::Updated) };
