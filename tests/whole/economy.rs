@@ -1,6 +1,6 @@
 //! Economy: what the sync wrote, and what it had to.
 
-use pairline_fakes::judge::{Evidence, Ledger, Side};
+use pairline_fakes::judge::{Evidence, Ledger, Meaning, Ownership, Rule, Side};
 use pairline_fakes::{Deed, WriteEntry, Writer};
 
 /// What a write is decided on was read by calls of at most 80 ms before it.
@@ -13,13 +13,14 @@ pub(super) struct Economy {
     /// Of these, writes that changed nothing, and of which that could have been known.
     pub(super) idle: u64,
     /// As many as it takes to carry over each thing that was done on its own: two for a new record, which is made and
-    /// signed, and one for an edit, to carry it over or to take it back. Merging edits takes fewer.
+    /// signed, and for an edit one to carry it over and one to take back what the other side owns. Merging edits takes
+    /// fewer.
     pub(super) needed: u64,
 }
 
 impl Economy {
-    pub(super) fn of(evidence: &Evidence, ledger: &Ledger) -> Self {
-        let (mut economy, is_new) = (Self::default(), |deed| deed == Deed::Created);
+    pub(super) fn of(evidence: &Evidence, ledger: &Ledger, ownership: &Ownership) -> Self {
+        let mut economy = Self::default();
         for record in Side::BOTH.into_iter().flat_map(|side| evidence.side(side).values()) {
             for write in &record.history {
                 let Writer::Caller { visit, .. } = &write.writer else { continue };
@@ -34,7 +35,13 @@ impl Economy {
             }
         }
         for entry in &ledger.0 {
-            economy.needed += if is_new(entry.deed) { 2 } else { u64::from(entry.deed == Deed::Updated) };
+            let taken_back = |meaning: &&Meaning| ownership.rule(**meaning) == Rule::Owned(entry.side.other());
+            let taken_back = entry.values.keys().filter(taken_back).count();
+            economy.needed += match entry.deed {
+                Deed::Created => 2,
+                Deed::Updated => u64::from(taken_back > 0) + u64::from(taken_back < entry.values.len()),
+                Deed::Deleted | Deed::Restored => 0,
+            };
         }
         economy
     }

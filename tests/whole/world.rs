@@ -253,7 +253,7 @@ impl World {
         let cases = self.store.cases(usize::MAX).await.unwrap();
         left_alone(&bystanders, &mut evidence, &cases, &mut harm);
         self.nothing_is_left_open(&mut harm).await;
-        let economy = Economy::of(&evidence, cast.ledger());
+        let economy = Economy::of(&evidence, cast.ledger(), cast.ownership());
         // Only on a day when nothing is lost is there no reason to write anything twice.
         if self.play.kind == Kind::Calm && (economy.writes > economy.needed || economy.idle > 0) {
             harm.find("wasteful", format!("{economy:?}"));
