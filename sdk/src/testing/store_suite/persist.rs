@@ -4,10 +4,10 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use super::StoreUnderTest;
-use super::samples::{committed, create, fields, unknown};
+use super::samples::{adoption, committed, create, fields, unknown};
 use super::story::Story;
-use crate::testing::contact::{crm, customer, erp};
-use crate::{Look, OperationState, Persisted, Reserve};
+use crate::testing::contact::{contact, crm, customer, erp};
+use crate::{Adopted, Adoption, Look, OperationState, Persisted, Record, Reserve};
 
 pub async fn a_known_answer_survives_a_crash_before_persist(test: impl StoreUnderTest) {
     let story = Story::begin(&test).await;
@@ -75,4 +75,37 @@ pub async fn there_is_nothing_to_persist_without_an_answer(test: impl StoreUnder
     story.settle(&intent, unknown()).await;
     assert_eq!(story.0.persist(operation).await.unwrap(), Persisted::Nothing);
     assert_eq!(story.0.pairs(None, 10).await.unwrap(), Vec::new());
+}
+
+pub async fn a_create_that_made_a_record_of_another_pair_is_a_question(test: impl StoreUnderTest) {
+    let story = Story::begin(&test).await;
+    let pair = story.pair("1", "9").await;
+    let intent = story.reserve("2").await;
+    story.settle(&intent, committed("9")).await;
+
+    let persisted = story.0.persist(&intent.operation().id).await.unwrap();
+
+    let cases = story.open_cases().await;
+    assert_eq!(persisted, Persisted::Conflict(cases[0].id));
+    assert_eq!(cases[0].records, [customer("9"), contact("1"), contact("2")]);
+    assert_eq!(story.0.pairs(None, 10).await.unwrap(), [pair]);
+}
+
+pub async fn a_create_whose_two_records_are_paired_with_others_is_a_question(test: impl StoreUnderTest) {
+    let story = Story::begin(&test).await;
+    story.pair("2", "10").await;
+    let intent = story.reserve("1").await;
+    // Somebody links the record to another one, while its create is under way.
+    let record = Record::new("1", fields(json!({ "firstname": "Ada" })));
+    let linked = Adoption { record, system: crm(), names: customer("9"), ..adoption("9", "1", true) };
+    assert!(matches!(story.0.adopt(&linked).await.unwrap(), Adopted::Paired(_)));
+    story.settle(&intent, committed("10")).await;
+    let pairs = story.0.pairs(None, 10).await.unwrap();
+
+    let persisted = story.0.persist(&intent.operation().id).await.unwrap();
+
+    let cases = story.open_cases().await;
+    assert_eq!(persisted, Persisted::Conflict(cases[0].id));
+    assert_eq!(cases[0].records, [customer("10"), customer("9"), contact("2"), contact("1")]);
+    assert_eq!(story.0.pairs(None, 10).await.unwrap(), pairs);
 }

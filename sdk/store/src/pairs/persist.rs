@@ -27,8 +27,9 @@ impl Command for Persist {
             }
             (Some(pair), Some(other)) if pair.id == other.id => Ok(Persisted::Already(pair)),
             (one, other) => {
-                let taken = one.or(other).map(|pair| pair.side(&create.target).record.clone());
-                let records = [Some(made), taken, Some(create.source.clone())].into_iter().flatten().collect();
+                let paired = [(one, &create.target), (other, &create.source.system)];
+                let taken = paired.into_iter().filter_map(|(pair, system)| Some(pair?.side(system).record.clone()));
+                let records = [made].into_iter().chain(taken).chain([create.source.clone()]).collect();
                 let detail = "a create has made a record and one of the two is paired otherwise";
                 Ok(Persisted::Conflict(work.open_copy_case(records, detail)?))
             }
