@@ -331,3 +331,81 @@ pub struct Provenance {
     /// The node.
     pub node: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::Create;
+
+    const SENT_AT: Timestamp = Timestamp::from_millis(1_000_000);
+    const START: i64 = 3;
+
+    fn pending() -> Operation {
+        let create = Create {
+            source: RecordId::new(&System::new("crm"), "1"),
+            target: System::new("erp"),
+            contract: "contact".to_owned(),
+            request: Arc::new(Request { method: "POST".to_owned(), path: "/".to_owned(), body: "{}".to_owned() }),
+            writes: Arc::default(),
+            inverse: None,
+            deadline: Duration::from_secs(10),
+            request_life: Duration::from_secs(60),
+            provenance: Provenance::default(),
+        };
+        create.operation(OperationId("op-1".to_owned()), 1, SENT_AT, START)
+    }
+
+    #[test]
+    fn an_answer_may_come_for_as_long_as_the_request_may_be_sent_and_its_deadline_lasts() {
+        let operation = pending();
+        let over = SENT_AT.plus(Duration::from_secs(10)).plus(SEND_WITHIN);
+
+        assert!(operation.is_live(over.minus(Duration::from_millis(1)), START));
+        assert!(!operation.is_live(over, START));
+        assert!(!operation.is_live(SENT_AT, START + 1), "whoever sent it is dead");
+    }
+
+    #[test]
+    fn nobody_waits_for_an_operation_that_has_its_outcome() {
+        let mut operation = pending();
+
+        operation.settle(1, &Outcome::Unknown { reason: "no answer".to_owned() }, SENT_AT);
+
+        assert!(!operation.is_live(SENT_AT, START));
+    }
+
+    #[test]
+    fn an_operation_that_waited_too_long_between_its_commit_and_its_send_is_stale() {
+        let operation = pending();
+        let last = SENT_AT.plus(SEND_WITHIN);
+
+        assert!(!operation.is_stale(SENT_AT));
+        assert!(!operation.is_stale(last));
+        assert!(operation.is_stale(last.plus(Duration::from_millis(1))));
+    }
+
+    #[test]
+    fn an_operation_is_shown_by_its_id() {
+        assert_eq!(pending().id.to_string(), "op-1");
+    }
+
+    #[test]
+    fn a_state_has_the_same_name_in_the_database_and_in_what_is_serialized() {
+        use OperationState::{Committed, Failed, NotSent, Pending, Superseded, Unknown};
+        for state in [Pending, Committed, Failed, Unknown, NotSent, Superseded] {
+            assert_eq!(serde_json::to_value(state).unwrap(), state.name());
+        }
+    }
+
+    #[test]
+    fn a_person_can_tell_every_reason_of_a_write_from_the_others() {
+        use WriteReason::{Birth, FirstCheck, Merge, OwnerEdit, Redo, SharedEdit, Violation};
+        let reasons = [Birth, OwnerEdit, Violation, SharedEdit, Merge, Redo, FirstCheck];
+
+        let sentences: BTreeSet<_> = reasons.into_iter().map(WriteReason::sentence).collect();
+
+        assert_eq!(sentences.len(), reasons.len());
+    }
+}
