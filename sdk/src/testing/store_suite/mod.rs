@@ -103,6 +103,7 @@ macro_rules! store_suite {
                 a_committed_update_moves_the_base_of_its_own_fields_alone
                 an_update_that_failed_leaves_the_base_and_frees_the_pair
                 an_update_of_unknown_outcome_holds_its_pair_until_it_is_superseded
+                a_stale_decision_does_not_end_the_update_it_would_replace
             }
             rebases {
                 what_agreed_is_taken_into_the_base_once

@@ -7,7 +7,7 @@ use super::StoreUnderTest;
 use super::samples::{again, committed, failed, fields, not_sent, note, unknown, update};
 use super::story::Story;
 use crate::testing::contact::{contact, crm, customer, erp};
-use crate::{Begin, Clock, InverseWrite, OperationState, Outcome, Record, Resend};
+use crate::{Begin, Clock, InverseWrite, OperationState, Outcome, Rebase, Record, Resend};
 
 pub async fn of_many_updates_at_once_exactly_one_begins(test: impl StoreUnderTest) {
     let story = Story::begin(&test).await;
@@ -133,4 +133,26 @@ pub async fn an_update_of_unknown_outcome_holds_its_pair_until_it_is_superseded(
     // Its answer comes after all: what was read since has replaced it.
     assert_eq!(story.settle(&lost, committed("9")).await.state, OperationState::Superseded);
     assert_eq!(story.found("1").await.side(&erp()).base, pair.side(&erp()).base);
+}
+
+pub async fn a_stale_decision_does_not_end_the_update_it_would_replace(test: impl StoreUnderTest) {
+    let story = Story::begin(&test).await;
+    let old = story.pair("1", "9").await;
+    let intent = story.update(&update(&old, "Grace"), old.revision).await;
+    story.settle(&intent, failed()).await;
+    let pair = story.found("1").await;
+    let lost = story.update(&update(&pair, "Grace"), pair.revision).await;
+    story.settle(&lost, unknown()).await;
+    let held = story.found("1").await;
+    let supersedes = Some(lost.operation().id.clone());
+    let (pair, revision) = (old.id, old.revision);
+    let mut redo = update(&held, "Eve");
+    redo.supersedes = supersedes.clone();
+    let (changes, inverse_seen, notes) = (Vec::new(), Vec::new(), Vec::new());
+    let rebase = Rebase { pair, revision, changes, inverse_seen, supersedes, notes };
+
+    assert_eq!(story.0.begin(&redo, revision).await.unwrap(), Begin::Stale);
+    assert!(!story.0.rebase(&rebase).await.unwrap());
+
+    assert_eq!(story.found("1").await, held);
 }
