@@ -78,6 +78,7 @@ macro_rules! store_suite {
                 a_refused_repeat_ends_a_create_of_which_nothing_was_found
                 a_late_word_of_an_earlier_attempt_is_heard_only_if_it_has_made_the_record
                 a_create_is_not_sent_again_later_than_its_key_is_good_for
+                what_a_repeat_is_answered_may_be_newer_than_what_was_agreed
             }
             outcomes {
                 an_outcome_that_is_known_is_not_changed_by_a_later_guess

@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
+use serde_json::json;
+
 use super::StoreUnderTest;
-use super::samples::{again, committed, failed, not_sent, unknown};
+use super::samples::{again, committed, failed, fields, not_sent, unknown};
 use super::story::Story;
-use crate::{Clock, OperationState, Outcome, Resend, SendAgain};
+use crate::testing::contact::erp;
+use crate::{Clock, OperationState, Outcome, Persisted, Record, Resend, SendAgain};
 
 pub async fn a_create_is_sent_again_with_the_same_bytes_and_key(test: impl StoreUnderTest) {
     let story = Story::begin(&test).await;
@@ -113,4 +116,21 @@ pub async fn a_create_is_not_sent_again_later_than_its_key_is_good_for(test: imp
     let answer = story.0.resend(&intent.operation().id, SendAgain { before, ..again(1) }).await.unwrap();
 
     assert_eq!(answer, Resend::Moved);
+}
+
+pub async fn what_a_repeat_is_answered_may_be_newer_than_what_was_agreed(test: impl StoreUnderTest) {
+    let story = Story::begin(&test).await;
+    let intent = story.reserve("1").await;
+    story.settle(&intent, unknown()).await;
+    let Resend::Won(repeat) = story.0.resend(&intent.operation().id, again(1)).await.unwrap() else {
+        panic!("expected that it may be sent again");
+    };
+    let edited = Record::new("9", fields(json!({ "name": "Ada, edited since" })));
+
+    story.settle(&repeat, Outcome::Committed { record: edited }).await;
+
+    let Persisted::Recorded(pair) = story.0.persist(&repeat.operation().id).await.unwrap() else {
+        panic!("expected a new pair");
+    };
+    assert_eq!(*pair.side(&erp()).base, fields(json!({ "name": "Ada" })));
 }
