@@ -82,6 +82,7 @@ macro_rules! engine_suite {
                 what_cannot_be_delivered_waits_in_the_trash
                 the_same_trash_is_one_item_that_counts
                 an_approved_item_comes_back_as_a_hint_once
+                news_during_work_on_an_approved_item_is_not_lost_after_a_restart
                 a_rejected_item_is_gone_for_good
                 a_worker_that_panics_stops_one_record
                 what_cannot_be_read_is_kept_as_text

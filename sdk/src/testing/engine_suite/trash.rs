@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::desk::{Desk, play, until};
-use super::news::{delivery, tell, trash_of};
+use super::news::{delivery, tell, trash_of, updated};
 use super::{EngineUnderTest, SETTLE};
 use crate::testing::contact::{contact, crm};
 use crate::{
@@ -77,6 +77,27 @@ pub async fn an_approved_item_comes_back_as_a_hint_once(test: impl EngineUnderTe
         fail(&test, &engine, desk, &contact("1"), "name: too long").await;
         let items = trash_of(&engine).await;
         assert_eq!((items.len(), items[0].count), (1, 1));
+    })
+    .await;
+}
+
+pub async fn news_during_work_on_an_approved_item_is_not_lost_after_a_restart(test: impl EngineUnderTest) {
+    let engine = test.engine();
+    play(&engine, 4, async |desk| fail(&test, &engine, desk, &contact("1"), "name: too long").await).await;
+    drop(engine);
+    let test = test.restart().await;
+    let engine = test.engine();
+    test.clock().advance(SETTLE);
+    play(&engine, 4, async |desk| {
+        engine.control(Control::Approve(trash_of(&engine).await[0].id)).await.unwrap();
+        let approved = desk.next_is(&contact("1")).await;
+        tell(&engine, &contact("1"), "e-1").await;
+        desk.done(&approved);
+        test.clock().advance(SETTLE);
+
+        let news = desk.next_is(&contact("1")).await;
+
+        assert_eq!(news.facts, Some(updated("phone", "e-1")));
     })
     .await;
 }
