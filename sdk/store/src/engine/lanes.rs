@@ -322,3 +322,90 @@ impl Lanes {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::params;
+    use tokio::sync::mpsc::error::TryRecvError;
+
+    use super::*;
+    use crate::schema;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+
+    fn database() -> Connection {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut connection, "memory".as_ref()).unwrap();
+        connection
+    }
+
+    fn add_hint(connection: &Connection, id: &str, ready_at: Timestamp) {
+        let statement = "\
+            INSERT INTO hint (system, record_id, received, since, ready_at, hops, correlation_id, revision) \
+            VALUES ('crm', ?1, '{}', 0, ?2, 0, 'c-1', 1)";
+        connection.execute(statement, params![id, ready_at.as_millis()]).unwrap();
+    }
+
+    fn lanes(connection: &Connection) -> Lanes {
+        Lanes::load(connection, Duration::from_millis(200), true).unwrap()
+    }
+
+    #[test]
+    fn after_a_failed_write_nothing_is_handed_out_for_a_while() {
+        let connection = database();
+        add_hint(&connection, "1", NOW);
+        let mut lanes = lanes(&connection);
+        let (sender, mut given) = mpsc::channel(4);
+        let _alive = lanes.attach(4, sender).unwrap();
+        let until = NOW.plus(HOLD_BACK);
+
+        lanes.hold_back(NOW);
+
+        for now in [NOW, until.minus(Duration::from_millis(1))] {
+            lanes.hand_out(&connection, now).unwrap();
+            assert_eq!(given.try_recv(), Err(TryRecvError::Empty));
+            assert_eq!(lanes.next_look(), Some(until));
+        }
+        lanes.hand_out(&connection, until).unwrap();
+        assert_eq!(given.try_recv().unwrap().record.id, "1");
+        assert_eq!(lanes.next_look(), None);
+    }
+
+    #[test]
+    fn the_tables_are_read_only_when_something_may_be_ready() {
+        let connection = database();
+        add_hint(&connection, "1", NOW);
+        let mut lanes = lanes(&connection);
+        let (sender, mut given) = mpsc::channel(4);
+        let _alive = lanes.attach(4, sender).unwrap();
+        lanes.hand_out(&connection, NOW).unwrap();
+        assert_eq!(given.try_recv().unwrap().record.id, "1");
+        add_hint(&connection, "2", NOW);
+
+        lanes.hand_out(&connection, NOW).unwrap();
+        assert_eq!(given.try_recv(), Err(TryRecvError::Empty));
+
+        lanes.look_again();
+        lanes.hand_out(&connection, NOW).unwrap();
+        assert_eq!(given.try_recv().unwrap().record.id, "2");
+    }
+
+    #[test]
+    fn the_next_look_is_when_a_hint_gets_ready_that_there_is_room_for() {
+        let connection = database();
+        let later = NOW.plus(Duration::from_secs(60));
+        add_hint(&connection, "1", NOW);
+        add_hint(&connection, "2", later);
+        let mut lanes = lanes(&connection);
+        assert_eq!(lanes.next_look(), None, "nobody runs");
+        let (sender, mut given) = mpsc::channel(1);
+        let _alive = lanes.attach(1, sender).unwrap();
+
+        lanes.hand_out(&connection, NOW).unwrap();
+
+        let hint = given.try_recv().unwrap();
+        assert_eq!(lanes.next_look(), None, "the end of a hint makes us look");
+        lanes.release(hint.id);
+        assert_eq!(lanes.next_look(), Some(later));
+    }
+}
