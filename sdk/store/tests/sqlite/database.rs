@@ -1,5 +1,6 @@
 //! What is true of the file itself: its owner, its version, and a second process beside the owner.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pairline_sdk::{
@@ -9,7 +10,7 @@ use pairline_sdk::{
 use pairline_store::{Database, OpenError, Options};
 use serde_json::json;
 use sqlx::{Connection, SqliteConnection};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::bench::{Bench, block_on};
 
@@ -168,6 +169,43 @@ fn an_operators_pause_resume_and_approval_reach_the_runner() {
     });
 }
 
+/// Gives everything it gets to the test and waits for its word.
+struct Wait(mpsc::UnboundedSender<Hint>, Arc<Semaphore>);
+
+#[async_trait::async_trait]
+impl Worker for Wait {
+    async fn work(&self, hint: Hint) -> Disposition {
+        self.0.send(hint).unwrap();
+        self.1.acquire().await.unwrap().forget();
+        Disposition::Done
+    }
+}
+
+#[test]
+fn what_an_operator_tells_of_a_record_at_work_is_not_over_with_that_work() {
+    block_on(async {
+        let bench = Bench::make().await;
+        let engine = bench.database().engine();
+        let operator = Database::open_for_operator(bench.folder(), bench.options()).await.unwrap();
+        engine.enqueue(told("1")).await.unwrap();
+        let ((sender, mut shown), word) = (mpsc::unbounded_channel(), Arc::new(Semaphore::new(0)));
+        let worker = Arc::new(Wait(sender, word.clone()));
+        let running = tokio::spawn({
+            let engine = engine.clone();
+            async move { engine.run(worker, 4).await }
+        });
+        assert_eq!(shown.recv().await.unwrap().record.id, "1");
+
+        operator.engine().enqueue(told("1")).await.unwrap();
+        engine.control(Control::Stop).await.unwrap();
+        word.add_permits(1);
+        running.await.unwrap().unwrap();
+
+        assert_eq!(engine.health().await.unwrap().waiting, 1);
+        operator.close().await;
+    });
+}
+
 /// A pair as another process writes it.
 const PAIR: &str = "\
     INSERT INTO pair VALUES (1, 'contact', 'crm', '1', '{}', 0, NULL, 0, 'erp', '9', '{}', 0, NULL, 0, NULL, NULL, 1, 1, \
@@ -273,5 +311,25 @@ fn a_delivery_is_taken_whole_or_not_at_all() {
         assert_eq!(engine.health().await.unwrap().waiting, 8);
         let events = ListQuery::Events(RecordId::new(&System::new("crm"), "1"));
         assert_eq!(engine.list(events, 10).await.unwrap(), Listed::Events(Vec::new()));
+    });
+}
+
+#[test]
+fn a_probe_fails_while_nothing_can_be_written() {
+    block_on(async {
+        let bench = Bench::make().await;
+        let engine = bench.database().engine();
+        engine.probe().await.unwrap();
+        engine.probe().await.unwrap();
+        let mut shell = raw(&bench).await;
+        let broken =
+            "CREATE TRIGGER broken BEFORE INSERT ON meta BEGIN SELECT RAISE(ABORT, 'the disk has a bad day'); END";
+        sqlx::query(broken).execute(&mut shell).await.unwrap();
+
+        let refused = engine.probe().await;
+
+        assert!(matches!(refused, Err(EngineError::Unavailable(_))), "{refused:?}");
+        sqlx::query("DROP TRIGGER broken").execute(&mut shell).await.unwrap();
+        engine.probe().await.unwrap();
     });
 }
