@@ -20,16 +20,17 @@ impl Command for BeginUpdate {
     fn run(&self, work: &mut Work<'_>) -> Result<Begin, Failure> {
         let Self { update, revision } = self;
         let Some(pair) = work.pair(update.pair)? else { return Ok(Begin::Stale) };
-        if let Some(open) = pair.open.clone() {
-            if update.supersedes.as_ref() != Some(&open.id) {
-                return Ok(Begin::Busy(open.id.clone()));
-            }
-            if pair.revision == *revision && pair.is_active() {
-                work.supersede(open)?;
-            }
+        let open = pair.open.clone();
+        if let Some(open) = &open
+            && update.supersedes.as_ref() != Some(&open.id)
+        {
+            return Ok(Begin::Busy(open.id.clone()));
         }
         if pair.revision != *revision || !pair.is_active() {
             return Ok(Begin::Stale);
+        }
+        if let Some(open) = open {
+            work.supersede(open)?;
         }
         let operation = Arc::new(update.operation(work.next_operation(), &pair, work.now, work.start));
         // The intent guards the pair by itself; its row is written again when the update has ended.
