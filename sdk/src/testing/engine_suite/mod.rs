@@ -77,12 +77,15 @@ macro_rules! engine_suite {
                 a_repeat_comes_back_at_its_time_and_is_counted
                 a_repeat_that_does_not_count_keeps_its_hops
                 news_does_not_hurry_a_repeat
+                news_during_a_repeat_is_counted_from_the_start
             }
             trash {
                 what_cannot_be_delivered_waits_in_the_trash
                 the_same_trash_is_one_item_that_counts
                 an_approved_item_comes_back_as_a_hint_once
                 news_during_work_on_an_approved_item_is_not_lost_after_a_restart
+                an_approved_item_hurries_a_repeat_that_is_counted_from_the_start
+                an_item_approved_during_work_on_its_record_is_another_look
                 a_rejected_item_is_gone_for_good
                 a_worker_that_panics_stops_one_record
                 what_cannot_be_read_is_kept_as_text

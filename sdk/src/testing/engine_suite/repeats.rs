@@ -63,3 +63,23 @@ pub async fn news_does_not_hurry_a_repeat(test: impl EngineUnderTest) {
     })
     .await;
 }
+
+pub async fn news_during_a_repeat_is_counted_from_the_start(test: impl EngineUnderTest) {
+    let engine = test.engine();
+    tell(&engine, &contact("1"), "e-1").await;
+    play(&engine, 4, async |desk| {
+        let first = desk.next_is(&contact("1")).await;
+        desk.end(&first, again(test.clock().now(), true));
+        test.clock().advance(SETTLE);
+        let repeat = desk.next_is(&contact("1")).await;
+
+        tell(&engine, &contact("1"), "e-2").await;
+
+        let waiting = waiting_in(&engine).await;
+        assert_eq!((repeat.hops, waiting[0].hops, &waiting[0].reason), (1, 0, &None));
+        desk.done(&repeat);
+        test.clock().advance(SETTLE);
+        assert_eq!(desk.next_is(&contact("1")).await.hops, 0);
+    })
+    .await;
+}

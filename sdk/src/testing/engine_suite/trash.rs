@@ -1,9 +1,10 @@
 //! What a person has to decide about.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::desk::{Desk, play, until};
-use super::news::{delivery, tell, trash_of, updated};
+use super::desk::{Desk, play, until, until_waiting};
+use super::news::{again, delivery, tell, trash_of, updated};
 use super::{EngineUnderTest, SETTLE};
 use crate::testing::contact::{contact, crm};
 use crate::{
@@ -98,6 +99,41 @@ pub async fn news_during_work_on_an_approved_item_is_not_lost_after_a_restart(te
         let news = desk.next_is(&contact("1")).await;
 
         assert_eq!(news.facts, Some(updated("phone", "e-1")));
+    })
+    .await;
+}
+
+pub async fn an_approved_item_hurries_a_repeat_that_is_counted_from_the_start(test: impl EngineUnderTest) {
+    let engine = test.engine();
+    play(&engine, 4, async |desk| {
+        fail(&test, &engine, desk, &contact("1"), "name: too long").await;
+        test.clock().advance(SETTLE);
+        tell(&engine, &contact("1"), "e-1").await;
+        let hint = desk.next_is(&contact("1")).await;
+        desk.end(&hint, again(test.clock().now().plus(Duration::from_secs(60)), true));
+        until_waiting(&engine, |hint| hint.hops == 1).await;
+        test.clock().advance(SETTLE);
+
+        engine.control(Control::Approve(trash_of(&engine).await[0].id)).await.unwrap();
+
+        assert_eq!(desk.next_is(&contact("1")).await.hops, 0);
+    })
+    .await;
+}
+
+pub async fn an_item_approved_during_work_on_its_record_is_another_look(test: impl EngineUnderTest) {
+    let engine = test.engine();
+    play(&engine, 4, async |desk| {
+        fail(&test, &engine, desk, &contact("1"), "name: too long").await;
+        test.clock().advance(SETTLE);
+        tell(&engine, &contact("1"), "e-1").await;
+        let at_work = desk.next_is(&contact("1")).await;
+
+        engine.control(Control::Approve(trash_of(&engine).await[0].id)).await.unwrap();
+        desk.done(&at_work);
+        test.clock().advance(SETTLE);
+
+        assert_eq!(desk.next_is(&contact("1")).await.facts, None);
     })
     .await;
 }
