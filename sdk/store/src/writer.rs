@@ -260,6 +260,9 @@ impl Task {
             crowded = (group.len() >= CROWD).then(tokio::time::Instant::now);
             self.commit(group);
             if let Some(reply) = end {
+                // Else a write that is just being put into the queue would stay there, and nobody would ever answer it.
+                inbox.close();
+                while inbox.recv().await.is_some() {}
                 // Nothing is lost by a connection that does not close well: all of it is committed.
                 drop(self.connection.close());
                 drop(self._lock);

@@ -67,6 +67,23 @@ fn a_database_that_was_closed_opens_at_once_and_counts_its_starts() {
 }
 
 #[test]
+fn whoever_asks_for_a_write_as_the_database_closes_is_refused() {
+    block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let bench = Bench::make().await;
+        for _ in 0..50 {
+            let database = Database::open(folder.path(), bench.options()).await.unwrap();
+            let pairs = database.pairs();
+            database.close().await;
+
+            let answers = futures_util::future::join_all((0..16).map(|_| pairs.set_creates(&Creates::Allowed))).await;
+
+            assert!(answers.iter().all(Result::is_err), "{answers:?}");
+        }
+    });
+}
+
+#[test]
 fn a_database_of_a_newer_program_is_refused_and_left_alone() {
     block_on(async {
         let bench = Bench::make().await;
