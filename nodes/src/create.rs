@@ -326,8 +326,7 @@ mod tests {
 
     use pairline_sdk::testing::{Fate, NodeTester, Step, run_now};
     use pairline_sdk::{
-        Application, CapabilityClass, Case, CaseKind, NodeError, OperationState, PairStore, ProcessDto, RecordId,
-        System,
+        Application, CapabilityClass, Case, CaseKind, NodeError, PairStore, ProcessDto, RecordId, System,
     };
     use serde_json::json;
 
@@ -608,11 +607,7 @@ mod tests {
         let id = contact(&tester);
         tester.fate(Step::Send(System::new("erp")), Fate::LostThere);
         create(&tester, "crm", &id).unwrap_err();
-        let mut state = tester.store.saved();
-        for operation in state.operations.values_mut() {
-            (operation.state, operation.ended_at) = (OperationState::Pending, None);
-        }
-        tester.store.restore(state);
+        tester.worker_vanishes();
         let last_moment = Duration::from_millis(1);
 
         tester.pass(tester.erp.profile().deadline - last_moment);

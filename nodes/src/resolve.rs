@@ -189,9 +189,7 @@ mod tests {
 
     use pairline_sdk::ledger::SEND_WITHIN;
     use pairline_sdk::testing::{Fate, NodeTester, Step, run_now};
-    use pairline_sdk::{
-        Application, CaseKind, NodeError, OperationState, Pair, PairStore, ProcessDto, RecordId, System,
-    };
+    use pairline_sdk::{Application, CaseKind, NodeError, Pair, PairStore, ProcessDto, RecordId, System};
     use serde_json::{Value, json};
 
     fn try_to_resolve(tester: &NodeTester, id: &str, fields: Value) -> Result<ProcessDto, NodeError> {
@@ -327,11 +325,7 @@ mod tests {
         let contact = tester.crm.person_creates(&json!({ "email": "ada@example.org" }));
         tester.fate(Step::Send(System::new("erp")), Fate::LostThere);
         create(&tester, &contact.id).unwrap_err();
-        let mut state = tester.store.saved();
-        for operation in state.operations.values_mut() {
-            (operation.state, operation.ended_at) = (OperationState::Pending, None);
-        }
-        tester.store.restore(state);
+        tester.worker_vanishes();
         let last_moment = Duration::from_millis(1);
 
         tester.pass(tester.erp.profile().deadline + SEND_WITHIN - last_moment);

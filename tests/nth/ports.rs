@@ -22,6 +22,9 @@ use super::trouble::{Failure, Layer, Trouble};
 /// What a port says that does not do what it is asked.
 const SAYS: &str = "the test has made this fail";
 
+/// No other wait of a story is as long, and a burial takes longer.
+const OWN_MOMENT: Duration = Duration::from_millis(7);
+
 /// One life of the program, from a start to the next death, and the trouble it meets.
 #[derive(Clone)]
 pub(super) struct Life {
@@ -121,9 +124,6 @@ async fn at_its_own_moment<T>(work: impl Future<Output = T>) -> T {
     tokio::time::sleep(OWN_MOMENT).await;
     in_no_time(beside_readers(work)).await
 }
-
-/// No other wait of a story is as long, and a burial takes longer.
-const OWN_MOMENT: Duration = Duration::from_millis(7);
 
 /// Whatever it starts by the way lives with the readers.
 async fn beside_readers<T>(work: impl Future<Output = T>) -> T {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{PairId, SEND_WITHIN};
+use super::{Pair, PairId, SEND_WITHIN};
 use crate::{Fields, Outcome, Record, RecordId, Request, SendAgain, System, Timestamp};
 
 /// Names one outbound operation, everywhere: in the ledger, in the origin marker, in logs.
@@ -94,6 +94,14 @@ impl Operation {
     /// The record it writes, once known.
     pub fn target_record(&self) -> Option<RecordId> {
         self.target_id.as_ref().map(|id| RecordId::new(&self.target, id))
+    }
+
+    /// Whom the case of a create is about that has made a record while it, or the source, is paired otherwise: the new
+    /// record, whom each of the two is paired with, and the source.
+    pub fn records_in_conflict(&self, of_source: Option<&Pair>, of_made: Option<&Pair>) -> Vec<RecordId> {
+        let sides = [(of_source, &self.target), (of_made, &self.source.system)];
+        let counterparts = sides.into_iter().filter_map(|(pair, system)| Some(pair?.side(system).record.clone()));
+        self.target_record().into_iter().chain(counterparts).chain([self.source.clone()]).collect()
     }
 
     /// Writes the outcome of an attempt into the row. An outcome that is known already is not changed by a later guess,

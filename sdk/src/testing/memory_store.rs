@@ -244,9 +244,7 @@ impl PairStore for MemoryStore {
             (None, None) => Ok(Persisted::Recorded(Arc::new(state.give_birth(operation, &made.id, now)))),
             (Some(pair), Some(other)) if pair.id == other.id => Ok(Persisted::Already(Arc::new(pair))),
             (one, other) => {
-                let paired = [(one, &create.target), (other, &create.source.system)];
-                let taken = paired.into_iter().filter_map(|(pair, system)| Some(pair?.side(system).record.clone()));
-                let records = [made].into_iter().chain(taken).chain([create.source.clone()]).collect();
+                let records = create.records_in_conflict(one.as_ref(), other.as_ref());
                 let detail = "a create has made a record and one of the two is paired otherwise".to_owned();
                 Ok(Persisted::Conflict(state.open_case(CaseKind::Copy, records, detail, now)))
             }

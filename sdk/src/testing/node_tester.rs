@@ -12,9 +12,9 @@ use serde_json::{Map, Value, json};
 use super::{Director, Fate, MemoryApplication, MemoryStore, Stage, Step, TestClock, contact_contract};
 use crate::message::{HINT, PAIR, RECORD};
 use crate::{
-    Application, CapabilityClass, Clock, Create, Creates, FieldWrite, Fields, InverseWrite, Look, NodeError, Outcome,
-    OwnerGuard, Pair, PairStore, Ports, ProcessDto, Provenance, Record, RecordId, Registry, Reserve, StoreError,
-    SyncContract, Write, WriteReason,
+    Application, CapabilityClass, Clock, Create, Creates, FieldWrite, Fields, InverseWrite, Look, NodeError,
+    OperationState, Outcome, OwnerGuard, Pair, PairStore, Ports, ProcessDto, Provenance, Record, RecordId, Registry,
+    Reserve, StoreError, SyncContract, Write, WriteReason,
 };
 
 /// An ERP keeps an idempotency key for a day.
@@ -252,6 +252,15 @@ impl NodeTester {
     /// Decides the fate of the next call of this kind.
     pub fn fate(&self, step: Step, fate: Fate) {
         self.plans.fates.add(step, fate);
+    }
+
+    /// Whoever was at work vanishes before it can write what became of its calls: they are under way for ever.
+    pub fn worker_vanishes(&self) {
+        let mut state = self.store.saved();
+        for operation in state.operations.values_mut() {
+            (operation.state, operation.ended_at) = (OperationState::Pending, None);
+        }
+        self.store.restore(state);
     }
 
     /// Others are at work too: this happens when the next call of this kind is about to.

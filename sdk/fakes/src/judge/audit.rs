@@ -1,16 +1,19 @@
 //! Audit: compares what is left in both systems, and every write the sync made, with what people did.
 
+mod file;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
 use serde::Serialize;
 use serde_json::Value;
 
+use self::file::File;
 use crate::history::{Deed, WriteEntry, Writer};
 use crate::judge::evidence::{Evidence, Record, is_sync};
 use crate::judge::ledger::{Entry, Ledger};
 use crate::judge::meaning::{Meaning, Side};
-use crate::judge::ownership::{Ownership, Rule};
+use crate::judge::ownership::Ownership;
 
 /// Findings of one category that get a story; the rest only say what they are.
 const STORIES_MAX: usize = 3;
@@ -164,79 +167,6 @@ impl Audit {
     /// Whether there is nothing that more time could heal.
     pub fn is_converged(&self) -> bool {
         !self.findings.iter().any(|finding| finding.category.may_heal())
-    }
-}
-
-/// What there is about one person.
-struct File<'a> {
-    person: u32,
-    entries: &'a [&'a Entry],
-    records: [Vec<&'a Record>; 2],
-}
-
-impl<'a> File<'a> {
-    fn on(&self, side: Side) -> &[&'a Record] {
-        &self.records[side as usize]
-    }
-
-    fn live(&self, side: Side) -> Vec<&'a Record> {
-        self.on(side).iter().filter(|record| !record.view.gone).copied().collect()
-    }
-
-    fn ids(&self, side: Side) -> Vec<String> {
-        self.on(side).iter().map(|record| record.view.id.clone()).collect()
-    }
-
-    fn deletions(&self) -> impl Iterator<Item = &&'a Entry> {
-        self.entries.iter().filter(|entry| entry.deed == Deed::Deleted)
-    }
-
-    fn edits(&self, meaning: Meaning, side: Side) -> impl Iterator<Item = &&'a Entry> {
-        let on_side = self.entries.iter().filter(move |entry| entry.side == side);
-        on_side.filter(move |entry| entry.values.contains_key(&meaning) && !self.was_idle(meaning, entry))
-    }
-
-    /// Whether somebody typed what stood there already: no system tells anybody of that.
-    fn was_idle(&self, meaning: Meaning, edit: &Entry) -> bool {
-        let record = self.on(edit.side).iter().find(|record| record.view.id == edit.record);
-        let writes = record.into_iter().flat_map(|record| &record.history);
-        let mut typed = writes.filter(|write| {
-            write.at_ms == edit.at_ms && !is_sync(&write.writer) && meaning.is_in(edit.side, &write.fields)
-        });
-        typed.next().is_some_and(|first| !meaning.is_among(edit.side, &first.changed))
-            && typed.all(|write| !meaning.is_among(edit.side, &write.changed))
-    }
-
-    /// Whether a write of the sync that had come before an edit was applied over it.
-    fn was_hit(&self, meaning: Meaning, edit: &Entry) -> bool {
-        let record = self.on(edit.side).iter().find(|record| record.view.id == edit.record);
-        record.into_iter().flat_map(|record| &record.history).any(|write| {
-            let Writer::Caller { visit, .. } = &write.writer else { return false };
-            let meanwhile = visit.came_ms <= edit.at_ms && edit.at_ms <= write.at_ms;
-            meanwhile && write.deed == Deed::Updated && meaning.is_in(edit.side, &write.fields)
-        })
-    }
-
-    /// Values one of which has to stand.
-    fn expected(&self, meaning: Meaning, rule: Rule, tolerance: Tolerance) -> Vec<Option<&'a str>> {
-        let value = |entry: &'a Entry| entry.values.get(&meaning).and_then(Option::as_deref);
-        let last = |side| self.edits(meaning, side).last().copied();
-        if let Rule::Owned(owner) = rule {
-            let born = self.entries.iter().find(|entry| entry.deed == Deed::Created).copied();
-            return last(owner).or(born).map(value).into_iter().collect();
-        }
-        match (last(Side::Crm), last(Side::Erp)) {
-            (Some(crm), Some(erp)) => {
-                let (newer, older) = if crm.at_ms >= erp.at_ms { (crm, erp) } else { (erp, crm) };
-                let mut either = vec![value(newer)];
-                if newer.at_ms - older.at_ms <= tolerance.simultaneous_ms || self.was_hit(meaning, newer) {
-                    either.push(value(older));
-                }
-                either
-            }
-            (Some(only), None) | (None, Some(only)) => vec![value(only)],
-            (None, None) => vec![None],
-        }
     }
 }
 
@@ -419,9 +349,8 @@ impl<'a> Court<'a> {
 
     /// Whether a record was deleted before the sync could look for what had become of its create.
     fn nobody_knew(&self, record: &Record, deletion: &Entry) -> bool {
-        let unanswered = record.history.first().is_some_and(|made| {
-            matches!(&made.writer, Writer::Caller { visit, .. } if made.deed == Deed::Created && !visit.answered)
-        });
+        let told_nobody = |made: &WriteEntry| matches!(&made.writer, Writer::Caller { visit, .. } if !visit.answered);
+        let unanswered = record.history.first().is_some_and(|made| made_by_sync(made) && told_nobody(made));
         let lived_ms = deletion.at_ms - record.view.created_at_ms;
         unanswered && deletion.record == record.view.id && lived_ms <= self.tolerance.unseen_ms
     }

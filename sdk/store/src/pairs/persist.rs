@@ -27,9 +27,7 @@ impl Command for Persist {
             }
             (Some(pair), Some(other)) if pair.id == other.id => Ok(Persisted::Already(pair)),
             (one, other) => {
-                let paired = [(one, &create.target), (other, &create.source.system)];
-                let taken = paired.into_iter().filter_map(|(pair, system)| Some(pair?.side(system).record.clone()));
-                let records = [made].into_iter().chain(taken).chain([create.source.clone()]).collect();
+                let records = create.records_in_conflict(one.as_deref(), other.as_deref());
                 let detail = "a create has made a record and one of the two is paired otherwise";
                 Ok(Persisted::Conflict(work.open_copy_case(records, detail)?))
             }
