@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use pairline_sdk::record::is_empty;
 use pairline_sdk::{
-    Canonical, Field, FieldWrite, Fields, Note, NoteKind, Owner, Pair, PairSide, Record, SyncContract, System,
-    Timestamp, Violation, WriteReason,
+    Agreement, Canonical, Field, FieldWrite, Fields, Note, NoteKind, Owner, Pair, PairSide, Record, SyncContract,
+    System, Timestamp, Violation, WriteReason,
 };
 use serde_json::Value;
 
@@ -32,6 +32,13 @@ pub struct Sight<'a> {
     pub far_record: Option<&'a Record>,
     /// When news of its fields last reached us and still waits; none when nothing waits.
     pub far_received: Option<&'a Receipts>,
+}
+
+impl Sight<'_> {
+    /// Whether nothing is known of what the two have agreed on.
+    fn nothing_is_known(&self) -> bool {
+        self.pair.agreement == Agreement::Unknown
+    }
 }
 
 /// What is to be done.
@@ -109,11 +116,11 @@ pub fn stand_ins(sight: &Sight<'_>, rebase: &[(System, Fields)]) -> Vec<(System,
     stand_ins
 }
 
-/// In doubt both sides are read: an operation is open, nothing is known of the base, or a field differs from base that
-/// the near side alone does not own.
+/// In doubt both sides are read: an operation is open, the other side may have changed unheard, or a field differs from
+/// base that the near side alone does not own.
 fn needs_far(sight: &Sight<'_>, states: &[FieldState<'_>]) -> bool {
     sight.pair.open.is_some()
-        || sight.pair.fresh
+        || sight.pair.agreement != Agreement::Known
         || states.iter().any(|state| state.near_changed && !state.field.owned_by(sight.near))
 }
 
@@ -133,9 +140,9 @@ impl<'a> FieldState<'a> {
             sight.pair.open.as_ref().and_then(|open| open.writes.iter().find(|write| write.field == field.name()));
         let near = field.canonical(sight.contract, sight.near, &sight.near_record.fields);
         let far_value = sight.far_record.map(|record| field.canonical(sight.contract, far, &record.fields));
-        let near_changed = sight.pair.fresh || changed(sight, field, sight.near, &near, open);
+        let near_changed = sight.nothing_is_known() || changed(sight, field, sight.near, &near, open);
         let far_changed =
-            far_value.as_ref().is_some_and(|value| sight.pair.fresh || changed(sight, field, far, value, open));
+            far_value.as_ref().is_some_and(|value| sight.nothing_is_known() || changed(sight, field, far, value, open));
         Self { field, near, far: far_value, near_changed, far_changed, open }
     }
 
@@ -170,7 +177,7 @@ impl<'a> FieldState<'a> {
             (far_value, &self.near, self.far_changed, self.near_changed)
         };
         let (from, to) = if near_owns { (sight.near, far) } else { (far, sight.near) };
-        let violated = other_changed && !sight.pair.fresh;
+        let violated = other_changed && !sight.nothing_is_known();
         if violated {
             plan.notes.push(self.note(sight, NoteKind::Violation, to, own));
         }
@@ -184,7 +191,7 @@ impl<'a> FieldState<'a> {
                 }
             }
         }
-        let reason = match (sight.pair.fresh, own_changed, violated) {
+        let reason = match (sight.nothing_is_known(), own_changed, violated) {
             (true, ..) => WriteReason::FirstCheck,
             (_, true, _) => WriteReason::OwnerEdit,
             (_, _, true) => WriteReason::Violation,
@@ -267,17 +274,21 @@ impl<'a> FieldState<'a> {
         Note { kind, field: self.field.name().to_owned(), system: loser.clone(), lost, kept: kept.as_value().clone() }
     }
 
-    /// Whose edit reached us last. An edit that is seen on a record and was not announced yet is still on its way to
-    /// us, so it will have been the last.
+    /// Whose edit is the newer one. It was made before its news reached us, and no later than the last change of its
+    /// record; the earlier of the two counts, so that an old edit does not win for being heard of late. If there is
+    /// neither, its news is still on its way to us, and it will have been the last.
     fn near_is_newer(&self, sight: &Sight<'_>, far: &System) -> bool {
-        let latest = |system: &System, received: &Receipts| {
-            let names = self.field.names(sight.contract, system).iter().map(String::as_str);
-            // What names no field, as the poll does, may speak of any other: a field's own news says more.
-            names.filter_map(|name| received.get(name)).max().or_else(|| received.get("*")).copied()
+        let latest = |system: &System, received: Option<&Receipts>, record: Option<&Record>| {
+            let news = received.and_then(|received| {
+                let names = self.field.names(sight.contract, system).iter().map(String::as_str);
+                // What names no field, as the poll does, may speak of any other: a field's own news says more.
+                names.filter_map(|name| received.get(name)).max().or_else(|| received.get("*")).copied()
+            });
+            news.into_iter().chain(record.and_then(|record| record.changed_at)).min()
         };
-        let near = latest(sight.near, sight.near_received);
-        let far_received = sight.far_received.and_then(|received| latest(far, received));
-        match (near, far_received) {
+        let near = latest(sight.near, Some(sight.near_received), Some(sight.near_record));
+        let far = latest(far, sight.far_received, sight.far_record);
+        match (near, far) {
             (Some(near), Some(far)) => near > far,
             (None, Some(_)) => true,
             (Some(_), None) => false,

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use pairline_sdk::message::{GONE, HINT, HintPart, PAIR, RECORD};
 use pairline_sdk::{
-    Case, CaseId, CaseKind, Effect, InverseWrite, Look, NodeDescription, NodeError, Operation, Pair, PairSide,
-    PlatformKind, Ports, ProcessAction, ProcessDto, Rebase, Record, RecordId, Registry, RouteDefault, SettingKind,
-    System, settings,
+    Agreement, Case, CaseId, CaseKind, Effect, InverseWrite, Look, NodeDescription, NodeError, Operation, Pair,
+    PairSide, PlatformKind, Ports, ProcessAction, ProcessDto, Rebase, Record, RecordId, Registry, RouteDefault,
+    SettingKind, System, settings,
 };
 use serde::Deserialize;
 
@@ -172,7 +172,7 @@ impl UpdateNode {
             let rebase = Rebase { pair: id, revision, changes: rebase, inverse_seen, supersedes, notes };
             return self.take_as_agreed(view, rebase).await;
         }
-        let more_was_seen = view.pair.fresh || !inverse_seen.is_empty();
+        let more_was_seen = view.pair.agreement != Agreement::Known || !inverse_seen.is_empty();
         let mut pair = Arc::clone(view.pair);
         let mut sides = sides.into_iter().peekable();
         while let Some((target, writes, inverse)) = sides.next() {
@@ -207,7 +207,7 @@ impl UpdateNode {
     /// Nothing is to be written: what was seen is what the sides agree on.
     async fn take_as_agreed(&self, view: &View<'_>, rebase: Rebase) -> Result<Written, NodeError> {
         let says_nothing = rebase.changes.is_empty() && rebase.inverse_seen.is_empty() && rebase.supersedes.is_none();
-        if (says_nothing && !view.pair.fresh) || self.ports.store.rebase(&rebase).await? {
+        if (says_nothing && view.pair.agreement == Agreement::Known) || self.ports.store.rebase(&rebase).await? {
             return Ok(Written::Done);
         }
         Err(NodeError::wait(format!("the pair of {} has changed", view.near), BUSY_WAIT))
@@ -235,7 +235,8 @@ mod tests {
 
     use pairline_sdk::testing::{Fate, NodeTester, Step, contact_document, run_now};
     use pairline_sdk::{
-        Application, CaseKind, NodeError, PairStore, Policy, ProcessDto, RecordId, SyncContract, System,
+        Agreement, Application, CaseKind, Look, NodeError, PairStore, Policy, ProcessDto, RecordId, SyncContract,
+        System,
     };
     use serde_json::{Value, json};
 
@@ -355,6 +356,23 @@ mod tests {
 
         assert_eq!(ended.route(), Some("gone"));
         assert_eq!(ended.data()["gone"], json!({ "system": "erp", "id": "erp-1" }));
+    }
+
+    #[test]
+    fn once_the_two_sides_of_a_pair_that_came_back_are_alike_it_is_a_pair_like_any_other() {
+        for edited in [json!({ "vat_id": "V" }), json!({})] {
+            let tester = tester(json!({ "email": "a" }), json!({ "email": "a" }));
+            let contact = RecordId::new(&System::new("crm"), "crm-1");
+            run_now(tester.store.deactivate(&contact)).unwrap();
+            tester.erp.person_edits("erp-1", &edited);
+            run_now(tester.store.reactivate(&contact)).unwrap();
+
+            update(&tester).unwrap();
+
+            assert_eq!(tester.crm.saved().records["crm-1"].get("vat_id"), edited.get("vat_id"));
+            let pair = run_now(tester.store.look(&contact, &System::new("erp"))).unwrap();
+            assert!(matches!(pair, Look::Found(pair) if pair.agreement == Agreement::Known));
+        }
     }
 
     #[test]

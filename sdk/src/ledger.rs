@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use self::operation::{
     FieldWrite, InverseWrite, Operation, OperationId, OperationKind, OperationState, Provenance, WriteReason,
 };
-pub use self::pair::{Pair, PairId, PairSide, PairState, Revision};
+pub use self::pair::{Agreement, Pair, PairId, PairSide, PairState, Revision};
 use crate::{RecordId, System};
 
 /// An intent that has waited longer than this between its commit and its send is not sent any more: the life of its

@@ -56,8 +56,8 @@ pub use engine::{
 };
 pub use error::NodeError;
 pub use ledger::{
-    FieldWrite, Intent, InverseWrite, Operation, OperationId, OperationKind, OperationState, Pair, PairId, PairSide,
-    PairState, Provenance, Reservation, Revision, WriteReason,
+    Agreement, FieldWrite, Intent, InverseWrite, Operation, OperationId, OperationKind, OperationState, Pair, PairId,
+    PairSide, PairState, Provenance, Reservation, Revision, WriteReason,
 };
 pub use owner_guard::OwnerGuard;
 pub use pair_store::{

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::Timestamp;
+
 /// A system's fields by name. A nested object is spelled with dots: `custom_fields.crm_id`.
 pub type Fields = Map<String, Value>;
 
@@ -75,6 +77,10 @@ pub struct Record {
     /// Whatever the system changes on every write; equal versions are equal records.
     #[serde(default)]
     pub version: Option<String>,
+    /// When it was changed last, at the latest, by our clock; none when the system does not tell. Its own stamp says
+    /// nothing by our clock, but how long that was ago when it answered does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_at: Option<Timestamp>,
     /// Its fields by name. A field that is not here has no value, when the description says that the system answers
     /// whole records; otherwise nothing is known about it.
     pub fields: Fields,
@@ -83,7 +89,7 @@ pub struct Record {
 impl Record {
     /// A record of these fields.
     pub fn new(id: impl Into<String>, fields: Fields) -> Self {
-        Self { id: id.into(), version: None, fields }
+        Self { id: id.into(), version: None, changed_at: None, fields }
     }
 
     /// A field's value; an emptied field has none.

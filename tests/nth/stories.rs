@@ -268,8 +268,6 @@ pub(super) const STORIES: [Story; 20] = [
             Act::Do(|systems| systems.crm.person_restores(&systems.contact(0)).unwrap()),
             Act::Wait(25),
             Act::Rest,
-            Act::Do(|systems| systems.erp.person_edits(&systems.customer(0), json!({ "dunning_state": "D" })).unwrap()),
-            Act::Rest,
         ],
         then: Then { values: &[("email", &["a@example.org"]), ("vat_id", &["V"])], ..ONE_PAIR },
         at_worst: None,

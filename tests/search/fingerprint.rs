@@ -31,7 +31,7 @@ pub(super) fn fingerprint(world: &World) -> u64 {
         for side in &pair.sides {
             (&side.base, side.inverse_written, side.created_by_us).hash(&mut hasher);
         }
-        (pair.is_active(), pair.fresh).hash(&mut hasher);
+        (pair.is_active(), pair.agreement as u8).hash(&mut hasher);
     }
     for operation in
         world.store.operations.values().filter(|operation| operation.state.is_open() || operation.pair.is_none())

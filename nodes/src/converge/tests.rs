@@ -23,7 +23,7 @@ struct Scene {
 fn agreed(crm: Value, erp: Value) -> Scene {
     let records = [RecordId::new(&System::new("crm"), "1"), RecordId::new(&System::new("erp"), "2")];
     let mut pair = Pair::found(PairId(1), "contact", records, "test", Timestamp::default());
-    pair.fresh = false;
+    pair.agreement = Agreement::Known;
     pair.sides[0].base = Arc::new(fields(&crm));
     pair.sides[1].base = Arc::new(fields(&erp));
     Scene {
@@ -50,7 +50,7 @@ impl Scene {
 
     /// The two were found to name each other; nothing is known of what they agreed on.
     fn fresh(mut self) -> Self {
-        self.pair.fresh = true;
+        self.pair.agreement = Agreement::Unknown;
         self
     }
 
@@ -70,6 +70,12 @@ impl Scene {
     fn news(mut self, system: &str, name: &str, millis: i64) -> Self {
         let received = self.received.entry(System::new(system)).or_default();
         received.insert(name.to_owned(), Timestamp::from_millis(millis));
+        self
+    }
+
+    fn changed_at(mut self, system: &str, millis: i64) -> Self {
+        let record = if system == "crm" { &mut self.crm } else { &mut self.erp };
+        record.changed_at = Some(Timestamp::from_millis(millis));
         self
     }
 
@@ -280,6 +286,17 @@ fn a_pair_that_was_found_gets_the_owners_values_and_nobody_is_blamed() {
 }
 
 #[test]
+fn after_a_record_was_gone_the_other_one_is_read_and_its_edit_comes_over() {
+    let mut scene = agreed(json!({ "vat_id": "old" }), json!({ "vat_id": "old" })).now("erp", json!({ "vat_id": "V" }));
+    assert_eq!(scene.clone().far_unread().decision(), Decision::Act(Plan::default()), "it would have been announced");
+
+    scene.pair.agreement = Agreement::Interrupted;
+
+    assert_eq!(scene.clone().far_unread().decision(), Decision::ReadFar);
+    assert_eq!(scene.goes_to("crm"), [(json!({ "vat_id": "V" }), WriteReason::OwnerEdit)]);
+}
+
+#[test]
 fn one_edit_of_a_shared_field_goes_over_whichever_side_it_was_made_on() {
     for (edited, other) in [("crm", "erp"), ("erp", "crm")] {
         let scene = agreed(phone("0"), phone("0")).now(edited, phone("1"));
@@ -351,6 +368,25 @@ fn news_that_names_no_field_does_not_make_an_edit_newer_that_was_announced_befor
 
     assert_eq!(scene.goes_to("crm"), [(phone("erp"), WriteReason::Merge)]);
     assert_eq!(scene.goes_to("erp"), []);
+}
+
+#[test]
+fn an_edit_is_no_newer_than_the_last_change_of_its_record_however_late_it_is_heard() {
+    let announced_in_the_crm = both_edit_the_phone().news("crm", "phone", 30);
+    let unheard = announced_in_the_crm.clone().changed_at("erp", 20);
+    let polled = announced_in_the_crm.clone().news("erp", "*", 50).changed_at("erp", 20);
+    let announced_late = announced_in_the_crm.clone().news("erp", "phone", 50).changed_at("erp", 20);
+    let both_late = announced_late.clone().changed_at("crm", 10);
+    let newer = announced_in_the_crm.news("erp", "*", 50).changed_at("erp", 40);
+
+    for near in ["crm", "erp"] {
+        for older in [&unheard, &polled, &announced_late] {
+            assert_eq!(older.clone().seen_from(near).goes_to("erp"), [(phone("crm"), WriteReason::Merge)], "{near}");
+        }
+        for newer in [&both_late, &newer] {
+            assert_eq!(newer.clone().seen_from(near).goes_to("crm"), [(phone("erp"), WriteReason::Merge)], "{near}");
+        }
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -43,8 +43,9 @@ pub(crate) async fn conduct(State(conduct): State<Conduct>, request: Request, ne
     let scissors = request.extensions().get::<Scissors>().cloned();
     let mut ticket = Ticket::new(&conduct.server.audit, call);
     match conduct.treat(call, request, next).await {
-        Ending::Answer(answer) => {
+        Ending::Answer(mut answer) => {
             ticket.answered(answer.status());
+            answer.headers_mut().insert(DATE, conduct.server.wall().http_date());
             answer
         }
         Ending::Reset => {

@@ -2,6 +2,9 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use axum::http::HeaderValue;
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
 use tokio::time::Instant;
 
 /// A clock that goes as the runtime's time does: as fast as the machine's, or as fast as a test lets it pass.
@@ -26,5 +29,12 @@ impl Wall {
     /// Milliseconds since 1970.
     pub fn now_ms(&self) -> i64 {
         self.epoch_ms.saturating_add(i64::try_from(self.since.elapsed().as_millis()).unwrap_or(i64::MAX))
+    }
+
+    /// As an answer's `Date` header shows it: without the milliseconds.
+    pub(crate) fn http_date(&self) -> HeaderValue {
+        let now = Timestamp::from_millisecond(self.now_ms()).unwrap_or(Timestamp::MAX);
+        let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&now);
+        date.ok().and_then(|date| HeaderValue::try_from(date).ok()).expect("it is not before the year 0")
     }
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pairline_sdk::{
-    Application, Arrival, Clock, Delivery, Engine, EngineError, Look, PairState, PairStore, ReadError, Record,
-    RecordId, StoreError, SyncContract,
+    Agreement, Application, Arrival, Clock, Delivery, Engine, EngineError, Look, PairState, PairStore, ReadError,
+    Record, RecordId, StoreError, SyncContract,
 };
 use tracing::{debug, warn};
 
@@ -150,7 +150,10 @@ impl Poll {
     fn is_settled(&self, record: &Record, look: &Look) -> bool {
         let system = &self.application.profile().system;
         match look {
-            Look::Found(pair) => pair.open.is_none() && !pair.fresh && self.contract.is_settled(system, record, pair),
+            Look::Found(pair) => {
+                let is_known = pair.open.is_none() && pair.agreement == Agreement::Known;
+                is_known && self.contract.is_settled(system, record, pair)
+            }
             // The record is listed, so it is there; if it was the one that was gone, it is back.
             Look::Inactive(Some(pair)) => !matches!(&pair.state, PairState::Inactive { gone, .. } if gone == system),
             Look::Inactive(None) => true,

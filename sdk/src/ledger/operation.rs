@@ -142,7 +142,7 @@ impl Operation {
         match outcome {
             Outcome::Committed { record } => {
                 let (id, version) = (record.id.clone(), record.version.clone());
-                Outcome::Committed { record: Record { id, version, fields: self.written(record) } }
+                Outcome::Committed { record: Record { version, ..Record::new(id, self.written(record)) } }
             }
             other => other.clone(),
         }

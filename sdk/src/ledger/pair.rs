@@ -36,9 +36,8 @@ pub struct Pair {
     pub state: PairState,
     /// Counts its changes.
     pub revision: Revision,
-    /// Whether nothing is known of what the sides last agreed on: found by inverse id, not created by us. The first
-    /// level check then compares the sides themselves, and blames nobody.
-    pub fresh: bool,
+    /// What is known of what the sides last agreed on.
+    pub agreement: Agreement,
     /// The operation under way, or of unknown outcome. There is at most one.
     pub open: Option<Arc<Operation>>,
     /// When the mapping was written.
@@ -78,6 +77,19 @@ pub enum PairState {
     },
 }
 
+/// What is known of what the two sides of a pair last agreed on. Once both have been read and dealt with, it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Agreement {
+    /// Nothing: found by inverse id, not created by us. The first level check then compares the sides themselves, and
+    /// blames nobody.
+    Unknown,
+    /// Their base; but a record was gone, and nobody listened to what happened to the other one meanwhile.
+    Interrupted,
+    /// Their base, and whatever differs from it has been announced or will be.
+    Known,
+}
+
 impl Pair {
     /// The pair a create has made.
     pub fn born(id: PairId, create: &Operation, target_id: &str, now: Timestamp) -> Self {
@@ -101,7 +113,7 @@ impl Pair {
             sides: [source, target],
             state: PairState::Active,
             revision: Revision::FIRST,
-            fresh: false,
+            agreement: Agreement::Known,
             open: None,
             created_at: now,
             created_by: create.provenance.topology.clone(),
@@ -124,7 +136,7 @@ impl Pair {
             sides,
             state: PairState::Active,
             revision: Revision::FIRST,
-            fresh: true,
+            agreement: Agreement::Unknown,
             open: None,
             created_at: now,
             created_by: topology.to_owned(),
@@ -184,10 +196,28 @@ impl Pair {
         }
     }
 
-    /// Takes what was read as agreed, without a write.
+    /// Takes what was read on both sides as agreed, without a write.
+    pub fn agreed(&mut self, changes: &[(System, Fields)], inverse_seen: &[System], now: Timestamp) {
+        for system in inverse_seen {
+            self.side_mut(system).inverse_written = true;
+        }
+        self.agreement = Agreement::Known;
+        self.rebased(changes, now);
+    }
+
+    /// Takes into the base what was read.
     pub fn rebased(&mut self, changes: &[(System, Fields)], now: Timestamp) {
         for (system, fields) in changes {
             merge(&mut self.side_mut(system).base, fields.clone());
+        }
+        self.touched(now);
+    }
+
+    /// The record that was gone is back.
+    pub fn came_back(&mut self, now: Timestamp) {
+        self.state = PairState::Active;
+        if self.agreement == Agreement::Known {
+            self.agreement = Agreement::Interrupted;
         }
         self.touched(now);
     }

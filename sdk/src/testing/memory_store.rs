@@ -262,11 +262,7 @@ impl PairStore for MemoryStore {
             return Ok(false);
         }
         state.supersede(rebase.supersedes.as_ref(), now);
-        for system in &rebase.inverse_seen {
-            pair.side_mut(system).inverse_written = true;
-        }
-        pair.fresh = false;
-        pair.rebased(&rebase.changes, now);
+        pair.agreed(&rebase.changes, &rebase.inverse_seen, now);
         state.notes.extend(rebase.notes.iter().map(|note| (pair.id, now, note.clone())));
         state.save(pair);
         Ok(true)
@@ -304,8 +300,7 @@ impl PairStore for MemoryStore {
         }
         let Some(mut pair) = state.any_pair_of(record) else { return Ok(None) };
         if matches!(&pair.state, PairState::Inactive { gone, .. } if *gone == record.system) {
-            pair.state = PairState::Active;
-            pair.touched(now);
+            pair.came_back(now);
             pair = state.save(pair);
         }
         Ok(Some(pair))

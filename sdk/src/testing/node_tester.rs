@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::{Director, Fate, MemoryApplication, MemoryStore, Stage, Step, TestClock, contact_contract};
 use crate::message::{HINT, PAIR, RECORD};
 use crate::{
-    Application, CapabilityClass, Clock, Create, Creates, FieldWrite, Fields, InverseWrite, Look, NodeError,
+    Agreement, Application, CapabilityClass, Clock, Create, Creates, FieldWrite, Fields, InverseWrite, Look, NodeError,
     OperationState, Outcome, OwnerGuard, Pair, PairStore, Ports, ProcessDto, Provenance, Record, RecordId, Registry,
     Reserve, StoreError, SyncContract, Write, WriteReason,
 };
@@ -149,7 +149,7 @@ impl NodeTester {
             "test",
             self.clock.now(),
         );
-        pair.fresh = false;
+        pair.agreement = Agreement::Known;
         for (side, base) in pair.sides.iter_mut().zip([&crm, &erp]) {
             side.base = Arc::new(base.clone());
             side.inverse_written = true;

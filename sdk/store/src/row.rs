@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pairline_sdk::{
-    Case, CaseId, CaseKind, FieldWrite, InverseWrite, NoteKind, Operation, OperationId, OperationKind, OperationState,
-    Pair, PairId, PairSide, PairState, Provenance, RecordId, Request, Reservation, Revision, System, Timestamp,
+    Agreement, Case, CaseId, CaseKind, FieldWrite, InverseWrite, NoteKind, Operation, OperationId, OperationKind,
+    OperationState, Pair, PairId, PairSide, PairState, Provenance, RecordId, Request, Reservation, Revision, System,
+    Timestamp,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -198,7 +199,7 @@ impl<'r, R: Columns> Reader<'r, R> {
             sides,
             state,
             revision: Revision(self.get()?),
-            fresh: self.get()?,
+            agreement: agreement(self.get()?)?,
             open: None,
             created_at: self.time()?,
             created_by: self.get()?,
@@ -273,6 +274,24 @@ fn case_kind(name: &str) -> Result<CaseKind, Failure> {
     use CaseKind::{Ambiguous, Copy, Duplicate, Field, UnknownCreate};
     let kinds = [Copy, Ambiguous, UnknownCreate, Field, Duplicate];
     kinds.into_iter().find(|kind| kind.name() == name).ok_or_else(|| unknown("kind of case", name))
+}
+
+/// In the column `fresh`.
+pub(crate) fn agreement_code(agreement: Agreement) -> i64 {
+    match agreement {
+        Agreement::Known => 0,
+        Agreement::Unknown => 1,
+        Agreement::Interrupted => 2,
+    }
+}
+
+fn agreement(code: i64) -> Result<Agreement, Failure> {
+    match code {
+        0 => Ok(Agreement::Known),
+        1 => Ok(Agreement::Unknown),
+        2 => Ok(Agreement::Interrupted),
+        other => Err(unknown("state of an agreement", &other.to_string())),
+    }
 }
 
 pub(crate) fn note_name(kind: NoteKind) -> &'static str {

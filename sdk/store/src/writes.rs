@@ -4,7 +4,7 @@ use pairline_sdk::{Note, Operation, Pair, PairId, PairSide, PairState, Timestamp
 use rusqlite::{Connection, params};
 
 use crate::failure::Failure;
-use crate::row::{json, kind_name, millis, note_name};
+use crate::row::{agreement_code, json, kind_name, millis, note_name};
 use crate::sql;
 
 // `OR ROLLBACK`: a trigger or an index can refuse a row after a part of the statement was done. Then the whole
@@ -58,7 +58,7 @@ pub(crate) fn insert_pair(connection: &Connection, pair: &Pair) -> Result<PairId
         gone,
         gone_since,
         pair.revision.0,
-        pair.fresh,
+        agreement_code(pair.agreement),
         pair.created_at.as_millis(),
         pair.created_by,
         pair.last_seen_at.as_millis(),
@@ -82,7 +82,7 @@ pub(crate) fn update_pair(connection: &Connection, pair: &Pair) -> Result<(), Fa
         gone,
         gone_since,
         pair.revision.0,
-        pair.fresh,
+        agreement_code(pair.agreement),
         pair.last_seen_at.as_millis(),
     ];
     sql::run(connection, UPDATE_PAIR, row)?;

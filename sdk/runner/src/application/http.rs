@@ -120,17 +120,7 @@ impl Application for HttpApplication {
     }
 
     async fn read(&self, id: &str) -> Result<Option<Record>, ReadError> {
-        let (method, path) = &self.description.operations.read;
-        // An id that is none would read the collection.
-        let path = path.fill_path(&[("id", id)]).filter(|_| json::is_id(id));
-        let Some(path) = path else {
-            return Err(ReadError::Refused(self.said("expected an id that can stand in a path, found another")));
-        };
-        match self.get(method.clone(), &path, None).await? {
-            // A record that was merged may answer with the one it went into, which is somebody else's.
-            Some(answer) => Ok(self.record(answer)?.map(|(record, _)| record).filter(|record| record.id == id)),
-            None => Ok(None),
-        }
+        self.read_record(id).await
     }
 
     async fn find(&self, field: &str, value: &str) -> Result<Vec<Record>, ReadError> {

@@ -61,7 +61,7 @@ impl RecordShape {
             return Err("expected a record, found no fields");
         };
         let fields = self.flat(fields);
-        Ok(Found::Record(Record { id, version, fields }, modified))
+        Ok(Found::Record(Record { version, ..Record::new(id, fields) }, modified))
     }
 
     /// The id an answer holds, also when it holds no whole record.

@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use pairline_sdk::testing::{MemoryStore, TestClock};
 use pairline_sdk::{
-    Application, Arrival, Clock, EventFacts, Hint, NodeError, OperationId, OwnerGuard, Pair, PairId, PairState,
-    PairStore, Ports, ProcessDto, RecordId, Registry, SyncContract, System,
+    Agreement, Application, Arrival, Clock, EventFacts, Hint, NodeError, OperationId, OwnerGuard, Pair, PairId,
+    PairState, PairStore, Ports, ProcessDto, RecordId, Registry, SyncContract, System,
 };
 use serde_json::Value;
 
@@ -235,7 +235,7 @@ impl<'a> Stage<'a> {
         for (key, value) in entry.iter() {
             match (key, value) {
                 ("agreed", Value::Object(agreed)) => {
-                    pair.fresh = false;
+                    pair.agreement = Agreement::Known;
                     for side in &mut pair.sides {
                         side.inverse_written = true;
                         side.base = agreed

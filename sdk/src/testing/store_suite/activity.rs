@@ -7,7 +7,7 @@ use super::StoreUnderTest;
 use super::samples::{adoption, committed, create, unknown, update};
 use super::story::Story;
 use crate::testing::contact::{contact, crm, customer, erp};
-use crate::{Adopted, Begin, Clock, Look, PairState, Persisted, Reserve};
+use crate::{Adopted, Agreement, Begin, Clock, Look, PairState, Persisted, Reserve};
 
 pub async fn a_pair_with_a_record_gone_is_inactive_from_both_sides(test: impl StoreUnderTest) {
     let story = Story::begin(&test).await;
@@ -38,6 +38,7 @@ pub async fn a_pair_comes_back_only_with_the_record_that_was_gone(test: impl Sto
     let back = story.0.reactivate(&customer("9")).await.unwrap().expect("the record has a pair");
 
     assert!(back.is_active());
+    assert_eq!(back.agreement, Agreement::Interrupted, "nobody has listened to the other one meanwhile");
     assert_eq!(story.found("1").await, back);
     assert_eq!(story.0.reactivate(&customer("10")).await.unwrap(), None);
 }

@@ -8,7 +8,7 @@ use super::StoreUnderTest;
 use super::samples::{adoption, committed, failed, fields, not_sent, unknown};
 use super::story::Story;
 use crate::testing::contact::{contact, crm, customer, erp};
-use crate::{Adopted, Look, OperationState, Outcome, Persisted};
+use crate::{Adopted, Agreement, Look, OperationState, Outcome, Persisted};
 
 pub async fn a_record_that_names_an_open_create_is_its_outcome(test: impl StoreUnderTest) {
     for outcome in [None, Some(unknown()), Some(not_sent()), Some(committed("9"))] {
@@ -26,7 +26,7 @@ pub async fn a_record_that_names_an_open_create_is_its_outcome(test: impl StoreU
         assert_eq!(story.found(&id).await, *pair);
         // The record was edited since: what was agreed is what we sent.
         assert_eq!(*pair.side(&erp()).base, fields(json!({ "name": "Ada" })));
-        assert!(pair.side(&erp()).created_by_us && !pair.fresh);
+        assert!(pair.side(&erp()).created_by_us && pair.agreement == Agreement::Known);
     }
 }
 
@@ -97,7 +97,7 @@ pub async fn a_record_that_names_a_stranger_is_verified_first(test: impl StoreUn
     };
 
     assert_eq!(story.found("1").await, *pair);
-    assert!(pair.fresh, "nothing is known of what the sides agreed on");
+    assert_eq!(pair.agreement, Agreement::Unknown, "nothing is known of what the sides agreed on");
     assert!(pair.sides.iter().all(|side| side.base.is_empty() && !side.created_by_us));
     // A create that was refused before does not stand in the way.
     let refused = story.reserve("2").await;

@@ -7,7 +7,7 @@ use super::StoreUnderTest;
 use super::samples::{adoption, committed, create, fields, unknown};
 use super::story::Story;
 use crate::testing::contact::{contact, crm, customer, erp};
-use crate::{Adopted, Adoption, Look, OperationState, Persisted, Record, Reserve};
+use crate::{Adopted, Adoption, Agreement, Look, OperationState, Persisted, Record, Reserve};
 
 pub async fn a_known_answer_survives_a_crash_before_persist(test: impl StoreUnderTest) {
     let story = Story::begin(&test).await;
@@ -50,7 +50,7 @@ pub async fn what_a_create_made_is_the_base_of_both_sides(test: impl StoreUnderT
     assert_eq!((source.inverse_written, made.inverse_written), (false, true));
     assert!(source.newest.is_none() && made.newest.is_some());
     assert_eq!((pair.created_by.as_str(), pair.contract.as_str()), ("crm-to-erp", "contact"));
-    assert_eq!((pair.fresh, pair.open.is_none(), pair.is_active()), (false, true, true));
+    assert_eq!((pair.agreement, pair.open.is_none(), pair.is_active()), (Agreement::Known, true, true));
 }
 
 pub async fn persisting_twice_finds_the_pair(test: impl StoreUnderTest) {

@@ -6,7 +6,7 @@ use super::StoreUnderTest;
 use super::samples::{adoption, fields, note, update};
 use super::story::Story;
 use crate::testing::contact::{contact, crm, erp};
-use crate::{Adopted, Rebase};
+use crate::{Adopted, Agreement, Rebase};
 
 pub async fn what_agreed_is_taken_into_the_base_once(test: impl StoreUnderTest) {
     let story = Story::begin(&test).await;
@@ -32,7 +32,7 @@ pub async fn what_agreed_is_taken_into_the_base_once(test: impl StoreUnderTest) 
     assert_eq!(*found.side(&crm()).base, fields(json!({ "firstname": "Ada" })));
     assert_eq!(*found.side(&erp()).base, fields(json!({ "name": "Ada" })));
     assert_eq!((found.side(&erp()).inverse_written, found.side(&crm()).inverse_written), (true, false));
-    assert!(!found.fresh && found.revision > pair.revision);
+    assert!(found.agreement == Agreement::Known && found.revision > pair.revision);
     assert_eq!(story.0.history(&contact("1")).await.unwrap().notes.len(), 1);
 }
 

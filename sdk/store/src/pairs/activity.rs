@@ -43,10 +43,7 @@ impl Command for Reactivate {
         // The other record may be gone too; then it takes that one to come back.
         let back = |pair: &Arc<Pair>| matches!(&pair.state, PairState::Inactive { gone, .. } if *gone == record.system);
         for pair in work.pairs_of(record)?.into_iter().filter(back) {
-            work.change_pair(pair.id, |pair| {
-                pair.state = PairState::Active;
-                pair.touched(now);
-            })?;
+            work.change_pair(pair.id, |pair| pair.came_back(now))?;
         }
         first_of(work, record)
     }

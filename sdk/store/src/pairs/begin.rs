@@ -61,14 +61,7 @@ impl Command for TakeAsAgreed {
             work.supersede(open)?;
         }
         let now = work.now;
-        work.change_pair(pair.id, |pair| {
-            for system in &rebase.inverse_seen {
-                pair.side_mut(system).inverse_written = true;
-            }
-            // Both sides were read: from here on there is a base to compare with.
-            pair.fresh = false;
-            pair.rebased(&rebase.changes, now);
-        })?;
+        work.change_pair(pair.id, |pair| pair.agreed(&rebase.changes, &rebase.inverse_seen, now))?;
         work.add_notes(pair.id, &rebase.notes)?;
         Ok(true)
     }

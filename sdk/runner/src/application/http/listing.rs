@@ -33,9 +33,9 @@ impl HttpApplication {
         let body = list.body.as_ref().and_then(|body| body.fill(values)).map(|body| body.to_string());
         let answer = self.get(list.method.clone(), &path, body).await?;
         let answer = answer.ok_or_else(|| refused("has no such listing (status 404)"))?;
-        let next = list.next.as_ref().and_then(|next| next.of(&answer)).and_then(json::plain_text);
+        let next = list.next.as_ref().and_then(|next| next.of(&answer.json)).and_then(json::plain_text);
         let next = next.filter(|next| !next.is_empty());
-        match list.records.take(answer) {
+        match list.records.take(answer.json) {
             Some(Value::Array(records)) => Ok((records, next)),
             _ => Err(ReadError::Failed(self.said("expected a list of records, found none"))),
         }

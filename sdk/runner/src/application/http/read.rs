@@ -1,24 +1,43 @@
 //! What an answer makes of a read.
 
 use axum::body::Bytes;
-use axum::http::Method;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, DATE};
+use axum::http::{HeaderMap, Method};
 use pairline_sdk::{ReadError, Record, Timestamp};
 use serde_json::Value;
 
 use super::call::Reply;
 use super::{HttpApplication, JSON};
+use crate::application::json;
 use crate::application::record_shape::Found;
 use crate::application::transport::Call;
 
 impl HttpApplication {
+    /// One record, if there is one of this id.
+    pub(super) async fn read_record(&self, id: &str) -> Result<Option<Record>, ReadError> {
+        let (method, path) = &self.description.operations.read;
+        // An id that is none would read the collection.
+        let path = path.fill_path(&[("id", id)]).filter(|_| json::is_id(id));
+        let Some(path) = path else {
+            return Err(ReadError::Refused(self.said("expected an id that can stand in a path, found another")));
+        };
+        let Some(answer) = self.get(method.clone(), &path, None).await? else { return Ok(None) };
+        let answered_at = self.clock.now();
+        // A record that was merged may answer with the one it went into, which is somebody else's.
+        let found = self.record(answer.json)?.filter(|(record, _)| record.id == id);
+        Ok(found.map(|(record, modified)| {
+            let age = answer.date.zip(modified).map(|(date, modified)| date.since(modified));
+            Record { changed_at: age.map(|age| answered_at.minus(age)), ..record }
+        }))
+    }
+
     /// Reads something. Nothing when the answer is that it is gone.
     pub(super) async fn get(
         &self,
         method: Method,
         path: &str,
         body: Option<String>,
-    ) -> Result<Option<Value>, ReadError> {
+    ) -> Result<Option<Body>, ReadError> {
         let permit = self.limiter.enter().await?;
         let mut headers = self.headers.clone();
         if body.is_some() {
@@ -34,7 +53,8 @@ impl HttpApplication {
         };
         match self.call(call, permit).await {
             Reply::Done(answer) => {
-                self.parsed(&answer.body).map(Some).map_err(|reason| ReadError::Failed(self.said(&reason)))
+                let json = self.parsed(&answer.body).map_err(|reason| ReadError::Failed(self.said(&reason)))?;
+                Ok(Some(Body { json, date: date(&answer.headers) }))
             }
             Reply::Gone(_) => Ok(None),
             Reply::Refused(answer) | Reply::Duplicate(answer, _) => {
@@ -55,9 +75,23 @@ impl HttpApplication {
     }
 }
 
+/// What was read.
+pub(super) struct Body {
+    pub(super) json: Value,
+    /// What the system's clock showed when it answered: at least this, since it leaves out the milliseconds.
+    date: Option<Timestamp>,
+}
+
+fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    let date = jiff::fmt::rfc2822::parse(headers.get(DATE)?.to_str().ok()?).ok()?;
+    Some(Timestamp::from_millis(date.timestamp().as_millisecond()))
+}
+
 #[cfg(test)]
 mod tests {
-    use pairline_sdk::Application;
+    use std::time::Duration;
+
+    use pairline_sdk::{Application, Clock};
 
     use super::super::stage::{CRM, answer, exchange, stage};
     use super::*;
@@ -102,6 +136,27 @@ mod tests {
 
             assert_eq!(word(stage.application.read("7").await), expected, "{played:?}");
             stage.is_as_expected();
+        }
+    }
+
+    #[tokio::test]
+    async fn how_long_ago_a_record_was_changed_is_told_by_one_clock_which_is_not_ours() {
+        let record = r#"{"id":"7","properties":{"lastmodifieddate":"2023-11-14T22:13:20.900Z"}}"#;
+        for (date, millis_ago) in [
+            (Some("Tue, 14 Nov 2023 22:13:50 GMT"), Some(29_100)),
+            // It leaves out the milliseconds.
+            (Some("Tue, 14 Nov 2023 22:13:20 GMT"), Some(0)),
+            (Some("soon"), None),
+            (None, None),
+        ] {
+            let mut answer = answer(200, record);
+            answer.headers.extend(date.map(|date| ("date".to_owned(), date.to_owned())));
+            let stage = stage(CRM, vec![exchange("GET", "/crm/v3/objects/contacts/7", answer)]);
+
+            let read = stage.application.read("7").await.unwrap().unwrap();
+
+            let expected = millis_ago.map(|millis| stage.clock.now().minus(Duration::from_millis(millis)));
+            assert_eq!(read.changed_at, expected, "{date:?}");
         }
     }
 }
