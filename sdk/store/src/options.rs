@@ -18,7 +18,7 @@ pub struct Options {
     /// At most this many writes are committed together, that is with one sync of the disk. Default: 128.
     pub group: usize,
     /// Under load, two commits begin at least this far apart, so that more writes share the pages and the sync of one.
-    /// A lone write never waits. Real time, whatever the clock says. Default: 2 milliseconds.
+    /// A lone write never waits. Real time, whatever the clock says. Default: 1 millisecond.
     pub gather: Duration,
     /// At most this many writes wait for their turn; further callers wait in line. Default: 1024.
     pub queue: usize,
@@ -49,7 +49,7 @@ impl Options {
             random,
             settle: Duration::from_millis(200),
             group: 128,
-            gather: Duration::from_millis(2),
+            gather: Duration::from_millis(1),
             queue: 1024,
             own_thread: true,
             readers: 3,

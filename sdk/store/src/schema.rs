@@ -9,10 +9,11 @@ use crate::OpenError;
 const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/sqlite/0001_mapping_ledger_inbox.sql"),
     include_str!("../migrations/sqlite/0002_earlier_attempts.sql"),
+    include_str!("../migrations/sqlite/0003_inbox_by_time.sql"),
 ];
 
 /// The version this program needs.
-pub(crate) const KNOWN: i64 = 2;
+pub(crate) const KNOWN: i64 = 3;
 
 /// Marks the file as ours: "PAIR".
 const APPLICATION: i64 = 0x5041_4952;

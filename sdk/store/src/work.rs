@@ -194,9 +194,10 @@ impl<'t> Work<'t> {
     /// Changes a pair and writes that. Its open operation goes by the operations.
     pub(crate) fn change_pair(&mut self, id: PairId, change: impl FnOnce(&mut Pair)) -> Result<(), Failure> {
         let connection = self.connection;
-        let Some(pair) = self.pair_mut(id)? else { return Err(Failure(format!("there is no pair {}", id.0))) };
-        change(pair);
-        writes::update_pair(connection, pair)
+        let Some(before) = self.pair(id)? else { return Err(Failure(format!("there is no pair {}", id.0))) };
+        let pair = self.pairs.entry(id).or_insert_with(|| Arc::clone(&before));
+        change(Arc::make_mut(pair));
+        writes::update_pair(connection, &before, pair)
     }
 
     /// A pair to be changed, as this transaction has it.

@@ -16,11 +16,15 @@ const INSERT_PAIR: &str = "\
         second_created_by_us, gone, gone_since, revision, fresh, created_at, created_by, last_seen_at) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
 
-/// What can change in a pair after its birth.
+/// What changes in a pair with every update.
 const UPDATE_PAIR: &str = "\
-    UPDATE OR ROLLBACK pair SET first_base = ?2, first_inverse_written = ?3, first_newest = ?4, second_base = ?5, \
-        second_inverse_written = ?6, second_newest = ?7, gone = ?8, gone_since = ?9, revision = ?10, fresh = ?11, \
-        last_seen_at = ?12 WHERE id = ?1";
+    UPDATE OR ROLLBACK pair SET first_base = ?2, first_newest = ?3, second_base = ?4, second_newest = ?5, revision = ?6, \
+        fresh = ?7, last_seen_at = ?8 WHERE id = ?1";
+
+/// What changes in it seldom, and what it is counted by: a column that is set is written to its indexes, changed or not.
+const UPDATE_STATE: &str = "\
+    UPDATE OR ROLLBACK pair SET first_inverse_written = ?2, second_inverse_written = ?3, gone = ?4, gone_since = ?5 \
+    WHERE id = ?1";
 
 const INSERT_OPERATION: &str = "\
     INSERT OR ROLLBACK INTO operation (id, kind, state, pair, contract, source_system, source_id, target_system, \
@@ -67,25 +71,26 @@ pub(crate) fn insert_pair(connection: &Connection, pair: &Pair) -> Result<PairId
     Ok(PairId(connection.last_insert_rowid()))
 }
 
-/// Writes what has changed in a pair.
-pub(crate) fn update_pair(connection: &Connection, pair: &Pair) -> Result<(), Failure> {
+/// Writes what has changed in a pair since it was `before`.
+pub(crate) fn update_pair(connection: &Connection, before: &Pair, pair: &Pair) -> Result<(), Failure> {
     let (first, second) = (side(&pair.sides[0])?, side(&pair.sides[1])?);
-    let (gone, gone_since) = gone(pair);
     let row = params![
         pair.id.0,
         first.base,
-        first.inverse_written,
         first.newest,
         second.base,
-        second.inverse_written,
         second.newest,
-        gone,
-        gone_since,
         pair.revision.0,
         agreement_code(pair.agreement),
         pair.last_seen_at.as_millis(),
     ];
     sql::run(connection, UPDATE_PAIR, row)?;
+    let inverse_written = |pair: &Pair| pair.sides.each_ref().map(|side| side.inverse_written);
+    if before.state != pair.state || inverse_written(before) != inverse_written(pair) {
+        let (gone, gone_since) = gone(pair);
+        let row = params![pair.id.0, first.inverse_written, second.inverse_written, gone, gone_since];
+        sql::run(connection, UPDATE_STATE, row)?;
+    }
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use crate::work::Work;
 /// Changes no row if the event was taken before.
 const INSERT_KEY: &str = "\
     INSERT INTO inbox (application, event_key, record_id, kind, received_at) VALUES (?1, ?2, ?3, ?4, ?5) \
-    ON CONFLICT (application, record_id, event_key) DO NOTHING";
+    ON CONFLICT (application, event_key, record_id) DO NOTHING";
 
 /// The first news of a record that is at work. Its row is as it was handed out and has nothing of its own any more: its
 /// worker has it in hand. So the news stands for itself; only a crash looks at `unfinished` again.

@@ -302,6 +302,36 @@ fn a_mapping_row_cannot_be_deleted_not_even_with_a_database_shell() {
 }
 
 #[test]
+fn an_event_that_an_earlier_version_has_taken_is_not_taken_again() {
+    block_on(async {
+        let (bench, folder) = (Bench::make().await, tempfile::tempdir().unwrap());
+        let path = folder.path().join("pairline.db");
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+        let mut shell = SqliteConnection::connect_with(&options).await.unwrap();
+        for text in [
+            include_str!("../../migrations/sqlite/0001_mapping_ledger_inbox.sql"),
+            include_str!("../../migrations/sqlite/0002_earlier_attempts.sql"),
+            "PRAGMA application_id = 0x50414952; PRAGMA user_version = 2",
+            "INSERT INTO inbox VALUES (7, 'crm', 'e-1', '1', 'created', 1700000000000)",
+        ] {
+            sqlx::raw_sql(text).execute(&mut shell).await.unwrap();
+        }
+        shell.close().await.unwrap();
+
+        let database = Database::open(folder.path(), bench.options()).await.unwrap();
+
+        let mut again = told("1");
+        again.arrivals[0].event_key = Some("e-1".to_owned());
+        let taken = database.engine().enqueue(again).await.unwrap();
+        assert_eq!((taken.accepted, taken.duplicates), (0, 1));
+        let events = ListQuery::Events(RecordId::new(&System::new("crm"), "1"));
+        let Listed::Events(events) = database.engine().list(events, 10).await.unwrap() else { panic!("events") };
+        assert_eq!(events[0].received_at.as_millis(), 1_700_000_000_000);
+        database.close().await;
+    });
+}
+
+#[test]
 fn a_delivery_is_taken_whole_or_not_at_all() {
     block_on(async {
         let bench = Bench::make().await;
