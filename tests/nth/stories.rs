@@ -104,7 +104,7 @@ fn pause(paused: bool) -> Order {
     })
 }
 
-pub(super) const STORIES: [Story; 20] = [
+pub(super) const STORIES: [Story; 21] = [
     Story {
         name: "a contact reaches the ERP and is edited meanwhile",
         before: nothing,
@@ -384,6 +384,17 @@ pub(super) const STORIES: [Story; 20] = [
         },
         acts: &[Act::Rest],
         then: Then { contacts: 1, customers: 1, pairs: 0, cases: 1, values: &[] },
+        at_worst: None,
+    },
+    Story {
+        name: "the database was lost before a contact was told of its customer",
+        before: |systems| {
+            systems.crm.person_creates(json!({ "email": "a@example.org", "firstname": "Ada" })).unwrap();
+            let contact = systems.contact(0);
+            systems.erp.person_creates(json!({ "name": "Ada", "custom_fields": { "crm_id": contact } })).unwrap();
+        },
+        acts: &[Act::Rest],
+        then: Then { values: &[("email", &["a@example.org"])], ..ONE_PAIR },
         at_worst: None,
     },
     Story {

@@ -15,7 +15,7 @@ use tracing::{error, info, warn};
 use crate::application::{Description, Environment, HttpApplication, ReqwestTransport, Transport};
 use crate::composition::Stores;
 use crate::finding::Finding;
-use crate::first_run;
+use crate::first_run::FirstRun;
 use crate::gauges::Gauges;
 use crate::kill::{self, KillAt};
 use crate::metrics::Metrics;
@@ -358,8 +358,9 @@ impl Parts {
         for contract in project.contracts.values() {
             let of = |system: &System| self.applications.get(system).map(|app| Arc::clone(app) as Arc<dyn Application>);
             let [Some(one), Some(other)] = contract.systems().each_ref().map(of) else { continue };
-            let decided = first_run::decide(&*stores.pairs, [&one, &other], contract, &*self.ground.clock).await;
-            decided.map_err(|error| database(&error))?;
+            let (store, clock) = (&*stores.pairs, &*self.ground.clock);
+            let first_run = FirstRun { store, applications: [&one, &other], contract, clock };
+            first_run.decide().await.map_err(|error| database(&error))?;
         }
         Ok(())
     }

@@ -265,8 +265,8 @@ mod tests {
         let key = |read: &Events| read.delivery.arrivals[0].event_key.clone().unwrap();
         assert_eq!(key(&first), key(&again));
         assert_ne!(key(&first), key(&fewer));
-        assert_eq!(key(&fewer), "1/101/1700000000000/contact.propertyChange/email");
-        assert!(key(&first).starts_with("1/101/1700000000000/contact.propertyChange/email+1:"), "{}", key(&first));
+        assert_eq!(key(&fewer), "1700000000000/1/101/contact.propertyChange/email");
+        assert!(key(&first).starts_with("1700000000000/1/101/contact.propertyChange/email+1:"), "{}", key(&first));
         assert_eq!(key(&crm(json!([one, one]))), key(&fewer));
     }
 
@@ -328,7 +328,7 @@ mod tests {
         }
         assert_eq!(
             erp(event).delivery.arrivals[0].event_key.as_deref(),
-            Some("e1/WHS-000001/2026-01-01T00:00:00.000Z/customer.updated")
+            Some("2026-01-01T00:00:00.000Z/e1/WHS-000001/customer.updated")
         );
     }
 
