@@ -167,16 +167,16 @@ impl Taken {
         let mut events: Vec<(String, String)> = Vec::new();
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         for event in body.as_array().map_or(std::slice::from_ref(&body), Vec::as_slice) {
-            let [record, id] = match system {
-                "crm" => ["objectId", "eventId"],
-                _ => ["customer_id", "event_id"],
+            let [record, at, id] = match system {
+                "crm" => ["objectId", "occurredAt", "eventId"],
+                _ => ["customer_id", "occurred_at", "event_id"],
             }
             .map(|name| text(&event[name]));
             if !events.iter().any(|(known, _)| *known == record) {
-                events.push((record, id));
+                events.push((record, format!("{at}/{id}/")));
             }
         }
-        let events = events.into_iter().map(|(record, id)| format!("{system} {record} {id}/"));
+        let events = events.into_iter().map(|(record, key)| format!("{system} {record} {key}"));
         Self { syncs: syncs.parse().unwrap(), accepted: accepted.parse().unwrap(), events: events.collect() }
     }
 
