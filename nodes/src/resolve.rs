@@ -8,9 +8,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use pairline_sdk::message::{HINT, HintPart, PAIR, RECORD, UNPAIRED};
 use pairline_sdk::{
-    Adopted, Adoption, Case, CaseId, CaseKind, Effect, Look, NodeDescription, NodeError, OperationState, Pair,
-    PairState, PlatformKind, Ports, ProcessAction, ProcessDto, Record, RecordId, Registry, Reservation, Revision,
-    RouteDefault, SettingKind, System, headers, settings,
+    Adopted, Adoption, Case, CaseId, CaseKind, Effect, Look, NodeDescription, NodeError, Pair, PairState, PlatformKind,
+    Ports, ProcessAction, ProcessDto, Record, RecordId, Registry, Revision, RouteDefault, SettingKind, System, headers,
+    settings,
 };
 use serde::Deserialize;
 
@@ -76,7 +76,9 @@ impl ProcessAction for Resolve {
             Look::Found(pair) => Ok(dto.share(PAIR, pair).follow("found")),
             Look::Inactive(Some(pair)) => self.back_again(dto, &hint.record, &pair).await,
             Look::Inactive(None) => Ok(dto.follow("inactive")),
-            Look::Pending(reservation) if self.under_way(&reservation) => Ok(dto.follow("pending")),
+            Look::Pending(reservation) if reservation.operation.is_under_way(self.ports.clock.now()) => {
+                Ok(dto.follow("pending"))
+            }
             // Nobody is at work on it: `create` takes it up where it was left.
             Look::Pending(_) => Ok(dto.follow("missing")),
             Look::Missing => self.missing(dto, &hint.record).await,
@@ -90,13 +92,6 @@ fn younger_than_read(record: &RecordId) -> NodeError {
 }
 
 impl Resolve {
-    fn under_way(&self, reservation: &Reservation) -> bool {
-        let operation = &reservation.operation;
-        operation.state == OperationState::Pending
-            && self.ports.clock.now()
-                < operation.sent_at.plus(operation.deadline).plus(pairline_sdk::ledger::SEND_WITHIN)
-    }
-
     /// The record has just been read. If it was the one that was gone, it is back.
     async fn back_again(&self, dto: ProcessDto, record: &RecordId, pair: &Pair) -> Result<ProcessDto, NodeError> {
         let came_back = matches!(&pair.state, PairState::Inactive { gone, .. } if *gone == record.system);

@@ -79,11 +79,14 @@ impl Operation {
         self.ended_at.unwrap_or_else(|| self.sent_at.plus(self.deadline)).plus(self.request_life)
     }
 
+    /// Whether whoever sent it, if he is still there, may be waiting for its answer.
+    pub fn is_under_way(&self, now: Timestamp) -> bool {
+        self.state == OperationState::Pending && now < self.sent_at.plus(self.deadline).plus(SEND_WITHIN)
+    }
+
     /// Whether a worker of this start of the program may still be waiting for its answer.
     pub fn is_live(&self, now: Timestamp, start: i64) -> bool {
-        self.state == OperationState::Pending
-            && self.start == start
-            && now < self.sent_at.plus(self.deadline).plus(SEND_WITHIN)
+        self.start == start && self.is_under_way(now)
     }
 
     /// Whether it is too late to send it.

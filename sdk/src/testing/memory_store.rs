@@ -235,7 +235,9 @@ impl PairStore for MemoryStore {
         let now = self.clock.now();
         let mut state = self.state();
         let Some(create) = state.operations.get(operation).cloned() else { return Ok(Persisted::Nothing) };
-        let (OperationState::Committed, Some(made)) = (create.state, create.target_record()) else {
+        let (OperationKind::Create, OperationState::Committed, Some(made)) =
+            (create.kind, create.state, create.target_record())
+        else {
             return Ok(Persisted::Nothing);
         };
         let of_source = state.pair_of(&create.source, &create.target);

@@ -67,6 +67,7 @@ macro_rules! store_suite {
                 what_a_create_made_is_the_base_of_both_sides
                 persisting_twice_finds_the_pair
                 there_is_nothing_to_persist_without_an_answer
+                an_update_has_made_nothing_to_persist
                 a_create_that_made_a_record_of_another_pair_is_a_question
                 a_create_whose_two_records_are_paired_with_others_is_a_question
             }

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use super::StoreUnderTest;
-use super::samples::{adoption, committed, create, fields, unknown};
+use super::samples::{adoption, committed, create, fields, unknown, update};
 use super::story::Story;
 use crate::testing::contact::{contact, crm, customer, erp};
 use crate::{Adopted, Adoption, Agreement, Look, OperationState, Persisted, Record, Reserve};
@@ -75,6 +75,15 @@ pub async fn there_is_nothing_to_persist_without_an_answer(test: impl StoreUnder
     story.settle(&intent, unknown()).await;
     assert_eq!(story.0.persist(operation).await.unwrap(), Persisted::Nothing);
     assert_eq!(story.0.pairs(None, 10).await.unwrap(), Vec::new());
+}
+
+pub async fn an_update_has_made_nothing_to_persist(test: impl StoreUnderTest) {
+    let story = Story::begin(&test).await;
+    let pair = story.pair("1", "9").await;
+    let intent = story.update(&update(&pair, "Grace"), pair.revision).await;
+    story.settle(&intent, committed("9")).await;
+
+    assert_eq!(story.0.persist(&intent.operation().id).await.unwrap(), Persisted::Nothing);
 }
 
 pub async fn a_create_that_made_a_record_of_another_pair_is_a_question(test: impl StoreUnderTest) {
