@@ -53,7 +53,7 @@ const PAIRS: &str = "\
     WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1) \
     INSERT INTO pair (id, contract, first_system, first_id, first_base, first_inverse_written, first_newest, \
         first_created_by_us, second_system, second_id, second_base, second_inverse_written, second_newest, \
-        second_created_by_us, gone, gone_since, revision, fresh, created_at, created_by, last_seen_at) \
+        second_created_by_us, gone, gone_since, revision, agreement, created_at, created_by, last_seen_at) \
     SELECT i, 'contact', 'crm', 'old-' || i, '{\"firstname\":\"Ada\",\"phone\":\"+1\"}', 1, NULL, 0, \
         'erp', 'OLD-' || i, '{\"name\":\"Ada\",\"phone\":\"+1\"}', 1, 'old-' || i, \
         1, NULL, NULL, 1, 0, ?2, 'crm-to-erp', ?2 FROM n";

@@ -149,7 +149,7 @@ impl CreateNode {
         match open.state {
             OperationState::Committed => return Ok(dto.with(OPERATION, open.id.clone()).follow("created")),
             OperationState::NotSent => return self.send_again(dto, source, &open, Fence::NothingWasMade).await,
-            OperationState::Pending if self.ports.clock.now() < open.sent_at.plus(open.deadline) => {
+            OperationState::Pending if self.ports.clock.now() < open.answer_due() => {
                 return Err(NodeError::wait(format!("{} is under way", open.id), BUSY_WAIT));
             }
             _ => {}

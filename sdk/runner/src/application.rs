@@ -8,6 +8,7 @@ mod changes;
 pub mod description;
 mod environment;
 mod http;
+mod http_date;
 pub(crate) mod json;
 mod limiter;
 mod played;

@@ -74,14 +74,19 @@ pub struct Operation {
 }
 
 impl Operation {
-    /// From when on its request can no longer be applied.
-    pub fn quiet_at(&self) -> Timestamp {
-        self.ended_at.unwrap_or_else(|| self.sent_at.plus(self.deadline)).plus(self.request_life)
+    /// Until when its answer is waited for.
+    pub fn answer_due(&self) -> Timestamp {
+        self.sent_at.plus(self.deadline)
     }
 
-    /// Whether whoever sent it, if he is still there, may be waiting for its answer.
+    /// From when on its request can no longer be applied.
+    pub fn quiet_at(&self) -> Timestamp {
+        self.ended_at.unwrap_or_else(|| self.answer_due()).plus(self.request_life)
+    }
+
+    /// Whether whoever sent it, if he is still there, may not have written yet what became of it.
     pub fn is_under_way(&self, now: Timestamp) -> bool {
-        self.state == OperationState::Pending && now < self.sent_at.plus(self.deadline).plus(SEND_WITHIN)
+        self.state == OperationState::Pending && now < self.answer_due().plus(SEND_WITHIN)
     }
 
     /// Whether a worker of this start of the program may still be waiting for its answer.

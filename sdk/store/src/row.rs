@@ -31,7 +31,7 @@ macro_rules! pair_columns {
     () => {
         "p.id, p.contract, p.first_system, p.first_id, p.first_base, p.first_inverse_written, p.first_newest, \
          p.first_created_by_us, p.second_system, p.second_id, p.second_base, p.second_inverse_written, \
-         p.second_newest, p.second_created_by_us, p.gone, p.gone_since, p.revision, p.fresh, p.created_at, \
+         p.second_newest, p.second_created_by_us, p.gone, p.gone_since, p.revision, p.agreement, p.created_at, \
          p.created_by, p.last_seen_at"
     };
 }
@@ -276,7 +276,6 @@ fn case_kind(name: &str) -> Result<CaseKind, Failure> {
     kinds.into_iter().find(|kind| kind.name() == name).ok_or_else(|| unknown("kind of case", name))
 }
 
-/// In the column `fresh`.
 pub(crate) fn agreement_code(agreement: Agreement) -> i64 {
     match agreement {
         Agreement::Known => 0,

@@ -10,10 +10,11 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/sqlite/0001_mapping_ledger_inbox.sql"),
     include_str!("../migrations/sqlite/0002_earlier_attempts.sql"),
     include_str!("../migrations/sqlite/0003_inbox_by_time.sql"),
+    include_str!("../migrations/sqlite/0004_agreement.sql"),
 ];
 
 /// The version this program needs.
-pub(crate) const KNOWN: i64 = 3;
+pub(crate) const KNOWN: i64 = 4;
 
 /// Marks the file as ours: "PAIR".
 const APPLICATION: i64 = 0x5041_4952;

@@ -13,13 +13,13 @@ use crate::sql;
 const INSERT_PAIR: &str = "\
     INSERT OR ROLLBACK INTO pair (contract, first_system, first_id, first_base, first_inverse_written, first_newest, \
         first_created_by_us, second_system, second_id, second_base, second_inverse_written, second_newest, \
-        second_created_by_us, gone, gone_since, revision, fresh, created_at, created_by, last_seen_at) \
+        second_created_by_us, gone, gone_since, revision, agreement, created_at, created_by, last_seen_at) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
 
 /// What changes in a pair with every update.
 const UPDATE_PAIR: &str = "\
     UPDATE OR ROLLBACK pair SET first_base = ?2, first_newest = ?3, second_base = ?4, second_newest = ?5, revision = ?6, \
-        fresh = ?7, last_seen_at = ?8 WHERE id = ?1";
+        agreement = ?7, last_seen_at = ?8 WHERE id = ?1";
 
 /// What changes in it seldom, and what it is counted by: a column that is set is written to its indexes, changed or not.
 const UPDATE_STATE: &str = "\

@@ -146,7 +146,7 @@ impl Application for HttpApplication {
         if operation.is_stale(now) {
             return not_sent("the intent is too old to be sent", None);
         }
-        let deadline = operation.sent_at.plus(operation.deadline).since(now).min(operation.deadline);
+        let deadline = operation.answer_due().since(now).min(operation.deadline);
         let request = &operation.request;
         let (headers, method) = match (self.write_headers(operation), Method::from_bytes(request.method.as_bytes())) {
             (Ok(headers), Ok(method)) => (headers, method),

@@ -7,6 +7,7 @@ use axum::http::header::RETRY_AFTER;
 use pairline_sdk::Timestamp;
 use serde_json::Value;
 
+use super::http_date;
 use super::json::{self, is_id};
 use super::pointer::Pointer;
 use super::transport::Answer;
@@ -126,8 +127,7 @@ fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     if let Ok(seconds) = text.parse::<f64>() {
         return (0.0..1e9).contains(&seconds).then(|| Duration::from_secs_f64(seconds));
     }
-    let date = jiff::fmt::rfc2822::parse(text).ok()?;
-    Some(Timestamp::from_millis(date.timestamp().as_millisecond()).since(now))
+    http_date::parse(text).map(|at| at.since(now))
 }
 
 #[cfg(test)]

@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use super::call::Reply;
 use super::{HttpApplication, JSON};
-use crate::application::json;
 use crate::application::record_shape::Found;
 use crate::application::transport::Call;
+use crate::application::{http_date, json};
 
 impl HttpApplication {
     /// One record, if there is one of this id.
@@ -83,8 +83,7 @@ pub(super) struct Body {
 }
 
 fn date(headers: &HeaderMap) -> Option<Timestamp> {
-    let date = jiff::fmt::rfc2822::parse(headers.get(DATE)?.to_str().ok()?).ok()?;
-    Some(Timestamp::from_millis(date.timestamp().as_millisecond()))
+    http_date::parse(headers.get(DATE)?.to_str().ok()?)
 }
 
 #[cfg(test)]
