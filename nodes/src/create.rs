@@ -41,7 +41,7 @@ fn describe() -> NodeDescription {
         .effect(Effect::Creates)
         .route("created", "The counterpart is made, and its id is in the ledger.")
         .route_or("mapped", "Somebody was faster; the record is looked at again.", RouteDefault::Repeat)
-        .setting("application", "Where the counterpart is made.", SettingKind::Application)
+        .setting("application", "Where the counterpart is made.", SettingKind::Target)
 }
 
 pub(crate) fn register(registry: &mut Registry) {

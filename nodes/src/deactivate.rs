@@ -27,9 +27,9 @@ struct Deactivate {
 
 fn describe() -> NodeDescription {
     NodeDescription::new("deactivate", "Remembers that a record is gone.", PlatformKind::Custom)
-        .effect(Effect::Persists)
-        .setting("source", "One of the two systems.", SettingKind::Application)
-        .setting("target", "The other one.", SettingKind::Application)
+        .effect(Effect::Deactivates)
+        .setting("source", "Where the record came from.", SettingKind::Source)
+        .setting("target", "Where its counterpart is.", SettingKind::Target)
 }
 
 pub(crate) fn register(registry: &mut Registry) {

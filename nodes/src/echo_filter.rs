@@ -36,7 +36,7 @@ fn describe() -> NodeDescription {
         .at_the_door()
         .route_or("own", "The event is our own write.", RouteDefault::End)
         .route("foreign", "The event is somebody's edit, or might be.")
-        .setting("application", "The application whose events these are.", SettingKind::Application)
+        .setting("application", "The application whose events these are.", SettingKind::Source)
 }
 
 pub(crate) fn register(registry: &mut Registry) {

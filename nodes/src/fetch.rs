@@ -32,7 +32,7 @@ fn describe() -> NodeDescription {
         .effect(Effect::Reads)
         .route("present", "The record is there.")
         .route("gone", "The record is deleted, archived, or was never there.")
-        .setting("application", "Where the record lives.", SettingKind::Application)
+        .setting("application", "Where the record lives.", SettingKind::Source)
 }
 
 pub(crate) fn register(registry: &mut Registry) {

@@ -36,8 +36,8 @@ fn describe() -> NodeDescription {
         .effect(Effect::Writes)
         .route_or("done", "The record carries it.", RouteDefault::End)
         .route("gone", "The record is not there any more.")
-        .setting("application", "Where the record lives that gets the id.", SettingKind::Application)
-        .setting("field", "The field that keeps it.", SettingKind::Field)
+        .setting("application", "Where the record lives that gets the id.", SettingKind::Source)
+        .setting("field", "The field that keeps it.", SettingKind::InverseField)
 }
 
 pub(crate) fn register(registry: &mut Registry) {

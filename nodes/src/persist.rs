@@ -35,8 +35,8 @@ fn describe() -> NodeDescription {
         .route("persisted", "The pair is written, now or before.")
         .route_or("changed", "The record is not what its counterpart was made from any more.", RouteDefault::Repeat)
         .route_or("conflict", "One of the two is paired otherwise; a case is open.", RouteDefault::End)
-        .setting("source", "Where the record came from.", SettingKind::Application)
-        .setting("target", "Where it was created.", SettingKind::Application)
+        .setting("source", "Where the record came from.", SettingKind::Source)
+        .setting("target", "Where it was created.", SettingKind::Target)
 }
 
 pub(crate) fn register(registry: &mut Registry) {

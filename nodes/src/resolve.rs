@@ -39,8 +39,8 @@ fn describe() -> NodeDescription {
         .route_or("inactive", "One of the two is gone; nothing is created again.", RouteDefault::End)
         .route_or("pending", "Its counterpart is being created at this moment.", RouteDefault::Repeat)
         .route_or("conflict", "It claims a counterpart that is not its own; a case is open.", RouteDefault::End)
-        .setting("source", "Where the record lives.", SettingKind::Application)
-        .setting("target", "Where its counterpart lives.", SettingKind::Application)
+        .setting("source", "Where the record lives.", SettingKind::Source)
+        .setting("target", "Where its counterpart lives.", SettingKind::Target)
 }
 
 pub(crate) fn register(registry: &mut Registry) {

@@ -34,7 +34,7 @@ fn describe() -> NodeDescription {
         .effect(Effect::Writes)
         .route_or("done", "Both sides hold what they should.", RouteDefault::End)
         .route("gone", "The other record is not there any more.")
-        .setting("application", "Where the other record lives.", SettingKind::Application)
+        .setting("application", "Where the other record lives.", SettingKind::Target)
 }
 
 pub(crate) fn register(registry: &mut Registry) {

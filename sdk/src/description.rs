@@ -44,8 +44,10 @@ pub enum Effect {
     Reads,
     /// Creates a record in an application. The linter asks that a node that persists follows.
     Creates,
-    /// Writes the id mapping.
+    /// Writes a pair into the id mapping.
     Persists,
+    /// Marks a pair of the id mapping inactive.
+    Deactivates,
     /// Writes to a record that exists in an application.
     Writes,
 }
@@ -96,8 +98,14 @@ pub enum SettingKind {
     Flag,
     /// The name of an application the topologies know.
     Application,
+    /// The application whose webhooks start the topology: a message is about one of its records.
+    Source,
+    /// The other application of the sync contract, where the counterparts are.
+    Target,
     /// The name of a field the sync contract knows.
     Field,
+    /// The field in which the sync contract keeps the other's id, in the node's `application`.
+    InverseField,
 }
 
 impl NodeDescription {
@@ -165,7 +173,12 @@ impl NodeDescription {
                 let kind = match setting.kind {
                     SettingKind::Number => "integer",
                     SettingKind::Flag => "boolean",
-                    SettingKind::Text | SettingKind::Application | SettingKind::Field => "string",
+                    SettingKind::Text
+                    | SettingKind::Application
+                    | SettingKind::Source
+                    | SettingKind::Target
+                    | SettingKind::Field
+                    | SettingKind::InverseField => "string",
                 };
                 (setting.name.clone(), json!({ "type": kind, "description": setting.about }))
             })

@@ -1,4 +1,5 @@
-//! The guard at the application port: nothing is written to a field on the system that owns it.
+//! The guard at the application port: nothing is written to a field on the system that owns it, no id to another field
+//! than the one that is for ids, and no counterpart into the system that the record itself is in.
 
 use std::sync::Arc;
 
@@ -25,14 +26,23 @@ impl OwnerGuard {
         Self { inner, contract }
     }
 
-    /// The first field an operation must not write.
+    /// Why an operation must not be sent.
     fn forbidden(&self, operation: &Operation) -> Option<String> {
+        let Operation { source, target, .. } = operation;
+        if !self.contract.covers(target) || !self.contract.covers(&source.system) || source.system == *target {
+            return Some(format!("{target} is not where a record of {} has its counterpart", source.system));
+        }
+        if let Some(inverse) = &operation.inverse
+            && self.contract.inverse_field(target) != Some(&inverse.field)
+        {
+            return Some(format!("`{}` of {target} is not for the other's id", inverse.field));
+        }
         if operation.kind == OperationKind::Create {
             return None;
         }
         operation.writes.iter().find_map(|write| match self.contract.field(&write.field) {
-            Some(field) if field.owned_by(&operation.target) => Some(format!("`{}`", write.field)),
-            None => Some(format!("`{}`, which the contract does not know", write.field)),
+            Some(field) if field.owned_by(target) => Some(format!("{target} owns `{}`", write.field)),
+            None => Some(format!("the contract does not know `{}`", write.field)),
             Some(_) => None,
         })
     }
@@ -65,11 +75,8 @@ impl Application for OwnerGuard {
     }
 
     async fn send(&self, intent: &Intent) -> Outcome {
-        let operation = intent.operation();
-        if let Some(field) = self.forbidden(operation) {
-            return Outcome::Failed {
-                reason: format!("refused before it was sent: {} owns {field}", operation.target),
-            };
+        if let Some(reason) = self.forbidden(intent.operation()) {
+            return Outcome::Failed { reason: format!("refused before it was sent: {reason}") };
         }
         self.inner.send(intent).await
     }
@@ -82,21 +89,19 @@ mod tests {
     use super::*;
     use crate::testing::{MemoryApplication, TestClock, contact_contract, run_now};
     use crate::{
-        Clock, FieldWrite, Fields, OperationId, Pair, PairId, Provenance, RecordId, System, Timestamp, Update,
-        WriteReason,
+        Clock, FieldWrite, Fields, InverseWrite, OperationId, Pair, PairId, Provenance, RecordId, System, Timestamp,
+        Update, WriteReason,
     };
 
-    /// What the guard lets through of an update of the ERP's record that writes this field.
-    fn sent(field: &str) -> Outcome {
-        let clock: Arc<dyn Clock> = Arc::new(TestClock::default());
-        let erp = Arc::new(MemoryApplication::erp(Arc::clone(&clock)));
-        let customer = erp.person_creates(&json!({ "vat_id": "V" }));
-        let records = [RecordId::new(&System::new("crm"), "1"), customer.clone()];
-        let pair = Pair::found(PairId(1), "contact", records, "test", Timestamp::default());
+    /// An update of the ERP's record that writes this field, or of any other record and field that a test makes of it.
+    fn update_of(field: &str) -> Operation {
+        let erp = MemoryApplication::erp(Arc::new(TestClock::default()));
+        let records = [RecordId::new(&System::new("crm"), "1"), RecordId::new(&System::new("erp"), "1")];
+        let pair = Pair::found(PairId(1), "contact", records.clone(), "test", Timestamp::default());
         let value: Fields = [(field.to_owned(), json!("new"))].into_iter().collect();
         let update = Update {
             pair: pair.id,
-            target: customer.system.clone(),
+            target: System::new("erp"),
             request: Request { method: "PATCH".into(), path: String::new(), body: json!(value).to_string() }.into(),
             writes: vec![FieldWrite {
                 field: field.to_owned(),
@@ -114,27 +119,74 @@ mod tests {
             request_life: erp.profile().request_life,
             provenance: Provenance::default(),
         };
-        let operation = update.operation(OperationId("op".into()), &pair, clock.now(), 1);
-        let inner = Arc::clone(&erp) as Arc<dyn Application>;
-        let outcome = run_now(OwnerGuard::new(inner, Arc::new(contact_contract())).send(&Intent::recorded(operation)));
-        let untouched = erp.saved().writes == 0;
-        assert_eq!(untouched, matches!(outcome, Outcome::Failed { .. }), "what is refused has not been sent");
+        update.operation(OperationId("op".into()), &pair, TestClock::default().now(), 1)
+    }
+
+    /// What the guard lets through of an operation on the application it writes to.
+    fn sent(operation: Operation) -> Outcome {
+        let clock: Arc<dyn Clock> = Arc::new(TestClock::default());
+        let target = match operation.target.as_str() {
+            "crm" => MemoryApplication::crm(Arc::clone(&clock)),
+            _ => MemoryApplication::erp(Arc::clone(&clock)),
+        };
+        let target = Arc::new(target);
+        let record = target.person_creates(&json!({ "vat_id": "V" }));
+        let target_id = operation.target_id.is_some().then_some(record.id);
+        let inner = Arc::clone(&target) as Arc<dyn Application>;
+        let guard = OwnerGuard::new(inner, Arc::new(contact_contract()));
+        let before = target.saved();
+        let outcome = run_now(guard.send(&Intent::recorded(Operation { target_id, ..operation })));
+        let after = target.saved();
+        let untouched = (before.writes, before.records.len()) == (after.writes, after.records.len());
+        assert_eq!(
+            untouched,
+            matches!(outcome, Outcome::Failed { .. }),
+            "what is refused has not been sent: {outcome:?}"
+        );
         outcome
     }
 
     #[test]
     fn a_field_is_never_written_on_the_system_that_owns_it() {
-        assert!(matches!(sent("vat_id"), Outcome::Failed { reason } if reason.contains("erp owns `vat_id`")));
+        assert!(
+            matches!(sent(update_of("vat_id")), Outcome::Failed { reason } if reason.contains("erp owns `vat_id`"))
+        );
     }
 
     #[test]
     fn a_field_the_contract_does_not_know_is_never_written() {
-        assert!(matches!(sent("colour"), Outcome::Failed { .. }));
+        assert!(matches!(sent(update_of("colour")), Outcome::Failed { .. }));
     }
 
     #[test]
     fn what_the_other_side_owns_or_both_share_goes_through() {
-        assert!(matches!(sent("email"), Outcome::Committed { .. }));
-        assert!(matches!(sent("phone"), Outcome::Committed { .. }));
+        assert!(matches!(sent(update_of("email")), Outcome::Committed { .. }));
+        assert!(matches!(sent(update_of("phone")), Outcome::Committed { .. }));
+    }
+
+    fn create_in(target: &str) -> Operation {
+        let update = update_of("email");
+        Operation { kind: OperationKind::Create, pair: None, target_id: None, target: System::new(target), ..update }
+    }
+
+    #[test]
+    fn no_counterpart_is_made_where_the_record_itself_is() {
+        let refused = sent(create_in("crm"));
+
+        assert!(matches!(&refused, Outcome::Failed { reason } if reason.contains("counterpart")), "{refused:?}");
+        assert!(matches!(sent(create_in("erp")), Outcome::Committed { .. }));
+    }
+
+    #[test]
+    fn the_others_id_goes_into_no_field_but_the_one_that_is_for_it() {
+        let carries = |field: &str| {
+            let inverse = Some(InverseWrite { field: field.to_owned(), id: "7".to_owned() });
+            sent(Operation { writes: vec![].into(), inverse, ..update_of("email") })
+        };
+
+        let refused = carries("phone");
+
+        assert!(matches!(&refused, Outcome::Failed { reason } if reason.contains("`phone`")), "{refused:?}");
+        assert!(matches!(carries("custom_fields.crm_id"), Outcome::Committed { .. }));
     }
 }

@@ -49,9 +49,12 @@ pub const AMBIGUOUS_NEXT: &str = "PL0215";
 pub const NOT_IN_CONTRACT: &str = "PL0216";
 /// A node has a name that means something else in `next`.
 pub const RESERVED_NAME: &str = "PL0217";
-
 /// An application's webhooks know no such event.
 pub const UNKNOWN_EVENT: &str = "PL0218";
+/// A node is to work on the side of the pair that it is not for.
+pub const WRONG_SIDE: &str = "PL0219";
+/// The sync contract keeps the other's id in another field, or in none.
+pub const NOT_THE_INVERSE: &str = "PL0220";
 
 /// A sync contract contradicts itself.
 pub const CONTRACT: &str = "PL0301";

@@ -14,16 +14,17 @@ pub(crate) fn registry() -> Registry {
 fn kinds() -> Vec<NodeDescription> {
     let kind = |name: &str| NodeDescription::new(name, "", PlatformKind::Custom);
     let sides = |kind: NodeDescription| {
-        kind.setting("source", "One of the two systems.", SettingKind::Application).setting(
+        kind.setting("source", "One of the two systems.", SettingKind::Source).setting(
             "target",
             "The other one.",
-            SettingKind::Application,
+            SettingKind::Target,
         )
     };
-    let of = |kind: NodeDescription| kind.setting("application", "Whose records.", SettingKind::Application);
+    let near = |kind: NodeDescription| kind.setting("application", "Whose records.", SettingKind::Source);
+    let far = |kind: NodeDescription| kind.setting("application", "Whose records.", SettingKind::Target);
     vec![
-        of(kind("echo-filter").effect(Effect::Reads).route_or("own", "", RouteDefault::End).route("foreign", "")),
-        of(kind("fetch").effect(Effect::Reads).route("present", "").route("gone", "")),
+        near(kind("echo-filter").effect(Effect::Reads).route_or("own", "", RouteDefault::End).route("foreign", "")),
+        near(kind("fetch").effect(Effect::Reads).route("present", "").route("gone", "")),
         sides(
             kind("resolve")
                 .effect(Effect::Reads)
@@ -34,19 +35,23 @@ fn kinds() -> Vec<NodeDescription> {
                 .route_or("pending", "", RouteDefault::Repeat)
                 .route_or("conflict", "", RouteDefault::End),
         ),
-        of(kind("update").effect(Effect::Writes).route_or("done", "", RouteDefault::End).route("gone", "")),
-        of(kind("create").effect(Effect::Creates).route("created", "").route_or("mapped", "", RouteDefault::Repeat)),
+        far(kind("update").effect(Effect::Writes).route_or("done", "", RouteDefault::End).route("gone", "")),
+        far(kind("create").effect(Effect::Creates).route("created", "").route_or("mapped", "", RouteDefault::Repeat)),
         sides(kind("persist").effect(Effect::Persists).route("persisted", "").route_or(
             "conflict",
             "",
             RouteDefault::End,
         )),
-        of(kind("inverse-id-writer").effect(Effect::Writes).route_or("done", "", RouteDefault::End).route("gone", ""))
-            .setting("field", "The field that keeps it.", SettingKind::Field),
-        sides(kind("deactivate").effect(Effect::Persists)),
+        near(
+            kind("inverse-id-writer").effect(Effect::Writes).route_or("done", "", RouteDefault::End).route("gone", ""),
+        )
+        .setting("field", "The field that keeps it.", SettingKind::InverseField),
+        sides(kind("deactivate").effect(Effect::Deactivates)),
         kind("publish")
             .effect(Effect::Reads)
             .setting("topic", "Where it is published.", SettingKind::Text)
+            .optional_setting("beside", "An application, whichever.", SettingKind::Application)
+            .optional_setting("field", "A field of the contract.", SettingKind::Field)
             .optional_setting("copies", "How many.", SettingKind::Number)
             .optional_setting("urgent", "Whether it is.", SettingKind::Flag),
     ]

@@ -46,14 +46,18 @@ impl Lint<'_> {
         let path = ["nodes", node, "with", setting.name.as_str()];
         let expected = match (setting.kind, value) {
             (SettingKind::Application, Value::String(application)) => return self.application(application, &path),
+            (SettingKind::Source | SettingKind::Target, Value::String(application)) => {
+                return self.side(setting, application, &path);
+            }
             (SettingKind::Field, Value::String(field)) => return self.field(field, with, &path),
+            (SettingKind::InverseField, Value::String(field)) => return self.inverse_field(field, with, &path),
             (SettingKind::Text, Value::String(_)) | (SettingKind::Flag, Value::Bool(_)) => return,
             (SettingKind::Number, Value::Number(number)) if number.is_u64() => return,
             (SettingKind::Text, _) => "text",
             (SettingKind::Number, _) => "a whole number that is not negative",
             (SettingKind::Flag, _) => "true or false",
-            (SettingKind::Application, _) => "the name of an application",
-            (SettingKind::Field, _) => "the name of a field",
+            (SettingKind::Application | SettingKind::Source | SettingKind::Target, _) => "the name of an application",
+            (SettingKind::Field | SettingKind::InverseField, _) => "the name of a field",
         };
         let message = format!("`{}` takes {expected}, found {}", setting.name, kind_of(value));
         let help = format!("{}: {}", setting.name, mid_sentence(&setting.about));
@@ -76,6 +80,43 @@ impl Lint<'_> {
             let [one, other] = contract.systems();
             let message = format!("the sync contract `{}` is not about `{name}`", contract.name());
             self.error(code::NOT_IN_CONTRACT, path, message, format!("it is about `{one}` and `{other}`"));
+        }
+    }
+
+    /// A message is about a record of the application that starts the topology. A node that is turned round would look
+    /// for that record's counterpart where the record itself is, and make a second one there.
+    fn side(&mut self, setting: &Setting, named: &str, path: &[&str]) {
+        let before = self.findings.len();
+        self.application(named, path);
+        let start = System::new(&self.topology.document.start.webhook.application);
+        let Some(contract) = self.contract.filter(|contract| contract.covers(&start)) else { return };
+        let side = if setting.kind == SettingKind::Source { &start } else { contract.other(&start) };
+        if self.findings.len() == before && side.as_str() != named {
+            let message = format!("`{}` is `{side}` here, found `{named}`", setting.name);
+            let about = mid_sentence(&setting.about);
+            let help = format!("{}: {about}; the topology starts with records of `{start}`", setting.name);
+            self.error(code::WRONG_SIDE, path, message, help);
+        }
+    }
+
+    /// The other's id goes where the contract says, and nowhere else: in any other field it would be taken for a value.
+    fn inverse_field(&mut self, field: &str, with: &serde_json::Map<String, Value>, path: &[&str]) {
+        let (Some(contract), Some(application)) = (self.contract, with.get("application").and_then(Value::as_str))
+        else {
+            return;
+        };
+        let system = System::new(application);
+        if !contract.covers(&system) {
+            return;
+        }
+        let kept_in = contract.inverse_field(&system);
+        if kept_in != Some(field) {
+            let message = format!("the sync contract `{}` keeps no id in `{field}` of `{system}`", contract.name());
+            let help = match kept_in {
+                Some(kept_in) => format!("it keeps the other's id in `{kept_in}`"),
+                None => format!("it keeps none in `{system}`: drop the node, or add the field to `inverse`"),
+            };
+            self.error(code::NOT_THE_INVERSE, path, message, help);
         }
     }
 
