@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use pairline_sdk::{
     Agreement, Application, Arrival, Clock, Delivery, Engine, EngineError, Look, PairState, PairStore, ReadError,
-    Record, RecordId, StoreError, SyncContract,
+    Record, RecordId, StoreError, SyncContract, Timestamp,
 };
 use tracing::{debug, warn};
 
@@ -22,7 +22,10 @@ const REMEMBERED: usize = 50_000;
 /// A pass takes at most one part in this many of the time.
 const SHARE_OF_TIME: u32 = 8;
 
-/// The longest wait between two passes that this makes.
+/// While more hints than this wait, a listing shows little but what they are about, and is put off.
+const CROWD: u64 = 256;
+
+/// The longest wait between two passes that load makes.
 const LONGEST_WAIT: Duration = Duration::from_secs(8);
 
 /// Why a pass ended early. Its cursor stands where the last durable page left it.
@@ -90,9 +93,23 @@ impl Poll {
                 }
             }
             // Under load the listing is long and webhooks do the work; the poll then takes only its share of the time.
-            let wait = self.interval.max((self.clock.now().since(begun) * SHARE_OF_TIME).min(LONGEST_WAIT));
-            self.clock.sleep_until(self.clock.now().plus(wait)).await;
+            let ended = self.clock.now();
+            let wait = self.interval.max((ended.since(begun) * SHARE_OF_TIME).min(LONGEST_WAIT));
+            self.clock.sleep_until(ended.plus(wait)).await;
+            self.let_the_crowd_pass(ended.plus(LONGEST_WAIT)).await;
         }
+    }
+
+    /// Waits while many hints wait, until an instant at the latest.
+    async fn let_the_crowd_pass(&self, until: Timestamp) {
+        while self.clock.now() < until && self.is_crowded().await {
+            self.clock.sleep_until(self.clock.now().plus(self.interval).min(until)).await;
+        }
+    }
+
+    /// An engine that does not say is left to the pass, which asks it anyway.
+    async fn is_crowded(&self) -> bool {
+        self.engine.health().await.is_ok_and(|health| health.waiting > CROWD)
     }
 
     /// One pass: every page since the cursor. Each page's hints and its cursor are durable before the next is asked for.
@@ -159,5 +176,53 @@ impl Poll {
             Look::Inactive(None) => true,
             Look::Missing | Look::Pending(_) => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pairline_sdk::System;
+    use pairline_sdk::testing::{
+        MemoryApplication, MemoryEngine, MemoryStore, TestClock, TestRandom, contact_contract,
+    };
+
+    use super::*;
+
+    const INTERVAL: Duration = Duration::from_secs(2);
+
+    /// How many times the ERP was listed in as many seconds, with as many hints waiting that nobody takes.
+    async fn passes(waiting: u64, seconds: u64) -> u64 {
+        let clock = Arc::new(TestClock::default());
+        let time = Arc::clone(&clock) as Arc<dyn Clock>;
+        let application = Arc::new(MemoryApplication::erp(Arc::clone(&time)));
+        let store = Arc::new(MemoryStore::new(Arc::clone(&time)));
+        let random = Arc::new(TestRandom::default());
+        let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new(Arc::clone(&store), Arc::clone(&time), random));
+        let told = |id: u64| Arrival::look_at(RecordId::new(&System::new("crm"), id.to_string()));
+        let delivery = Delivery { arrivals: (0..waiting).map(told).collect(), ..Delivery::default() };
+        engine.enqueue(delivery).await.unwrap();
+        let poll = Poll::new(
+            Arc::clone(&application) as Arc<dyn Application>,
+            Arc::new(contact_contract()),
+            store,
+            engine,
+            time,
+            INTERVAL,
+        );
+        let running = tokio::spawn(poll.run());
+        for _ in 0..seconds * 10 {
+            for _ in 0..20 {
+                tokio::task::yield_now().await;
+            }
+            clock.advance(Duration::from_millis(100));
+        }
+        running.abort();
+        application.saved().listings
+    }
+
+    #[tokio::test]
+    async fn while_a_crowd_waits_a_pass_is_put_off_but_not_for_ever() {
+        assert_eq!(passes(CROWD, 19).await, 10);
+        assert_eq!(passes(CROWD + 1, 19).await, 3);
     }
 }

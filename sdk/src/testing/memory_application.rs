@@ -31,6 +31,8 @@ pub struct MemoryRecords {
     pub writes: u64,
     /// How many reads were answered.
     pub reads: u64,
+    /// How many listings of what has changed were answered.
+    pub listings: u64,
     next: u64,
 }
 
@@ -248,7 +250,8 @@ impl Application for MemoryApplication {
     }
 
     async fn changed(&self, _: &Value, _: Option<&Value>) -> Result<ChangedPage, ReadError> {
-        let state = self.state();
+        let mut state = self.state();
+        state.listings += 1;
         let records = state.records.iter().map(|(id, fields)| Record::new(id, fields.clone())).collect();
         Ok(ChangedPage { records, next: None, cursor: Value::Null })
     }
