@@ -20,6 +20,17 @@ pub enum EngineError {
     NotFound(String),
 }
 
+impl EngineError {
+    /// There is nothing to decide about in the trash under this number; `decided` is the state of what is there.
+    pub fn not_in_the_trash(item: TrashId, decided: Option<TrashState>) -> Self {
+        let number = item.0;
+        Self::NotFound(match decided {
+            None => format!("nothing in the trash has the number {number}"),
+            Some(state) => format!("trash {number} was {} before", state.name()),
+        })
+    }
+}
+
 /// What an event says has happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -234,6 +245,33 @@ pub struct TrashItem {
     pub at: Timestamp,
     /// What could not be understood, as text; nothing for a record, which is read afresh.
     pub body: Option<String>,
+    /// What a person decided about it.
+    pub state: TrashState,
+    /// When.
+    pub decided_at: Option<Timestamp>,
+}
+
+/// What a person decided about something in the trash. It stays there in every state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TrashState {
+    /// Nothing yet.
+    Open,
+    /// Its record was put back as a hint.
+    Approved,
+    /// It is left undelivered.
+    Rejected,
+}
+
+impl TrashState {
+    /// The name in the database and in output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Approved => "approved",
+            Self::Rejected => "rejected",
+        }
+    }
 }
 
 /// One event in the inbox.
@@ -265,11 +303,17 @@ pub struct WaitingHint {
 /// What can be listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListQuery {
-    /// The trash, newest first.
+    /// What is open in the trash, newest first.
     Trash,
+    /// One item of the trash, decided or not.
+    TrashItem(TrashId),
+    /// What has come to the trash of one record, decided or not, newest first.
+    TrashOf(RecordId),
     /// Waiting hints, oldest first.
     Waiting,
-    /// The inbox's events about one record, oldest first.
+    /// The waiting hint of one record.
+    WaitingOf(RecordId),
+    /// The inbox's events about one record, oldest first; of more than the limit, the newest.
     Events(RecordId),
 }
 

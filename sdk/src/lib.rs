@@ -52,7 +52,7 @@ pub use clock::{Clock, Random, Timestamp, time_ordered_id};
 pub use description::{Effect, NodeDescription, PlatformKind, Route, RouteDefault, Setting, SettingKind};
 pub use engine::{
     Arrival, Control, Delivery, Disposition, Engine, EngineError, EventFacts, EventKind, Health, Hint, InboxEvent,
-    ListQuery, Listed, Taken, TrashId, TrashItem, Unreadable, WaitingHint, Worker,
+    ListQuery, Listed, Taken, TrashId, TrashItem, TrashState, Unreadable, WaitingHint, Worker,
 };
 pub use error::NodeError;
 pub use ledger::{

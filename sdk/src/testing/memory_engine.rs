@@ -95,7 +95,7 @@ impl MemoryEngine {
         let now = self.clock.now();
         let mut state = self.state();
         let State { inbox, lanes } = &mut *state;
-        let record = inbox.approve(item)?;
+        let record = inbox.approve(item, now)?;
         let at_work = inbox.number(&record).is_some_and(|hint| lanes.is_at_work(hint));
         inbox.put_back(self.row(record, now, now), at_work);
         lanes.look_again();
@@ -266,7 +266,7 @@ impl Engine for MemoryEngine {
                 state.lanes.look_again();
             }
             Control::Approve(item) => self.approve(item)?,
-            Control::Reject(item) => self.state().inbox.reject(item)?,
+            Control::Reject(item) => self.state().inbox.reject(item, self.clock.now())?,
             Control::Stop => self.state().lanes.stop(),
         }
         Ok(())
@@ -277,7 +277,10 @@ impl Engine for MemoryEngine {
         let state = self.state();
         Ok(match query {
             ListQuery::Trash => Listed::Trash(state.inbox.trash(limit)),
+            ListQuery::TrashItem(item) => Listed::Trash(Vec::from_iter(state.inbox.trash_item(item))),
+            ListQuery::TrashOf(record) => Listed::Trash(state.inbox.trash_of(&record, limit)),
             ListQuery::Waiting => Listed::Waiting(state.inbox.waiting(limit)),
+            ListQuery::WaitingOf(record) => Listed::Waiting(Vec::from_iter(state.inbox.waiting_of(&record))),
             ListQuery::Events(record) => Listed::Events(state.inbox.events(&record, limit)),
         })
     }

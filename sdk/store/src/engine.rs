@@ -87,7 +87,10 @@ impl Engine for SqliteEngine {
     async fn list(&self, query: ListQuery, limit: usize) -> Result<Listed, EngineError> {
         Ok(match query {
             ListQuery::Trash => Listed::Trash(self.reads.trash(limit).await?),
+            ListQuery::TrashItem(item) => Listed::Trash(self.reads.trash_item(item).await?),
+            ListQuery::TrashOf(record) => Listed::Trash(self.reads.trash_of(&record, limit).await?),
             ListQuery::Waiting => Listed::Waiting(self.reads.waiting(limit).await?),
+            ListQuery::WaitingOf(record) => Listed::Waiting(self.reads.waiting_of(&record).await?),
             ListQuery::Events(record) => Listed::Events(self.reads.events(&record, limit).await?),
         })
     }

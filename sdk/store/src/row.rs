@@ -6,7 +6,7 @@ use std::time::Duration;
 use pairline_sdk::{
     Agreement, Case, CaseId, CaseKind, FieldWrite, InverseWrite, NoteKind, Operation, OperationId, OperationKind,
     OperationState, Pair, PairId, PairSide, PairState, Provenance, RecordId, Request, Reservation, Revision, System,
-    Timestamp,
+    Timestamp, TrashState,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -274,6 +274,12 @@ fn case_kind(name: &str) -> Result<CaseKind, Failure> {
     use CaseKind::{Ambiguous, Copy, Duplicate, Field, UnknownCreate};
     let kinds = [Copy, Ambiguous, UnknownCreate, Field, Duplicate];
     kinds.into_iter().find(|kind| kind.name() == name).ok_or_else(|| unknown("kind of case", name))
+}
+
+pub(crate) fn trash_state(name: &str) -> Result<TrashState, Failure> {
+    use TrashState::{Approved, Open, Rejected};
+    let states = [Open, Approved, Rejected];
+    states.into_iter().find(|state| state.name() == name).ok_or_else(|| unknown("state of the trash", name))
 }
 
 pub(crate) fn agreement_code(agreement: Agreement) -> i64 {

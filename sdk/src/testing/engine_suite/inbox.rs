@@ -8,7 +8,7 @@ use super::EngineUnderTest;
 use super::desk::play;
 use super::news::{arrival, delivery, events_of, tell, updated, waiting_in};
 use crate::testing::contact::{contact, crm, customer, erp};
-use crate::{Arrival, Clock, Delivery, EventFacts, EventKind, Health, InboxEvent, Taken};
+use crate::{Arrival, Clock, Delivery, EventFacts, EventKind, Health, InboxEvent, ListQuery, Listed, Taken};
 
 pub async fn an_event_key_is_taken_once(test: impl EngineUnderTest) {
     let engine = test.engine();
@@ -126,6 +126,21 @@ pub async fn events_are_listed_by_record(test: impl EngineUnderTest) {
         [event("b", EventKind::Updated, first), event("a", EventKind::Deleted, test.clock().now()),]
     );
     assert_eq!(events_of(&engine, &customer("1")).await, []);
+}
+
+pub async fn of_many_events_the_newest_are_listed(test: impl EngineUnderTest) {
+    let engine = test.engine();
+    for key in ["c", "b", "a"] {
+        tell(&engine, &contact("1"), key).await;
+        tell(&engine, &contact("2"), key).await;
+    }
+
+    let Listed::Events(events) = engine.list(ListQuery::Events(contact("1")), 2).await.unwrap() else {
+        panic!("expected events");
+    };
+
+    let keys: Vec<&str> = events.iter().map(|event| event.key.as_str()).collect();
+    assert_eq!(keys, ["b", "a"], "oldest first");
 }
 
 pub async fn an_idle_engine_is_healthy_and_empty(test: impl EngineUnderTest) {

@@ -55,6 +55,7 @@ macro_rules! engine_suite {
                 a_cursor_is_kept_with_what_it_found
                 old_event_keys_are_forgotten_in_batches
                 events_are_listed_by_record
+                of_many_events_the_newest_are_listed
                 an_idle_engine_is_healthy_and_empty
             }
             hints {
@@ -77,6 +78,7 @@ macro_rules! engine_suite {
                 a_repeat_comes_back_at_its_time_and_is_counted
                 a_repeat_that_does_not_count_keeps_its_hops
                 news_does_not_hurry_a_repeat
+                the_hint_of_a_record_tells_why_it_waits
                 news_during_a_repeat_is_counted_from_the_start
             }
             trash {
@@ -87,6 +89,7 @@ macro_rules! engine_suite {
                 an_approved_item_hurries_a_repeat_that_is_counted_from_the_start
                 an_item_approved_during_work_on_its_record_is_another_look
                 a_rejected_item_is_gone_for_good
+                a_records_trash_is_found_with_what_was_decided
                 a_worker_that_panics_stops_one_record
                 what_cannot_be_read_is_kept_as_text
                 a_long_text_is_cut_between_characters

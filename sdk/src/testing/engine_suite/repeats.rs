@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::desk::{play, until_waiting};
 use super::news::{again, tell, waiting_in};
 use super::{EngineUnderTest, SETTLE};
-use crate::Clock;
 use crate::testing::contact::contact;
+use crate::{Clock, ListQuery, Listed};
 
 pub async fn a_repeat_comes_back_at_its_time_and_is_counted(test: impl EngineUnderTest) {
     let engine = test.engine();
@@ -44,6 +44,30 @@ pub async fn a_repeat_that_does_not_count_keeps_its_hops(test: impl EngineUnderT
         assert_eq!(desk.next_is(&contact("1")).await.hops, 1);
     })
     .await;
+}
+
+pub async fn the_hint_of_a_record_tells_why_it_waits(test: impl EngineUnderTest) {
+    let engine = test.engine();
+    tell(&engine, &contact("1"), "e-1").await;
+    play(&engine, 4, async |desk| {
+        let hint = desk.next_is(&contact("1")).await;
+        desk.end(&hint, again(test.clock().now().plus(Duration::from_secs(60)), true));
+        until_waiting(&engine, |hint| hint.hops == 1).await;
+    })
+    .await;
+    tell(&engine, &contact("2"), "e-2").await;
+    let of = async |record: &str| match engine.list(ListQuery::WaitingOf(contact(record)), 1).await.unwrap() {
+        Listed::Waiting(hints) => hints,
+        other => panic!("expected what waits, found {other:?}"),
+    };
+
+    let waiting = waiting_in(&engine).await;
+
+    assert_eq!(of("1").await, waiting[..1]);
+    assert_eq!(waiting[0].reason.as_deref(), Some("the ERP is paused"));
+    assert_eq!(of("2").await, waiting[1..]);
+    assert_eq!(waiting[1].reason, None);
+    assert_eq!(of("3").await, []);
 }
 
 pub async fn news_does_not_hurry_a_repeat(test: impl EngineUnderTest) {

@@ -9,7 +9,7 @@ use super::{EngineUnderTest, SETTLE};
 use crate::testing::contact::{contact, crm};
 use crate::{
     Arrival, Clock, Control, Delivery, Disposition, Engine, EngineError, ListQuery, Listed, RecordId, Taken, TrashId,
-    TrashItem, Unreadable,
+    TrashItem, TrashState, Unreadable,
 };
 
 pub async fn what_cannot_be_delivered_waits_in_the_trash(test: impl EngineUnderTest) {
@@ -37,6 +37,8 @@ pub async fn what_cannot_be_delivered_waits_in_the_trash(test: impl EngineUnderT
             count: 1,
             at: test.clock().now(),
             body: None,
+            state: TrashState::Open,
+            decided_at: None,
         }]
     );
 }
@@ -152,6 +154,46 @@ pub async fn a_rejected_item_is_gone_for_good(test: impl EngineUnderTest) {
         assert_eq!((health.trash, health.waiting), (0, 0));
     })
     .await;
+}
+
+pub async fn a_records_trash_is_found_with_what_was_decided(test: impl EngineUnderTest) {
+    let engine = test.engine();
+    play(&engine, 4, async |desk| {
+        for why in ["name: too long", "phone: not a number", "email: taken"] {
+            fail(&test, &engine, desk, &contact("1"), why).await;
+        }
+        fail(&test, &engine, desk, &contact("2"), "name: too long").await;
+    })
+    .await;
+    let of = async |query, limit| match engine.list(query, limit).await.unwrap() {
+        Listed::Trash(items) => items,
+        other => panic!("expected the trash, found {other:?}"),
+    };
+    let one = ListQuery::TrashOf(contact("1"));
+    let items = of(one.clone(), 100).await;
+    let [third, second, first] = [items[0].id, items[1].id, items[2].id];
+    test.clock().advance(SETTLE);
+    let decided_at = test.clock().now();
+
+    engine.control(Control::Approve(first)).await.unwrap();
+    engine.control(Control::Reject(second)).await.unwrap();
+
+    let items = of(one.clone(), 100).await;
+    let states: Vec<_> = items.iter().map(|item| (item.id, item.state, item.decided_at)).collect();
+    let expected = [
+        (third, TrashState::Open, None),
+        (second, TrashState::Rejected, Some(decided_at)),
+        (first, TrashState::Approved, Some(decided_at)),
+    ];
+    assert_eq!(states, expected, "newest first");
+    assert_eq!(of(one, 2).await, items[..2]);
+    assert_eq!(of(ListQuery::TrashItem(second), 1).await, items[1..2]);
+    assert_eq!(of(ListQuery::TrashItem(TrashId(99)), 1).await, Vec::new());
+    assert_eq!(of(ListQuery::TrashOf(contact("3")), 100).await, Vec::new());
+    for (item, said) in [(first, "approved before"), (second, "rejected before"), (TrashId(99), "has the number 99")] {
+        let error = engine.control(Control::Reject(item)).await.unwrap_err();
+        assert!(error.to_string().contains(said), "{error}");
+    }
 }
 
 pub async fn a_worker_that_panics_stops_one_record(test: impl EngineUnderTest) {

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::HintRow;
 use crate::{
-    Arrival, EngineError, EventKind, Health, InboxEvent, RecordId, System, Timestamp, TrashId, TrashItem, Unreadable,
-    WaitingHint,
+    Arrival, EngineError, EventKind, Health, InboxEvent, RecordId, System, Timestamp, TrashId, TrashItem, TrashState,
+    Unreadable, WaitingHint,
 };
 
 /// Of a part of a delivery that cannot be understood, at most this many bytes are kept.
@@ -26,7 +26,7 @@ pub struct MemoryInbox {
     hints: BTreeMap<i64, HintRow>,
     numbers: BTreeMap<RecordId, i64>,
     last_number: i64,
-    trash: BTreeMap<TrashId, (TrashItem, TrashState)>,
+    trash: BTreeMap<TrashId, TrashItem>,
     cursors: BTreeMap<System, Value>,
     paused: BTreeMap<System, String>,
 }
@@ -37,14 +37,6 @@ struct Event {
     key: String,
     kind: Option<EventKind>,
     received_at: Timestamp,
-}
-
-/// What a person decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum TrashState {
-    Open,
-    Approved,
-    Rejected,
 }
 
 impl MemoryInbox {
@@ -59,12 +51,14 @@ impl MemoryInbox {
         new
     }
 
-    /// The inbox's events about one record, oldest first.
+    /// The inbox's events about one record, oldest first; of more than the limit, the newest.
     pub(super) fn events(&self, record: &RecordId, limit: usize) -> Vec<InboxEvent> {
-        let events = self.events.iter().filter(|event| event.record == *record).take(limit);
-        events
+        let newest = self.events.iter().rev().filter(|event| event.record == *record).take(limit);
+        let mut events: Vec<InboxEvent> = newest
             .map(|event| InboxEvent { key: event.key.clone(), kind: event.kind, received_at: event.received_at })
-            .collect()
+            .collect();
+        events.reverse();
+        events
     }
 
     /// Forgets event keys taken before an instant.
@@ -160,6 +154,11 @@ impl MemoryInbox {
         self.hints.values().take(limit).map(HintRow::waiting).collect()
     }
 
+    /// The waiting hint of one record.
+    pub(super) fn waiting_of(&self, record: &RecordId) -> Option<WaitingHint> {
+        self.hints.get(&self.number(record)?).map(HintRow::waiting)
+    }
+
     fn next_trash(&self) -> TrashId {
         TrashId(self.trash.keys().last().map_or(1, |last| last.0 + 1))
     }
@@ -173,20 +172,31 @@ impl MemoryInbox {
         reason: String,
         now: Timestamp,
     ) {
-        let same = self.trash.values_mut().find(|(item, state)| {
-            *state == TrashState::Open
+        let same = self.trash.values_mut().find(|item| {
+            item.state == TrashState::Open
                 && item.record.as_ref() == Some(&record)
                 && (&item.topology, &item.node, &item.reason) == (&topology, &node, &reason)
         });
-        if let Some((item, _)) = same {
+        if let Some(item) = same {
             item.count += 1;
             item.at = now;
             return;
         }
         let (id, system) = (self.next_trash(), record.system.clone());
-        let item =
-            TrashItem { id, record: Some(record), system, topology, node, reason, count: 1, at: now, body: None };
-        self.trash.insert(id, (item, TrashState::Open));
+        let item = TrashItem {
+            id,
+            record: Some(record),
+            system,
+            topology,
+            node,
+            reason,
+            count: 1,
+            at: now,
+            body: None,
+            state: TrashState::Open,
+            decided_at: None,
+        };
+        self.trash.insert(id, item);
     }
 
     /// Adds a part of a delivery that cannot be understood. Each is kept.
@@ -204,42 +214,55 @@ impl MemoryInbox {
             count: 1,
             at: now,
             body: Some(body),
+            state: TrashState::Open,
+            decided_at: None,
         };
-        self.trash.insert(id, (item, TrashState::Open));
+        self.trash.insert(id, item);
     }
 
-    fn open_trash(&mut self, item: TrashId) -> Result<&mut (TrashItem, TrashState), EngineError> {
-        let found = self.trash.get_mut(&item).filter(|(_, state)| *state == TrashState::Open);
-        found.ok_or_else(|| EngineError::NotFound(format!("nothing in the trash has the number {}", item.0)))
+    fn open_trash(&mut self, item: TrashId) -> Result<&mut TrashItem, EngineError> {
+        match self.trash.get_mut(&item) {
+            Some(found) if found.state == TrashState::Open => Ok(found),
+            found => Err(EngineError::not_in_the_trash(item, found.map(|found| found.state))),
+        }
     }
 
     /// Marks an item approved. Answers the record to look at.
-    pub(super) fn approve(&mut self, item: TrashId) -> Result<RecordId, EngineError> {
-        let (found, state) = self.open_trash(item)?;
+    pub(super) fn approve(&mut self, item: TrashId, now: Timestamp) -> Result<RecordId, EngineError> {
+        let found = self.open_trash(item)?;
         let record = found.record.clone().ok_or_else(|| {
             let text = format!("trash item {} names no record to look at: it can only be rejected", item.0);
             EngineError::NotFound(text)
         })?;
-        *state = TrashState::Approved;
+        (found.state, found.decided_at) = (TrashState::Approved, Some(now));
         Ok(record)
     }
 
     /// Marks an item rejected.
-    pub(super) fn reject(&mut self, item: TrashId) -> Result<(), EngineError> {
-        self.open_trash(item)?.1 = TrashState::Rejected;
+    pub(super) fn reject(&mut self, item: TrashId, now: Timestamp) -> Result<(), EngineError> {
+        let found = self.open_trash(item)?;
+        (found.state, found.decided_at) = (TrashState::Rejected, Some(now));
         Ok(())
     }
 
     /// The open items.
     fn open_items(&self) -> impl Iterator<Item = &TrashItem> {
-        self.trash.values().filter(|(_, state)| *state == TrashState::Open).map(|(item, _)| item)
+        self.trash.values().filter(|item| item.state == TrashState::Open)
     }
 
-    /// The trash, newest first.
+    /// The open items, newest first.
     pub(super) fn trash(&self, limit: usize) -> Vec<TrashItem> {
-        let mut items: Vec<&TrashItem> = self.open_items().collect();
-        items.sort_by_key(|item| Reverse((item.at, item.id)));
-        items.into_iter().take(limit).cloned().collect()
+        newest_first(self.open_items(), limit)
+    }
+
+    /// One item, decided or not.
+    pub(super) fn trash_item(&self, item: TrashId) -> Option<TrashItem> {
+        self.trash.get(&item).cloned()
+    }
+
+    /// The items of one record, decided or not, newest first.
+    pub(super) fn trash_of(&self, record: &RecordId, limit: usize) -> Vec<TrashItem> {
+        newest_first(self.trash.values().filter(|item| item.record.as_ref() == Some(record)), limit)
     }
 
     /// Where the changed-since listing of a system goes on.
@@ -271,6 +294,12 @@ impl MemoryInbox {
             paused: self.paused.iter().map(|(system, reason)| (system.clone(), reason.clone())).collect(),
         }
     }
+}
+
+fn newest_first<'i>(items: impl Iterator<Item = &'i TrashItem>, limit: usize) -> Vec<TrashItem> {
+    let mut items: Vec<&TrashItem> = items.collect();
+    items.sort_by_key(|item| Reverse((item.at, item.id)));
+    items.into_iter().take(limit).cloned().collect()
 }
 
 fn count(n: usize) -> u64 {

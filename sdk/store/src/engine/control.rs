@@ -1,6 +1,6 @@
 //! What an operator asks of the engine. Each is one small transaction, so another process may write it too.
 
-use pairline_sdk::{EngineError, RecordId, System, Timestamp, TrashId, time_ordered_id};
+use pairline_sdk::{EngineError, RecordId, System, Timestamp, TrashId, TrashState, time_ordered_id};
 use rusqlite::params;
 
 use crate::failure::Failure;
@@ -57,12 +57,12 @@ impl Command for Approve {
             [self.0.0],
             |row| Ok((row.system()?, row.get()?)),
         )?;
-        let Some((system, id)) = found else { return Ok(Err(no_such(self.0))) };
+        let Some((system, id)) = found else { return Ok(Err(not_open(work, self.0)?)) };
         let Some(id) = id else {
             let text = format!("trash item {} names no record to look at: it can only be rejected", self.0.0);
             return Ok(Err(EngineError::NotFound(text)));
         };
-        decide(work, self.0, "approved")?;
+        decide(work, self.0, TrashState::Approved)?;
         add_hint(work, &RecordId::new(&system, id))?;
         Ok(Ok(()))
     }
@@ -74,17 +74,22 @@ impl Command for Reject {
     type Answer = Result<(), EngineError>;
 
     fn run(&self, work: &mut Work<'_>) -> Result<Self::Answer, Failure> {
-        Ok(if decide(work, self.0, "rejected")? { Ok(()) } else { Err(no_such(self.0)) })
+        if decide(work, self.0, TrashState::Rejected)? {
+            return Ok(Ok(()));
+        }
+        Ok(Err(not_open(work, self.0)?))
     }
 }
 
-fn no_such(item: TrashId) -> EngineError {
-    EngineError::NotFound(format!("nothing in the trash has the number {}", item.0))
+fn not_open(work: &Work<'_>, item: TrashId) -> Result<EngineError, Failure> {
+    let statement = "SELECT state FROM trash WHERE id = ?1";
+    let decided = sql::one(work.connection(), statement, [item.0], |row| row::trash_state(row.get()?))?;
+    Ok(EngineError::not_in_the_trash(item, decided))
 }
 
-fn decide(work: &mut Work<'_>, item: TrashId, state: &'static str) -> Result<bool, Failure> {
+fn decide(work: &mut Work<'_>, item: TrashId, state: TrashState) -> Result<bool, Failure> {
     let statement = "UPDATE trash SET state = ?2, decided_at = ?3 WHERE id = ?1 AND state = 'open'";
-    Ok(work.run(statement, (item.0, state, work.now.as_millis()))? > 0)
+    Ok(work.run(statement, (item.0, state.name(), work.now.as_millis()))? > 0)
 }
 
 /// A hint that comes from no event. Its revision is negative, and further from zero each time: the owner counts
