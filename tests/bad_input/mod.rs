@@ -4,6 +4,7 @@ mod answers;
 mod commands;
 mod configuration;
 mod disk;
+mod explain;
 mod first_run;
 pub(crate) mod http;
 pub(crate) mod runner;

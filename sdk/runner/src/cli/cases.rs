@@ -8,7 +8,7 @@ use super::output::instant;
 use super::{Context, Exit};
 
 /// Rows read, at most.
-const ALL: usize = 100_000;
+pub(super) const ALL: usize = 100_000;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum CasesCommand {
@@ -65,6 +65,21 @@ fn as_json(case: &Case) -> Value {
         "detail": case.detail,
         "opened_at": instant(case.opened_at),
     })
+}
+
+/// A case in its record's story: whether it is open is part of it.
+pub(super) fn told(case: &Case, open: bool) -> String {
+    let next = match open {
+        true => format!("next: settle it in the systems, then pairline cases close {}", case.id.0),
+        false => "closed: a person has decided it".to_owned(),
+    };
+    format!("{}  {next}\n", line(case))
+}
+
+pub(super) fn told_json(case: &Case, open: bool) -> Value {
+    let mut told = as_json(case);
+    told["open"] = json!(open);
+    told
 }
 
 /// A case as a person reads it.

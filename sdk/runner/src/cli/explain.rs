@@ -1,13 +1,17 @@
 //! `explain RECORD`: the answer to "why was this customer created twice", and to "where does this value come from".
 
+mod standstill;
+
 use pairline_sdk::{
-    Field, History, InboxEvent, ListQuery, Listed, Note, Operation, OperationKind, Owner, Pair, RecordId, SyncContract,
-    System, Timestamp,
+    CaseId, Field, History, InboxEvent, ListQuery, Listed, Note, Operation, OperationKind, Owner, Pair, RecordId,
+    SyncContract, System, Timestamp,
 };
 use serde_json::{Value, json};
 
+use self::standstill::Standstill;
 use super::output::instant;
-use super::{Context, Exit, ids, project};
+use super::{Context, Exit, cases, ids, project};
+use crate::composition::Stores;
 
 /// Events shown, at most.
 const EVENTS: usize = 200;
@@ -20,6 +24,10 @@ pub(super) async fn explain(context: &Context, text: &str) -> Result<u8, Exit> {
         Listed::Events(events) => events,
         _ => Vec::new(),
     };
+    let other = history.pair.as_ref().map(|pair| pair.other(&record.system).record.clone());
+    let records: Vec<RecordId> = [record.clone()].into_iter().chain(other).collect();
+    let standstill = Standstill::of(&stores, &records, &history).await?;
+    let open_cases = open_cases(&stores, &history).await?;
     let project = project::load(context)?;
     let contract = history.pair.as_ref().and_then(|pair| project.contracts.get(&pair.contract));
     let fields: Vec<FieldStory> = match (&history.pair, contract) {
@@ -35,18 +43,29 @@ pub(super) async fn explain(context: &Context, text: &str) -> Result<u8, Exit> {
         "pair": history.pair.as_ref().map(ids::pair_json),
         "fields": fields.iter().map(FieldStory::json).collect::<Vec<_>>(),
         "story": lines.iter().map(|line| json!({ "at": instant(line.at), "what": line.what })).collect::<Vec<_>>(),
-        "cases": history.cases,
+        "waiting": standstill.waiting_json(),
+        "trash": standstill.trash_json(),
+        "held": standstill.held_json(),
+        "cases": history.cases.iter().map(|case| cases::told_json(case, open_cases.contains(&case.id))).collect::<Vec<_>>(),
     });
-    let known = history.pair.is_some() || history.reservation.is_some() || !lines.is_empty();
+    let known = history.pair.is_some() || history.reservation.is_some() || !lines.is_empty() || standstill.knows_it();
     context.output.print(&result, || {
         if !known {
             let stranger = ids::stranger(context, &record);
-            return format!("nothing is known of {record}: no event, no pair, no write{stranger}\n");
+            return format!(
+                "nothing is known of {record}: no event, no pair, no write{stranger}\n{}",
+                standstill.held()
+            );
         }
-        let mut text = match &history.pair {
-            Some(pair) => ids::pair_text(pair),
-            None => format!("{record} has no counterpart\n"),
+        let mut text = match (&history.pair, &history.reservation) {
+            (Some(pair), _) => ids::pair_text(pair),
+            (None, Some(open)) => format!("{}\n", ids::being_made(&record, open)),
+            (None, None) => format!("{record} has no counterpart\n"),
         };
+        text += &standstill.text(&history);
+        for case in &history.cases {
+            text += &cases::told(case, open_cases.contains(&case.id));
+        }
         if !fields.is_empty() {
             text += "\nfields\n";
         }
@@ -57,12 +76,18 @@ pub(super) async fn explain(context: &Context, text: &str) -> Result<u8, Exit> {
         for line in &lines {
             text += &format!("  {}  {}\n", instant(line.at), line.what);
         }
-        for case in &history.cases {
-            text += &format!("\ncase {}: {} — {}\n", case.id.0, case.kind.name(), case.detail);
-        }
         text
     });
     Ok(u8::from(!known))
+}
+
+/// Which of a record's cases wait for a person.
+async fn open_cases(stores: &Stores, history: &History) -> Result<Vec<CaseId>, Exit> {
+    if history.cases.is_empty() {
+        return Ok(Vec::new());
+    }
+    let open = stores.pairs.cases(cases::ALL).await.map_err(Exit::store)?;
+    Ok(open.into_iter().map(|case| case.id).collect())
 }
 
 /// Who owns a field, and where the value comes from that stands there.

@@ -1,7 +1,7 @@
 //! `ids`: the id mapping.
 
 use clap::Subcommand;
-use pairline_sdk::{Pair, PairId, PairState, RecordId};
+use pairline_sdk::{Pair, PairId, PairState, RecordId, Reservation};
 use serde_json::{Value, json};
 
 use super::output::instant;
@@ -54,14 +54,25 @@ pub(super) async fn ids(context: &Context, command: IdsCommand) -> Result<u8, Ex
     }
 }
 
+/// That the create of a record's counterpart has not ended.
+pub(super) fn being_made(record: &RecordId, open: &Reservation) -> String {
+    let create = &open.operation;
+    if open.closed {
+        return format!(
+            "{record} has no counterpart, and gets none: it is gone; {} is {}",
+            create.id,
+            create.state.name()
+        );
+    }
+    format!("{record} has no counterpart yet: {} is {}", create.id, create.state.name())
+}
+
 async fn get(context: &Context, text: &str) -> Result<u8, Exit> {
     let record = record(text)?;
     let history = context.attach().await?.pairs.history(&record).await.map_err(Exit::store)?;
     let Some(pair) = &history.pair else {
         let why = match &history.reservation {
-            Some(open) => {
-                format!("{record} has no counterpart yet: {} is {}", open.operation.id, open.operation.state.name())
-            }
+            Some(open) => being_made(&record, open),
             None => format!("{record} has no counterpart{}", stranger(context, &record)),
         };
         return Err(Exit::new(1, why));

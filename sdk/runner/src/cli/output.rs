@@ -95,9 +95,45 @@ impl Output {
     }
 }
 
+/// So many of something.
+pub(crate) fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// A text that came from outside, as it may stand on a terminal: one line, and no character that acts instead of being
+/// read.
+pub(crate) fn printable(text: &str) -> String {
+    let acts = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if acts(c) { safe.extend(c.escape_default()) } else { safe.push(c) }
+    }
+    safe
+}
+
 /// An instant as a person reads it.
 pub(crate) fn instant(at: Timestamp) -> String {
     // Always three digits, so that lines stand below each other.
     jiff::Timestamp::from_millisecond(at.as_millis())
         .map_or_else(|_| at.as_millis().to_string(), |at| format!("{at:.3}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_from_outside_cannot_act_on_a_terminal() {
+        let nasty = "a\u{1b}[31m\r\nb\u{9b}2J\u{202e}c\u{2066}ü\"'\\";
+
+        assert_eq!(printable(nasty), r#"a\u{1b}[31m\r\nb\u{9b}2J\u{202e}c\u{2066}ü"'\"#);
+    }
+
+    #[test]
+    fn one_is_not_many() {
+        assert_eq!([0, 1, 2].map(|count| counted(count, "try", "tries")), ["0 tries", "1 try", "2 tries"]);
+    }
 }

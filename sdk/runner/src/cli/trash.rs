@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use clap::Subcommand;
-use pairline_sdk::{Control, EngineError, ListQuery, Listed, TrashId, TrashItem};
+use pairline_sdk::{Control, EngineError, ListQuery, Listed, TrashId, TrashItem, TrashState};
 use serde_json::{Value, json};
 
 use super::output::instant;
@@ -129,8 +129,23 @@ fn ids(items: Vec<TrashItem>) -> Vec<TrashId> {
     items.into_iter().map(|item| item.id).collect()
 }
 
+/// What a person can do about an item, or what has come of it.
+pub(super) fn next(item: &TrashItem) -> String {
+    let (number, at) = (item.id.0, item.decided_at.map(instant).unwrap_or_default());
+    match (item.state, &item.record) {
+        (TrashState::Open, Some(_)) => {
+            format!("next: pairline trash approve {number} to look at it again, or pairline trash reject {number}")
+        }
+        (TrashState::Open, None) => format!("next: pairline trash reject {number}; no record can be read from it"),
+        (TrashState::Approved, _) => format!("approved at {at}: its record was put back, to be looked at again"),
+        (TrashState::Rejected, _) => {
+            format!("rejected at {at}: nothing comes of it; its record's next event is looked at")
+        }
+    }
+}
+
 /// Records and instants as the other commands write them.
-fn as_json(item: &TrashItem) -> Value {
+pub(super) fn as_json(item: &TrashItem) -> Value {
     json!({
         "id": item.id,
         "application": item.system,
@@ -141,6 +156,8 @@ fn as_json(item: &TrashItem) -> Value {
         "count": item.count,
         "at": instant(item.at),
         "body": item.body,
+        "state": item.state,
+        "decided_at": item.decided_at.map(instant),
     })
 }
 
