@@ -136,3 +136,85 @@ fn a_case_is_told_with_its_records_and_whether_it_is_open() {
     assert_eq!(stage.asked(&["explain", &record])["cases"][0]["open"], false);
     runner.stop();
 }
+
+/// An edit on the side that does not own the field is taken back; its value is somebody's, and shown if it is asked for.
+#[test]
+fn the_values_of_a_pair_are_told_to_whoever_asks_for_them() {
+    let stage = Stage::new();
+    let runner = stage.run_on_webhooks_only(pairline());
+    let contact = stage.crm.person_creates(json!({ "email": "ada@example.org", "firstname": "Ada" })).unwrap();
+    stage.agrees_on(1);
+    let customer = there(stage.erp.snapshot()).into_keys().next().unwrap();
+    stage.erp.person_edits(&customer, json!({ "billing_email": "bills@example.org" })).unwrap();
+    stage.agrees_on(1);
+    stage.crm.person_edits(&contact, json!({ "billing_email": "mine@example.org" })).unwrap();
+    let record = format!("crm:{contact}");
+    let explained = |args: &[&str]| stage.cli(&[&["explain", &record], args].concat());
+    until("the edit is taken back", || explained(&[]).stdout.contains("violation").then_some(()));
+    stage.agrees_on(1);
+
+    let quiet = explained(&[]);
+    let told = explained(&["--values"]);
+
+    quiet.tells(&[&format!("was not kept (its value: pairline explain --values {record})")]);
+    told.tells(&[
+        r#"lost billing_email: "mine@example.org"; kept "bills@example.org""#,
+        r#"billing_email: "mine@example.org" → "bills@example.org""#,
+        r#"email: "ada@example.org""#,
+        r#"crm: billing_email: "bills@example.org"; erp: billing_email: "bills@example.org""#,
+    ]);
+    let document = |args: &[&str]| stage.asked(&[&["explain", &record], args].concat());
+    for silent in [quiet.stdout, document(&[]).to_string()] {
+        assert!(!silent.contains("@example.org"), "a value is told unasked: {silent}");
+    }
+    let lost = document(&["--values"]);
+    let lost = lost["story"].as_array().unwrap().iter().find_map(|line| line["values"]["lost"].as_object()).unwrap();
+    assert_eq!(lost["billing_email"], "mine@example.org");
+    runner.stop();
+}
+
+/// The write to the contact has its cause on the other side.
+#[test]
+fn the_events_of_both_records_of_a_pair_are_told_in_the_order_of_time() {
+    let stage = Stage::new();
+    let runner = stage.run_on_webhooks_only(pairline());
+    let contact = stage.crm.person_creates(json!({ "email": "ada@example.org", "firstname": "Ada" })).unwrap();
+    stage.agrees_on(1);
+    let customer = there(stage.erp.snapshot()).into_keys().next().unwrap();
+    stage.erp.person_edits(&customer, json!({ "vat_id": "CZ1" })).unwrap();
+    stage.agrees_on(1);
+
+    let told = stage.cli(&["explain", &format!("crm:{contact}")]).stdout;
+
+    let mut rest = told.as_str();
+    for part in [
+        &format!("event    created: crm:{contact} (key "),
+        &format!("create   crm:{contact} → erp:{customer} committed; email, name"),
+        &format!("event    updated: erp:{customer} (key "),
+        &format!("update   erp:{customer} → crm:{contact} committed; vat_id (the owner changed it)"),
+    ] {
+        let at = rest.find(part.as_str()).unwrap_or_else(|| panic!("expected `{part}` after the others, found {told}"));
+        rest = &rest[at + part.len()..];
+    }
+    assert_eq!(told.matches("the record was created with the value the other side had").count(), 2, "{told}");
+    runner.stop();
+}
+
+#[test]
+fn of_a_record_with_very_many_events_the_newest_are_told() {
+    let stage = Stage::new();
+    let runner = stage.run_on_webhooks_only(pairline());
+    let contact = stage.crm.person_creates(json!({ "email": "ada@example.org", "firstname": "Ada" })).unwrap();
+    stage.agrees_on(1);
+    for edit in 0..201 {
+        stage.crm.person_edits(&contact, json!({ "phone": edit.to_string() })).unwrap();
+    }
+    until("all of them are taken", || (stage.crm.pending_deliveries() == 0).then_some(()));
+
+    let told = stage.cli(&["explain", &format!("crm:{contact}")]);
+
+    told.tells(&[&format!("of crm:{contact} the newest 200 events are shown")]);
+    assert_eq!(told.stdout.matches(&format!("event    updated: crm:{contact} (key ")).count(), 200, "{told:?}");
+    assert!(!told.stdout.contains("event    created: crm:"), "{told:?}");
+    runner.stop();
+}

@@ -129,6 +129,9 @@ enum Command {
     Explain {
         /// Such as `crm:101`.
         record: String,
+        /// Show the values, too, those that were not kept among them: they are people's data.
+        #[arg(long)]
+        values: bool,
     },
     /// What only a person can decide.
     Cases {
@@ -258,7 +261,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Exit> {
         Command::Pause { application, reason } => status::pause(context, application, Some(reason)).await,
         Command::Resume { application } => status::pause(context, application, None).await,
         Command::Status => status::status(context).await,
-        Command::Explain { record } => explain::explain(context, &record).await,
+        Command::Explain { record, values } => explain::explain(context, &record, values).await,
         Command::Cases { command } => cases::cases(context, command).await,
         Command::Creates { command } => creates::creates(context, command).await,
         Command::Version => {
