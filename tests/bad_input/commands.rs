@@ -134,7 +134,7 @@ fn every_command_works_beside_a_runner_and_its_json_is_one_document() {
     for (args, parts) in [
         (["ids", "get", "crm:999"], ["crm:999 has no counterpart", ""]),
         (["ids", "get", "epr:1"], ["no application `epr`", "did you mean `erp`?"]),
-        (["trash", "show", "7"], ["no item 7 is in the trash", ""]),
+        (["trash", "show", "7"], ["nothing in the trash has the number 7", ""]),
         (["trash", "approve", "7"], ["nothing in the trash has the number 7", ""]),
         (["trash", "reject", "1"], ["trash 1 was rejected before", ""]),
     ] {

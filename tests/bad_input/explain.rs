@@ -38,7 +38,21 @@ fn what_could_not_be_delivered_is_told_with_what_was_decided_about_it() {
         "or pairline trash reject 1",
     ]);
     assert_eq!(stage.asked(&["explain", &record])["trash"][0]["state"], "open");
+    let shown = stage.cli(&["trash", "show", "1"]);
+    shown.tells(&[
+        &format!("{record}  crm-to-erp/create\n       {reason}\n"),
+        "state      open: it waits for your decision",
+        "count      once\n",
+        "created (key ",
+        &format!("pairline explain {record}"),
+        "next: pairline trash approve 1",
+    ]);
+    stage.crm.person_edits(&contact, json!({ "firstname": "Augusta Ada" })).unwrap();
+    until("it is refused once more", || (stage.asked(&["trash", "show", "1"])["count"] == 2).then_some(()));
+    let shown = stage.cli(&["trash", "show", "1"]);
+    shown.tells(&["(2 times)", "count      2 times: since it is here, further looks", "updated (key "]);
     stage.cli(&["trash", "reject", "1"]);
+    stage.cli(&["trash", "show", "1"]).tells(&["rejected at 2"]);
     explained().tells(&[&format!("trash 1, rejected: {reason}"), "rejected at 2"]);
     // The next event fails again, and that is approved once the system is itself.
     stage.crm.person_edits(&contact, json!({ "email": "ada@example.com" })).unwrap();

@@ -3,14 +3,17 @@
 use std::str::FromStr;
 
 use clap::Subcommand;
-use pairline_sdk::{Control, EngineError, ListQuery, Listed, TrashId, TrashItem, TrashState};
+use pairline_sdk::{Control, EngineError, InboxEvent, ListQuery, Listed, TrashId, TrashItem, TrashState};
 use serde_json::{Value, json};
 
-use super::output::instant;
-use super::{Context, Exit};
+use super::output::{counted, instant, printable};
+use super::{Context, Exit, typed};
 
 /// What can be done about what is listed.
 const NEXT: &str = "next: pairline trash show N, then approve N or reject N\n";
+
+/// Of an item's record, the newest events shown.
+const EVENTS: usize = 3;
 
 /// Rows listed, at most, when approving or rejecting all.
 const ALL: usize = 100_000;
@@ -63,13 +66,25 @@ pub(super) async fn trash(context: &Context, command: TrashCommand) -> Result<u8
             Ok(u8::from(!items.is_empty()))
         }
         TrashCommand::Show { item } => {
-            let items = items(ALL).await?;
-            let found = items.into_iter().find(|found| found.id == TrashId(item));
-            let found = found.ok_or_else(|| Exit::new(1, format!("no item {item} is in the trash")))?;
-            context.output.print(&as_json(&found), || {
-                let body = found.body.as_ref().map(|body| format!("\nwhat was sent:\n{body}\n")).unwrap_or_default();
-                format!("{}{body}", line(&found))
-            });
+            let item = TrashId(item);
+            let found = match stores.engine.list(ListQuery::TrashItem(item), 1).await.map_err(Exit::store)? {
+                Listed::Trash(items) => items.into_iter().next(),
+                _ => None,
+            };
+            let found = found.ok_or_else(|| Exit::new(1, EngineError::not_in_the_trash(item, None).to_string()))?;
+            let events = match &found.record {
+                Some(record) => {
+                    match stores.engine.list(ListQuery::Events(record.clone()), EVENTS).await.map_err(Exit::store)? {
+                        Listed::Events(events) => events,
+                        _ => Vec::new(),
+                    }
+                }
+                None => Vec::new(),
+            };
+            let mut result = as_json(&found);
+            let event = |event: &InboxEvent| json!({ "kind": event.kind, "key": event.key, "received_at": instant(event.received_at) });
+            result["events"] = events.iter().map(event).collect();
+            context.output.print(&result, || whole(&found, &events));
             Ok(0)
         }
         TrashCommand::Approve { item } => {
@@ -177,7 +192,43 @@ async fn apply(
 
 fn line(item: &TrashItem) -> String {
     let record = item.record.as_ref().map_or_else(|| item.system.to_string(), ToString::to_string);
-    let times = if item.count > 1 { format!("  ({} times)", item.count) } else { String::new() };
+    let times = match item.count {
+        1 => String::new(),
+        count => format!("  ({})", counted(count, "time", "times")),
+    };
     let place = if item.node.is_empty() { String::new() } else { format!("  {}/{}", item.topology, item.node) };
-    format!("{:>5}  {}  {record}{place}\n       {}{times}\n", item.id.0, instant(item.at), item.reason)
+    format!("{:>5}  {}  {record}{place}\n       {}{times}\n", item.id.0, instant(item.at), printable(&item.reason))
+}
+
+/// One item with all that is known of it.
+fn whole(item: &TrashItem, events: &[InboxEvent]) -> String {
+    let means = match item.state {
+        TrashState::Open => "open: it waits for your decision; its record's news is still looked at".to_owned(),
+        TrashState::Approved | TrashState::Rejected => next(item),
+    };
+    let mut text = format!("{}state      {means}\n", line(item));
+    text += &match item.count {
+        1 => "count      once\n".to_owned(),
+        // One item for one cause: an edit after it, or a second look, ended in the same way.
+        count => format!(
+            "count      {}: since it is here, further looks at its record ended at the same node with the same reason\n",
+            counted(count, "time", "times")
+        ),
+    };
+    text += &format!("last       {}\n", instant(item.at));
+    for event in events {
+        let kind = event.kind.map_or_else(|| "told".to_owned(), |kind| format!("{kind:?}").to_lowercase());
+        text += &format!("event      {}  {kind} (key {})\n", instant(event.received_at), printable(&event.key));
+    }
+    if let Some(record) = &item.record {
+        text += &format!("story      pairline explain {}\n", typed::word(&record.to_string()));
+    }
+    if item.state == TrashState::Open {
+        text += &format!("{}\n", next(item));
+    }
+    if let Some(body) = &item.body {
+        let body: Vec<String> = body.lines().map(printable).collect();
+        text += &format!("\nwhat was sent:\n{}\n", body.join("\n"));
+    }
+    text
 }
