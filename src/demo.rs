@@ -74,8 +74,12 @@ impl Demo for Fakes {
 impl DemoSystems for Running {
     fn lines(&self) -> Vec<String> {
         let line = |name: &str, records: usize, calls: pairline_fakes::Calls, url: &str| {
-            let records = if records == 1 { "1 record".to_owned() } else { format!("{records} records") };
-            format!("{name}   {records}, {} reads, {} writes   {url}", calls.reads(), calls.writes())
+            let records = counted(records.try_into().unwrap_or(u64::MAX), "record");
+            format!(
+                "{name}   {records}, {}, {}   {url}",
+                counted(calls.reads(), "read"),
+                counted(calls.writes(), "write")
+            )
         };
         let there = |records: Vec<pairline_fakes::RecordView>| records.iter().filter(|record| !record.gone).count();
         vec![
@@ -104,5 +108,20 @@ impl DemoSystems for Running {
     async fn stop(&self) {
         self.crm.shutdown().await;
         self.erp.shutdown().await;
+    }
+}
+
+/// So many of something that takes an `s`.
+fn counted(count: u64, one: &str) -> String {
+    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_not_many() {
+        assert_eq!([0, 1, 2].map(|count| counted(count, "write")), ["0 writes", "1 write", "2 writes"]);
     }
 }

@@ -41,6 +41,19 @@ fn a_mistyped_command_is_answered_with_the_one_that_was_meant() {
     assert!(help.code == 0 && help.stdout.contains("Usage: pairline") && help.stderr.is_empty(), "{help:?}");
 }
 
+/// As the commands show it, so that a line of the log is found beside one of a record's story.
+#[test]
+fn the_log_tells_the_time_in_milliseconds() {
+    let stage = Stage::new();
+    let runner = stage.run(&[]);
+
+    let line: Value = serde_json::from_str(runner.log().lines().next().unwrap()).unwrap();
+
+    let at = line["timestamp"].as_str().unwrap();
+    assert_eq!(at.len(), "2026-03-02T01:12:40.120Z".len(), "{at}");
+    runner.stop();
+}
+
 /// A test that kills nothing must not look like one that did.
 #[test]
 fn a_mistyped_moment_in_the_environment_starts_nothing() {

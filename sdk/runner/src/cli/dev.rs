@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::output::counted;
 use super::run::ended;
 use super::{Context, Exit, ids, project, typed};
 use crate::application::Environment;
@@ -150,8 +151,12 @@ impl Scene<'_> {
         }
         let mut lines = systems;
         lines.push(format!(
-            "sync  {} pairs, {} waiting, {} unknown, {} in the trash, {} cases",
-            counts.pairs_active, health.waiting, counts.operations_unknown, health.trash, counts.cases_open
+            "sync  {}, {} waiting, {} unknown, {} in the trash, {}",
+            counted(counts.pairs_active, "pair", "pairs"),
+            health.waiting,
+            counts.operations_unknown,
+            health.trash,
+            counted(counts.cases_open, "case", "cases")
         ));
         lines.extend(last.map(|pair| format!("      {}  ⇄  {}", pair.sides[0].record, pair.sides[1].record)));
         lines.join("\n") + "\n"

@@ -3,6 +3,8 @@
 use std::io::IsTerminal;
 
 use clap::ValueEnum;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
 
 use super::{Color, Global};
 
@@ -10,6 +12,15 @@ use super::{Color, Global};
 pub(super) enum LogFormat {
     Text,
     Json,
+}
+
+/// The time as the commands show it, so that a line of the log is found beside a line of a record's story.
+struct Milliseconds;
+
+impl FormatTime for Milliseconds {
+    fn format_time(&self, writer: &mut Writer<'_>) -> std::fmt::Result {
+        write!(writer, "{:.3}", jiff::Timestamp::now())
+    }
 }
 
 /// Log lines go to stderr; stdout carries results. `dev` and `chaos` draw a picture of their own, and what goes wrong in a `test` is
@@ -22,7 +33,8 @@ pub(super) fn start(global: &Global, quiet: bool) {
         default.into()
     });
     let terminal = std::io::stderr().is_terminal();
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder =
+        tracing_subscriber::fmt().with_timer(Milliseconds).with_env_filter(filter).with_writer(std::io::stderr);
     let json = match global.log_format {
         Some(LogFormat::Json) => true,
         Some(LogFormat::Text) => false,
