@@ -168,7 +168,8 @@ fn fm_094_a_persons_values_are_in_no_log_and_no_reason() {
     stage.agrees_on(1);
     erp.tells(Lie::TellsAll);
     stage.crm.person_edits(&contact, json!({ "phone": format!("{phone}2") })).unwrap();
-    until("the edit is refused for good", || (stage.asked(&["status"])["trash"] == 1).then_some(()));
+    // What was still under way when the lies began may be refused as well.
+    until("the edit is refused for good", || (stage.asked(&["status"])["trash"] != 0).then_some(()));
     erp.tells(Lie::Truth);
 
     let shown = stage.cli(&["--json", "trash", "show", "1"]).stdout;
