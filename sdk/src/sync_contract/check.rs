@@ -15,6 +15,9 @@ pub struct ContractProblem {
     pub message: String,
     /// What would have been right.
     pub help: String,
+    /// The key that is missing, when the problem is only that. Whoever has read the document from a text knows whether it
+    /// is written there and could not be read; then the problem is another.
+    pub for_want_of: Option<Vec<String>>,
 }
 
 /// Checks a contract and makes it usable, or answers everything that is wrong with it.
@@ -50,7 +53,14 @@ impl Check<'_> {
 
     fn problem(&mut self, path: &[&str], message: String, help: String) {
         let path = path.iter().map(|&key| key.to_owned()).collect();
-        self.problems.push(ContractProblem { path, message, help });
+        self.problems.push(ContractProblem { path, message, help, for_want_of: None });
+    }
+
+    /// The problem that was noted last is there for want of this key.
+    fn for_want_of(&mut self, key: &[&str]) {
+        if let Some(problem) = self.problems.last_mut() {
+            problem.for_want_of = Some(key.iter().map(|&key| key.to_owned()).collect());
+        }
     }
 
     fn systems(&mut self) -> Vec<System> {
@@ -62,6 +72,7 @@ impl Check<'_> {
                 format!("expected two different systems, found {found}"),
                 "a contract is between two systems; write one contract per pair of systems".to_owned(),
             );
+            self.for_want_of(&["systems"]);
         }
         systems
     }
@@ -95,11 +106,14 @@ impl Check<'_> {
                     let written = field.written.get(system).copied().unwrap_or_else(|| field.kind.written());
                     sides.push(FieldSide { names: names.0.clone(), written });
                 }
-                _ => self.problem(
-                    &["fields", name, "in"],
-                    format!("`{name}` has no name in `{system}`"),
-                    format!("add `{system}: <field>` to `in`"),
-                ),
+                _ => {
+                    self.problem(
+                        &["fields", name, "in"],
+                        format!("`{name}` has no name in `{system}`"),
+                        format!("add `{system}: <field>` to `in`"),
+                    );
+                    self.for_want_of(&["fields", name, "in", system.as_str()]);
+                }
             }
         }
         let several = sides.iter().any(|side| side.names.len() > 1);
@@ -109,6 +123,7 @@ impl Check<'_> {
                 format!("`{name}` is several fields in one system and nothing says how they join"),
                 "add `transform: [join-words]`".to_owned(),
             );
+            self.for_want_of(&["fields", name, "transform"]);
         }
         self.kind(name, field, several);
         let owner = self.owner(name, field, systems)?;
@@ -133,10 +148,12 @@ impl Check<'_> {
         if !is_set && field.written.values().any(|written| *written == Written::List) {
             let message = format!("`{name}` is written as a list and is no set");
             self.problem(&["fields", name, "as"], message, "add `type: set`, or write it as text".to_owned());
+            self.for_want_of(&["fields", name, "type"]);
         }
         if !is_set && field.policy == Some(Policy::SetUnion) {
             let message = format!("`{name}` is no set, so there is no union of two of them");
             self.problem(&["fields", name, "policy"], message, "add `type: set`, or choose another policy".to_owned());
+            self.for_want_of(&["fields", name, "type"]);
         }
         if field.transform.contains(&Transform::Uppercase) && field.transform.contains(&Transform::Lowercase) {
             let message = format!("`{name}` cannot be upper and lower case");
@@ -152,6 +169,7 @@ impl Check<'_> {
                     format!("`{name}` is shared and nothing says who wins when both sides changed"),
                     "add `policy: newest`, `prefer <system>`, `set-union`, `max` or `ask`".to_owned(),
                 );
+                self.for_want_of(&["fields", name, "policy"]);
                 return None;
             };
             if let Policy::Prefer(system) = &policy
@@ -237,7 +255,7 @@ impl Check<'_> {
         }
         for (path, message, help) in problems {
             let path: Vec<String> = path.into_iter().map(str::to_owned).collect();
-            self.problems.push(ContractProblem { path, message, help });
+            self.problems.push(ContractProblem { path, message, help, for_want_of: None });
         }
     }
 }
