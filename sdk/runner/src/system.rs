@@ -143,6 +143,21 @@ struct Parts {
 }
 
 impl RunningSystem {
+    /// Looks at what can be wrong with the machine before there is a database: the variables that the descriptions need,
+    /// and the address.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`], as [`start`](Self::start) would answer.
+    pub async fn can_start(
+        project: &Project,
+        environment: &Environment,
+        settings: &Settings,
+    ) -> Result<(), StartError> {
+        drop(bind(settings.listen).await?);
+        descriptions(project, environment).map(drop)
+    }
+
     /// Starts everything. The listener opens last, when all of the rest is ready.
     ///
     /// # Errors
@@ -258,6 +273,17 @@ async fn bind(address: SocketAddr) -> Result<tokio::net::TcpListener, StartError
     tokio::net::TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })
 }
 
+/// What the systems look like, with the variables of this machine.
+fn descriptions(project: &Project, environment: &Environment) -> Result<Vec<Description>, StartError> {
+    let (mut descriptions, mut findings) = (Vec::new(), Vec::new());
+    for (_, source) in &project.applications {
+        let (description, found) = Description::parse(&source.file, &source.text, environment);
+        findings.extend(found.into_iter().filter(Finding::is_error));
+        descriptions.extend(description);
+    }
+    if findings.is_empty() { Ok(descriptions) } else { Err(StartError::Findings(findings)) }
+}
+
 fn spawn_engine(
     engine: Arc<dyn Engine>,
     worker: Arc<dyn Worker>,
@@ -316,15 +342,7 @@ impl Parts {
             kill.warn();
             ground.stores = kill::around_stores(ground.stores, kill);
         }
-        let (mut descriptions, mut findings) = (Vec::new(), Vec::new());
-        for (_, source) in &project.applications {
-            let (description, found) = Description::parse(&source.file, &source.text, environment);
-            findings.extend(found.into_iter().filter(Finding::is_error));
-            descriptions.extend(description);
-        }
-        if !findings.is_empty() {
-            return Err(StartError::Findings(findings));
-        }
+        let descriptions = descriptions(project, environment)?;
         let metrics = Arc::new(Metrics::default());
         let transport: Arc<dyn Transport> = match &ground.transport {
             Some(transport) => Arc::clone(transport),

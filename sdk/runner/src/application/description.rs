@@ -43,6 +43,8 @@ pub struct Description {
     pub(super) base_url: String,
     /// The token that is sent with every call.
     pub(super) bearer: SecretString,
+    /// The variables it comes from, for telling which one to look at; empty when it is written out.
+    bearer_from: String,
     /// The header that takes an idempotency key.
     pub(super) key_header: Option<HeaderName>,
     /// Where an answer holds a record's parts.
@@ -99,6 +101,11 @@ impl Description {
     /// The URL its paths stand below.
     pub(crate) fn base_url(&self) -> &str {
         &self.base_url
+    }
+
+    /// What to look at when the system refuses the token: its variable, or the key of the description.
+    pub(super) fn token_is_from(&self) -> &str {
+        if self.bearer_from.is_empty() { "`auth.bearer` of its description" } else { &self.bearer_from }
     }
 
     /// Whether this token is sent with its calls.
@@ -228,6 +235,9 @@ mod tests {
             ("margin: 1h", "margin: 24h", "expected a margin shorter"),
             ("whole: true", "whole: true\n  hole: true", "no key `hole`"),
             ("${ERP_BASE_URL:-http://127.0.0.1:18082}", "ftp://x", "expected an http or https URL"),
+            ("${ERP_BASE_URL:-http://127.0.0.1:18082}", "http://x/?a=b", "found one with a `?`"),
+            ("${ERP_BASE_URL:-http://127.0.0.1:18082}", "http://x:port", "found `http://` before something"),
+            ("${ERP_BASE_URL:-http://127.0.0.1:18082}", "erp.test:80", "found `erp.test:80`, which lacks"),
         ] {
             let text = ERP.replacen(from, to, 1);
             assert_ne!(text, ERP, "{from}");

@@ -30,7 +30,7 @@ impl Environment {
         Self { variables: Some(BTreeMap::new()), lenient: true }
     }
 
-    /// Replaces `${NAME}` and `${NAME:-default}`. An empty variable counts as one that is not there.
+    /// Replaces `${NAME}` and `${NAME:-default}`. An empty variable is as good as none where something stands in for it.
     ///
     /// # Errors
     ///
@@ -51,13 +51,12 @@ impl Environment {
             if name.is_empty() || !name.chars().all(plain) {
                 return Err(format!("expected the name of a variable in `${{...}}`, found `{name}`"));
             }
-            match self.look_up(name)?.filter(|value| !value.is_empty()) {
-                Some(value) => out.push_str(&value),
-                None => match default {
-                    Some(default) => out.push_str(default),
-                    None if self.lenient => out.push_str(name),
-                    None => return Err(format!("the environment variable {name} is not set")),
-                },
+            match (self.look_up(name)?, default) {
+                (Found::Value { value, .. }, _) => out.push_str(&value),
+                (_, Some(default)) => out.push_str(default),
+                (_, None) if self.lenient => out.push_str(name),
+                (Found::Empty { place }, None) => return Err(format!("{place} is empty")),
+                (Found::Nothing, None) => return Err(format!("the environment variable {name} is not set")),
             }
             rest = behind;
         }
@@ -65,21 +64,61 @@ impl Environment {
         Ok(out)
     }
 
-    fn look_up(&self, name: &str) -> Result<Option<String>, String> {
-        if let Some(variables) = &self.variables {
-            return Ok(variables.get(name).cloned());
-        }
-        if let Some(value) = std::env::var_os(name) {
-            let text = value.into_string();
-            return text.map(Some).map_err(|_| format!("the environment variable {name} is not UTF-8"));
-        }
-        let file_variable = format!("{name}_FILE");
-        let Some(file) = std::env::var_os(&file_variable) else { return Ok(None) };
-        match std::fs::read_to_string(&file) {
-            Ok(text) => Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned())),
-            Err(error) => Err(format!("cannot read the file that {file_variable} names: {error}")),
+    /// The variables whose values stand in what a text becomes, as whoever has set them calls them: for blaming them when
+    /// it means nothing. What is wrong with a variable itself is told by [`expand`](Self::expand).
+    pub fn sources(&self, text: &str) -> Vec<String> {
+        let names = text.split("${").skip(1).filter_map(|rest| rest.split(['}', ':']).next());
+        let set = names.filter_map(|name| match self.look_up(name) {
+            Ok(Found::Value { variable, .. }) => Some(variable),
+            _ => None,
+        });
+        set.collect()
+    }
+
+    fn look_up(&self, name: &str) -> Result<Found, String> {
+        let given = match &self.variables {
+            Some(variables) => variables.get(name).cloned(),
+            None => std::env::var_os(name)
+                .map(|value| value.into_string().map_err(|_| format!("the environment variable {name} is not UTF-8")))
+                .transpose()?,
+        };
+        let place = format!("the environment variable {name}");
+        match given {
+            Some(value) if !value.is_empty() => Ok(Found::Value { value, variable: name.to_owned() }),
+            // Some supervisors know no other way to say that there is none.
+            Some(_) => Ok(self.file(name)?.unwrap_or(Found::Empty { place })),
+            None => Ok(self.file(name)?.unwrap_or(Found::Nothing)),
         }
     }
+
+    /// What is in the file that `NAME_FILE` names, if it names one.
+    fn file(&self, name: &str) -> Result<Option<Found>, String> {
+        let variable = format!("{name}_FILE");
+        let file = std::env::var_os(&variable).filter(|file| self.variables.is_none() && !file.is_empty());
+        let Some(file) = file else { return Ok(None) };
+        let place = format!("the file `{}` that {variable} names", file.display());
+        let text = std::fs::read_to_string(&file).map_err(|error| format!("cannot read {place}: {error}"))?;
+        let value = text.trim_end_matches(['\r', '\n']).to_owned();
+        Ok(Some(if value.is_empty() { Found::Empty { place } } else { Found::Value { value, variable } }))
+    }
+}
+
+/// What is found of a variable.
+enum Found {
+    /// It has a value.
+    Value {
+        /// The value.
+        value: String,
+        /// The variable that was set for it: `NAME` or `NAME_FILE`.
+        variable: String,
+    },
+    /// Somebody has set it to nothing.
+    Empty {
+        /// What is empty.
+        place: String,
+    },
+    /// It is not there.
+    Nothing,
 }
 
 #[cfg(test)]
@@ -95,13 +134,22 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_variable_is_named_and_an_empty_secret_is_a_missing_one() {
+    fn a_variable_that_is_missing_or_empty_is_named() {
         let environment = Environment::of([("TOKEN", "")]);
 
-        assert_eq!(environment.expand("${TOKEN}").unwrap_err(), "the environment variable TOKEN is not set");
+        assert_eq!(environment.expand("${TOKEN}").unwrap_err(), "the environment variable TOKEN is empty");
+        assert_eq!(environment.expand("${TOKENS}").unwrap_err(), "the environment variable TOKENS is not set");
         assert!(environment.expand("${TOKEN").is_err());
         assert!(environment.expand("${to ken}").is_err());
         assert_eq!(Environment::lenient().expand("${TOKEN}").unwrap(), "TOKEN");
+    }
+
+    #[test]
+    fn whose_values_a_text_holds_is_known() {
+        let environment = Environment::of([("HOST", "there"), ("EMPTY", "")]);
+
+        assert_eq!(environment.sources("http://${HOST}:${PORT:-80}/${EMPTY:-}"), ["HOST"]);
+        assert!(environment.sources("http://there").is_empty());
     }
 
     #[test]

@@ -51,9 +51,12 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Result<u8, Exit> {
     // A signal that comes while everything is still starting must not be lost.
     let ended = ended()?;
     let project = project::load_sound(context)?;
-    let stores = context.open(&context.global.data_dir).await?;
     let settings = args.settings();
     let environment = Environment::of_process();
+    // A start that cannot be leaves no database behind.
+    let possible = RunningSystem::can_start(&project, &environment, &settings).await;
+    possible.map_err(|error| project::not_started(context, &error))?;
+    let stores = context.open(&context.global.data_dir).await?;
     let registry = &context.composition.registry;
     let handle = Arc::clone(&stores.handle);
     tokio::pin!(ended);

@@ -39,6 +39,26 @@ pub(super) struct Echo {
     pub(super) actor: Vec<(Pointer, String)>,
 }
 
+/// What a text is instead of the URL that a system's paths stand below; nothing if it is one. A token that was put there
+/// by mistake, or the password within a URL, is not repeated.
+fn no_base_url(text: &str) -> Option<String> {
+    let scheme = ["http://", "https://"].into_iter().find(|scheme| text.starts_with(scheme));
+    match (reqwest::Url::parse(text), scheme) {
+        (Ok(url), Some(_)) if url.query().is_none() && url.fragment().is_none() => None,
+        (Ok(_), Some(_)) => Some("one with a `?` or a `#`".to_owned()),
+        (Err(error), Some(scheme)) => Some(format!("`{scheme}` before something that is no address ({error})")),
+        (_, None) if is_address(text) => Some(format!("`{text}`, which lacks `http://`")),
+        (_, None) => Some("a text that does not begin with `http://` or `https://`".to_owned()),
+    }
+}
+
+/// `localhost:18081`: nothing that anybody keeps secret.
+fn is_address(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '.' || c == '-';
+    let is_port = |port: &str| port.len() <= 5 && port.parse::<u16>().is_ok();
+    text.split_once(':').is_some_and(|(host, port)| !host.is_empty() && host.chars().all(plain) && is_port(port))
+}
+
 impl<'a> Check<'a> {
     /// Adds to the findings that there are already.
     pub(super) fn new(tree: &'a Tree, environment: &'a Environment, findings: Vec<Finding>) -> Self {
@@ -131,7 +151,8 @@ impl Check<'_> {
         let base_url = self.base_url(&document.base_url);
         let bearer = self.expanded(&["auth", "bearer"], &document.auth.bearer);
         if HeaderValue::try_from(&bearer).is_err() {
-            self.note(&["auth", "bearer"], "expected text that can be sent in a header");
+            let from = self.comes_from(&document.auth.bearer);
+            self.note(&["auth", "bearer"], format!("expected text that can be sent in a header{from}"));
         }
         let (class, index_lag, key_header) = self.capabilities(&document);
         let profile = Profile {
@@ -147,6 +168,7 @@ impl Check<'_> {
             profile,
             base_url,
             bearer: bearer.into(),
+            bearer_from: self.environment.sources(&document.auth.bearer).join(" and "),
             key_header,
             record: self.record(&document.record),
             operations: self.operations(&document.operations),
@@ -161,13 +183,17 @@ impl Check<'_> {
     fn base_url(&mut self, text: &str) -> String {
         let url = self.expanded(&["base_url"], text);
         let url = url.trim_end_matches('/').to_owned();
-        let proper = reqwest::Url::parse(&url).is_ok_and(|url| {
-            matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none()
-        });
-        if !proper && !url.is_empty() {
-            self.note(&["base_url"], "expected an http or https URL without a query");
+        if let Some(found) = no_base_url(&url).filter(|_| !url.is_empty()) {
+            let from = self.comes_from(text);
+            self.note(&["base_url"], format!("expected an http or https URL without a query, found {found}{from}"));
         }
         url
+    }
+
+    /// Which variable to look at when a text means nothing.
+    fn comes_from(&self, text: &str) -> String {
+        let variables = self.environment.sources(text);
+        if variables.is_empty() { String::new() } else { format!("; it comes from {}", variables.join(" and ")) }
     }
 
     fn capabilities(&mut self, document: &ApplicationDocument) -> (CapabilityClass, Duration, Option<HeaderName>) {

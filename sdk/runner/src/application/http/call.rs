@@ -57,7 +57,9 @@ impl HttpApplication {
             }
             Meaning::Denied => {
                 let after = self.denied(permit, answer.status);
-                return Reply::NotNow { reason: "refuses our credentials".into(), after };
+                let (status, look_at) = (answer.status, self.description.token_is_from());
+                let reason = format!("refuses our credentials ({status}): check {look_at}");
+                return Reply::NotNow { reason: reason.into(), after };
             }
             Meaning::Broken(after) => {
                 permit.lost();
@@ -87,6 +89,7 @@ impl HttpApplication {
             application,
             status,
             seconds = after.as_secs(),
+            check = self.description.token_is_from(),
             "the application refuses our credentials; it is left alone"
         );
         after
