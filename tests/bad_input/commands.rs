@@ -66,6 +66,27 @@ fn a_mistyped_moment_in_the_environment_starts_nothing() {
 }
 
 #[test]
+fn a_value_of_the_environment_is_blamed_on_its_variable() {
+    let stage = Stage::new();
+    for (variable, value, args) in [
+        ("PORT", "abc", vec!["run"]),
+        ("PORT", "abc", vec!["dev"]),
+        ("PAIRLINE_WORKERS", "many", vec!["run"]),
+        ("PAIRLINE_COLOR", "blue", vec!["check"]),
+    ] {
+        let before = if variable == "PORT" { stage.port.to_string() } else { String::new() };
+        stage.set(variable, value);
+        stage.cli(&args).fails_with(64, &[&format!("invalid value '{value}' for '{variable} (a variable of the")]);
+        stage.set(variable, before);
+    }
+    // Who types the same is told of what was typed.
+    stage.set("PORT", "abc");
+    let said = stage.cli(&["run", "--port", "abc"]);
+    said.fails_with(64, &["invalid value 'abc' for '--port"]);
+    assert!(!said.stderr.contains("PORT (a variable"), "{said:?}");
+}
+
+#[test]
 fn a_failure_with_json_is_json_on_stderr_and_nothing_on_stdout() {
     let stage = Stage::new();
 
@@ -81,15 +102,17 @@ fn a_failure_with_json_is_json_on_stderr_and_nothing_on_stdout() {
 #[test]
 fn a_log_filter_that_is_none_is_told_and_does_not_stop_anything() {
     let stage = Stage::new();
-    stage.set("PAIRLINE_LOG", "pairline=loud");
+    for (filter, found) in [
+        ("pairline=loud", "found `pairline=loud`"),
+        ("bogus", "found `bogus`: `bogus` is no level; `info` is used"),
+        ("info,pairline_runner", "`pairline_runner` is no level"),
+    ] {
+        stage.set("PAIRLINE_LOG", filter);
 
-    let said = stage.cli(&["check"]);
+        let said = stage.cli(&["check"]);
 
-    assert_eq!(said.code, 0);
-    assert!(
-        said.stderr.contains("warning: expected PAIRLINE_LOG") && said.stderr.contains("pairline=loud"),
-        "{said:?}"
-    );
+        said.fails_with(0, &["warning: expected PAIRLINE_LOG to be off, error, warn, info, debug, trace", found]);
+    }
 }
 
 /// Every command beside a runner at work: each leaves stdout to its result.
@@ -219,6 +242,31 @@ fn the_demo_can_be_watched_by_a_program() {
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines[0]["address"], format!("127.0.0.1:{}", stage.port));
     assert_eq!(lines[1]["pairs"], 0);
+}
+
+#[test]
+fn the_demo_keeps_its_database_where_it_is_told_and_nowhere_near_real_records() {
+    let stage = Stage::new();
+    let folder = stage.path("demo").display().to_string();
+    let mut dev = stage.launch(pairline(), &["--data-dir", &folder, "dev", "--json"]);
+    dev.comes_to_say("the demo shows a picture", |log| log.lines().count() >= 2);
+    let shown = stage.cli(&["--data-dir", &folder, "status"]);
+    assert_eq!(shown.code, 0, "{shown:?}");
+    assert_eq!(dev.terminate().0, Some(0));
+    assert!(stage.path("demo").join("pairline.db").is_file(), "the database was not kept");
+    // DATA_DIR is the runner's.
+    assert!(!stage.path("data").exists());
+    let elsewhere = stage.path("elsewhere").display().to_string();
+    let both = stage.cli(&["dev", "--data-dir", &folder, "--db", &elsewhere]);
+    both.fails_with(64, &["expected one folder", "--data-dir", "--db"]);
+
+    let runner = stage.run(&[]);
+    stage.crm.person_creates(json!({ "email": "ada@example.org" })).unwrap();
+    stage.agrees_on(1);
+    runner.stop();
+    let data = stage.path("data").display().to_string();
+    stage.cli(&["dev", "--data-dir", &data]).fails_with(64, &["knows records", "choose another folder"]);
+    assert_eq!(stage.asked(&["ids", "list"])["pairs"].as_array().unwrap().len(), 1);
 }
 
 /// A cloned contact claims its original's counterpart. Nobody but a person can say which of the two is meant.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::stage::{Said, Stage, copied};
+use super::stage::{Said, Stage, copied, pairline};
 
 /// A copy of the shipped folder with one file changed; its name in the messages.
 fn broken(stage: &Stage, file: &str, change: impl FnOnce(String) -> String) -> PathBuf {
@@ -68,6 +68,21 @@ fn an_unknown_key_is_located_with_what_was_meant() {
 }
 
 #[test]
+fn a_word_that_is_none_is_the_only_error_it_makes() {
+    let stage = Stage::new();
+    for (from, to, message) in [
+        ("policy: newest", "policy: latest", "no policy `latest`; known policies: newest"),
+        ("[join-words]", "[join-wrods]", "did you mean `join-words`?"),
+    ] {
+        broken(&stage, "contracts/contact.yaml", |text| text.replace(from, to));
+        told(&stage, &[message, "contracts/contact.yaml:"]);
+        let folder = stage.path("project").display().to_string();
+        let report = stage.cli(&["--json", "check", "--config", &folder]).json();
+        assert_eq!(report["errors"], 1, "{report:#}");
+    }
+}
+
+#[test]
 fn a_file_that_is_no_text_is_named_with_the_cause() {
     let stage = Stage::new();
     let path = broken(&stage, "crm-to-erp.yaml", |text| text);
@@ -124,7 +139,22 @@ fn a_variable_that_is_missing_is_named_with_the_file_that_wants_it() {
         let error: serde_json::Value = serde_json::from_str(&said.stderr).unwrap();
         assert_eq!(error["exit_code"], 78);
         assert!(error["error"].as_str().unwrap().contains(file), "{error}");
+        assert!(!stage.path("data").exists(), "a start that cannot be has made a data folder");
     }
+}
+
+#[test]
+fn a_variable_that_is_empty_is_not_called_missing() {
+    let stage = Stage::new();
+    stage.set_empty("CRM_TOKEN");
+    stage.refused(&[]).fails_with(78, &["the environment variable CRM_TOKEN is empty; `auth.bearer` needs it"]);
+
+    // Some supervisors set every variable; the file counts then.
+    let file = stage.path("token");
+    stage.set("CRM_TOKEN_FILE", file.display().to_string());
+    fs::write(&file, "\n").unwrap();
+    let found = format!("the file `{}` that CRM_TOKEN_FILE names is empty", file.display());
+    stage.refused(&[]).fails_with(78, &[&found, "applications/crm.yaml"]);
 }
 
 #[test]
@@ -132,9 +162,31 @@ fn a_variable_that_names_no_url_or_an_unreadable_file_is_told_apart_from_one_tha
     let stage = Stage::new();
     stage.set("CRM_BASE_URL", "127.0.0.1:1");
     stage.refused(&[]).fails_with(78, &["base_url", "applications/crm.yaml"]);
+    for (url, found) in [
+        ("localhost:18081", "found `localhost:18081`, which lacks `http://`; it comes from CRM_BASE_URL"),
+        ("ftp://crm.test", "found a text that does not begin with `http://` or `https://`; it comes from CRM_BASE_URL"),
+        ("http://crm.test/?a=b", "found one with a `?` or a `#`; it comes from CRM_BASE_URL"),
+    ] {
+        stage.set("CRM_BASE_URL", url);
+        stage.refused(&[]).fails_with(78, &["expected an http or https URL without a query", found]);
+    }
+    assert!(!stage.path("data").exists(), "a start that cannot be has made a data folder");
 
     let stage = Stage::new();
     stage.set("ERP_TOKEN", "");
-    stage.set("ERP_TOKEN_FILE", stage.path("nowhere").display().to_string());
-    stage.refused(&[]).fails_with(78, &["cannot read the file that ERP_TOKEN_FILE names", "applications/erp.yaml"]);
+    let nowhere = stage.path("nowhere").display().to_string();
+    stage.set("ERP_TOKEN_FILE", nowhere.as_str());
+    let found = format!("cannot read the file `{nowhere}` that ERP_TOKEN_FILE names: No such file");
+    stage.refused(&[]).fails_with(78, &[&found, "applications/erp.yaml"]);
+}
+
+#[test]
+fn a_token_that_is_refused_is_told_with_its_variable() {
+    let stage = Stage::new();
+    stage.set("ERP_TOKEN", "of-last-year");
+
+    let runner = stage.start(pairline(), &[]);
+
+    runner.says(r#""check":"ERP_TOKEN""#);
+    runner.says("refuses our credentials (401): check ERP_TOKEN");
 }

@@ -144,6 +144,11 @@ impl Stage {
         }
     }
 
+    /// Sets a variable to nothing, which is not the same as taking it away.
+    pub(crate) fn set_empty(&self, name: &str) {
+        self.env.borrow_mut().insert(name.to_owned(), String::new());
+    }
+
     /// A path in the test's folder.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)

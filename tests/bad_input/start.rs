@@ -32,6 +32,7 @@ fn an_occupied_port_is_named_and_leaves_nothing_running() {
     let address = format!("127.0.0.1:{}", stage.port);
     said.fails_with(69, &["cannot listen on", &address, "in use", "--port"]);
     assert_eq!(stage.crm.calls().total() + stage.erp.calls().total(), 0);
+    assert!(!stage.path("data").exists(), "a start that cannot be has made a data folder");
     drop(occupied);
     stage.run(&[]).stop();
 }

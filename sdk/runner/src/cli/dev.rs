@@ -27,7 +27,7 @@ pub(super) struct DevArgs {
     /// The port on 127.0.0.1 that takes webhooks.
     #[arg(long, env = "PORT", default_value_t = 18090)]
     port: u16,
-    /// Keep the database in this folder; without it a folder is made and removed again.
+    /// The same as --data-dir: keep the database in this folder. Without either a folder is made and removed again.
     #[arg(long, value_name = "DIR")]
     db: Option<PathBuf>,
     /// What the fake systems throw their dice with.
@@ -39,8 +39,9 @@ pub(super) async fn dev(context: &Context, args: DevArgs) -> Result<u8, Exit> {
     let ended = ended()?;
     // Before anything is started.
     project::load_sound(context)?;
-    let temporary = args.db.is_none();
-    let folder = args.db.unwrap_or_else(|| std::env::temp_dir().join(format!("pairline-dev-{}", std::process::id())));
+    let kept = kept(context, args.db)?;
+    let temporary = kept.is_none();
+    let folder = kept.unwrap_or_else(|| std::env::temp_dir().join(format!("pairline-dev-{}", std::process::id())));
     let mut variables = BTreeMap::new();
     let webhook_base = format!("http://127.0.0.1:{}/webhooks", args.port);
     let demo = context.composition.demo.start(&webhook_base, args.seed, &mut variables).await;
@@ -51,6 +52,35 @@ pub(super) async fn dev(context: &Context, args: DevArgs) -> Result<u8, Exit> {
         std::fs::remove_dir_all(&folder).ok();
     }
     ended
+}
+
+/// The folder that was asked for, if any. DATA_DIR does not count: it names the database of `run`, and what the fake
+/// systems do must not get into it because a variable happens to be set.
+fn kept(context: &Context, db: Option<PathBuf>) -> Result<Option<PathBuf>, Exit> {
+    let typed = context.global.data_dir_is_typed.then(|| context.global.data_dir.clone());
+    match (typed, db) {
+        (Some(data_dir), Some(db)) if data_dir != db => {
+            let (data_dir, db) = (data_dir.display(), db.display());
+            Err(Exit::new(64, format!("expected one folder, found `--data-dir {data_dir}` and `--db {db}`")))
+        }
+        (typed, db) => Ok(typed.or(db)),
+    }
+}
+
+/// The fake systems start without a record, and give their first ones the ids they gave the last time. To a database
+/// that knows those ids the new records would be the old ones.
+async fn knows_nobody(stores: &Stores, folder: &Path) -> Result<(), Exit> {
+    let counts = stores.pairs.counts().await.map_err(Exit::store)?;
+    if counts.pairs_active + counts.pairs_inactive + counts.reservations_open == 0 {
+        return Ok(());
+    }
+    let folder = folder.display();
+    Err(Exit::new(
+        64,
+        format!(
+            "the database in {folder} knows records, and the fake systems start without any: choose another folder, or remove this one if it is of an earlier `dev`"
+        ),
+    ))
 }
 
 /// Runs until a signal comes, or cannot start.
@@ -64,6 +94,10 @@ async fn sync(
 ) -> Result<u8, Exit> {
     let project = project::load_sound(context)?;
     let stores = context.open(folder).await?;
+    if let Err(exit) = knows_nobody(&stores, folder).await {
+        stores.handle.close().await;
+        return Err(exit);
+    }
     let listen = SocketAddr::from(([127, 0, 0, 1], port));
     let settings = Settings { listen, ..Settings::default() };
     let environment = Environment::of_map(variables);
@@ -125,7 +159,7 @@ impl Scene<'_> {
 
     fn intro(&self) -> String {
         format!(
-            "pairline dev: a fake CRM, a fake ERP, and the sync between them on {}\n\ntry, in another terminal:\n{}\n",
+            "pairline dev: a fake CRM, a fake ERP, and the sync between them on {}\n\ntry, in another terminal, one after the other:\n{}\n",
             self.system.address,
             self.examples().iter().map(|line| format!("  {line}\n")).collect::<String>()
         )

@@ -17,8 +17,9 @@ mod typed;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use pairline_sdk::{Clock, Random};
 
 pub use output::{Exit, Output};
@@ -47,6 +48,9 @@ struct Global {
     /// Where the database is.
     #[arg(long, global = true, env = "DATA_DIR", value_name = "DIR", default_value = ".pairline")]
     data_dir: PathBuf,
+    /// Whether that was typed, and is neither the default nor from the environment.
+    #[arg(skip)]
+    data_dir_is_typed: bool,
     /// Print one JSON document instead of text.
     #[arg(long, global = true)]
     json: bool,
@@ -197,9 +201,45 @@ impl Context {
     }
 }
 
+/// What was typed, and what the environment says where nothing was.
+fn parsed() -> Result<Cli, clap::Error> {
+    let matches = Cli::command().try_get_matches().map_err(blamed)?;
+    let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut Cli::command()))?;
+    cli.global.data_dir_is_typed = matches.value_source("data_dir") == Some(ValueSource::CommandLine);
+    Ok(cli)
+}
+
+/// An error about a value that nobody has typed names the variable it comes from; clap names the option.
+fn blamed(mut error: clap::Error) -> clap::Error {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        _ => None,
+    };
+    let (Some(argument), Some(value)) = (text(ContextKind::InvalidArg), text(ContextKind::InvalidValue)) else {
+        return error;
+    };
+    let option = argument.split(' ').next().unwrap_or_default();
+    let is_option = |word: &str| word.strip_prefix(option).is_some_and(|rest| rest.is_empty() || rest.starts_with('='));
+    let typed = std::env::args().any(|word| is_option(&word));
+    let variable = variable_of(&Cli::command(), option.trim_start_matches('-'));
+    let says_so = |variable: &String| std::env::var(variable).is_ok_and(|set| set == value);
+    if let Some(variable) = variable.filter(|variable| !typed && says_so(variable)) {
+        let place = format!("{variable} (a variable of the environment, for {option})");
+        error.insert(ContextKind::InvalidArg, ContextValue::String(place));
+    }
+    error
+}
+
+/// The variable that stands in for an option, of whichever command.
+fn variable_of(command: &clap::Command, option: &str) -> Option<String> {
+    let own = command.get_arguments().find(|argument| argument.get_long() == Some(option));
+    let variable = own.and_then(|argument| argument.get_env()).map(|variable| variable.to_string_lossy().into_owned());
+    variable.or_else(|| command.get_subcommands().find_map(|command| variable_of(command, option)))
+}
+
 /// The program: reads the command line, runs the command, and gives the exit code.
 pub fn main(composition: Composition) -> std::process::ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match parsed() {
         Ok(cli) => cli,
         // Clap takes a variable such as DATA_DIR for something that was typed, and then shows no help.
         Err(error) if error.kind() == ErrorKind::MissingSubcommand && std::env::args_os().len() == 1 => {
