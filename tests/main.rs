@@ -13,6 +13,7 @@ mod nth;
 mod planted;
 #[cfg(target_os = "linux")]
 mod power;
+mod reference;
 mod search;
 mod shipped;
 mod simulation;

@@ -12,7 +12,7 @@ use pairline_sdk::{NodeDescription, PlatformKind, Registry, RouteDefault, Settin
 use crate::support::registry;
 
 /// Where a reader looks something up.
-const DOCS: [&str; 7] = [
+const DOCS: [&str; 8] = [
     "README.md",
     "sdk/docs/architecture.md",
     "sdk/docs/fuzzing.md",
@@ -20,6 +20,7 @@ const DOCS: [&str; 7] = [
     "sdk/docs/kills.md",
     "sdk/docs/simulation.md",
     "sdk/docs/writing-a-node.md",
+    "sdk/docs/yaml.md",
 ];
 
 /// The crates, and those of ours that each may import. A new edge is a change of design: see the architecture page.

@@ -11,6 +11,9 @@ use crate::application::Exchange;
 use crate::finding::{Finding, code};
 use crate::yaml::{Ordered, Tree};
 
+/// The keys of a test; any other is the name of an application.
+const KEYS: [&str; 5] = ["name", "message", "messages", "mapping", "then"];
+
 /// One test: a story of what happens to a message.
 #[derive(Clone, Debug, Default)]
 pub struct StoryDocument {
@@ -226,7 +229,8 @@ fn incomplete(tree: &Tree, index: &str, story: &StoryDocument, applications: &[&
     let help = format!("known applications: {}", applications.join(", "));
     for (name, _) in story.exchanges.iter().filter(|(name, _)| unknown(name)) {
         let message = format!("no application `{name}`, nor a key of a test");
-        findings.push(tree.key_error(code::UNKNOWN_APPLICATION, &[index, name], message).help(help.as_str()));
+        let help = format!("known keys: {}; {help}", KEYS.join(", "));
+        findings.push(tree.key_error(code::UNKNOWN_APPLICATION, &[index, name], message).help(help));
     }
     for name in story.then.calls.keys().filter(|name| unknown(name)) {
         let path = [index, "then", "calls", name];

@@ -148,12 +148,13 @@ fn a_story_that_cannot_be_read_is_a_finding_and_fails_the_run() {
 
     let found: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
     let known = "known applications: crm, erp, shop";
+    let keys = "known keys: name, message, messages, mapping, then";
     assert_eq!(
         found,
         [
             "looking.test.yaml:1:3: key `message` is missing; add `message: { record: <id> }`, or the body of a webhook"
                 .to_owned(),
-            format!("looking.test.yaml:2:3: no application `shop2`, nor a key of a test; {known}"),
+            format!("looking.test.yaml:2:3: no application `shop2`, nor a key of a test; {keys}; {known}"),
             format!("looking.test.yaml:3:20: no application `nobody`; {known}"),
             "looking.test.yaml:4:3: key `name` is missing; add `name: <what it tells>`".to_owned(),
             "looking.test.yaml:4:3: key `then` is missing; add `then: { path: [..] }`".to_owned(),
