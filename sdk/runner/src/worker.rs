@@ -92,8 +92,9 @@ impl Worker for TopologyWorker {
                     if ended.last().and_then(ProcessDto::route) != Some("own") {
                         end = HintEnd::Done;
                     }
-                    let message = ended.last().and_then(ProcessDto::message).unwrap_or_default();
-                    debug!(correlation_id = %hint.correlation_id, record = %hint.record, topology = %flow.name, path = walk.path.join(" > "), message, "walked");
+                    // Not called `message`: that is what the line itself says, and JSON has one of each.
+                    let reason = ended.last().and_then(ProcessDto::message).unwrap_or_default();
+                    debug!(correlation_id = %hint.correlation_id, record = %hint.record, topology = %flow.name, path = walk.path.join(" > "), reason, "walked");
                 }
                 WalkEnd::Failed { node, error } => return self.failed(&hint, flow, node, error),
             }
