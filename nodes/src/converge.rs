@@ -4,12 +4,14 @@
 //! open it stands in for the base of the fields it writes: the target is unchanged if it holds what was seen there or
 //! what was sent, the source if it holds what was seen there.
 
+mod newer;
+
 use std::collections::BTreeMap;
 
 use pairline_sdk::record::is_empty;
 use pairline_sdk::{
-    Agreement, Canonical, Field, FieldWrite, Fields, Note, NoteKind, Owner, Pair, PairSide, Record, SyncContract,
-    System, Timestamp, Violation, WriteReason,
+    Agreement, Canonical, Field, FieldWrite, Fields, Note, NoteKind, Operation, Owner, Pair, PairSide, Policy, Record,
+    SyncContract, System, Timestamp, Violation, WriteReason,
 };
 use serde_json::Value;
 
@@ -32,6 +34,10 @@ pub struct Sight<'a> {
     pub far_record: Option<&'a Record>,
     /// When news of its fields last reached us and still waits; none when nothing waits.
     pub far_received: Option<&'a Receipts>,
+    /// The newest operations on the pair, if they were asked for.
+    pub operations: Option<&'a [Operation]>,
+    /// Now.
+    pub now: Timestamp,
 }
 
 impl Sight<'_> {
@@ -41,13 +47,15 @@ impl Sight<'_> {
     }
 }
 
-/// What is to be done.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Decision {
-    /// The near side alone does not tell: read the far side too.
-    ReadFar,
-    /// This.
-    Act(Plan),
+/// What must be known before it can be decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// What the far side holds.
+    FarRecord,
+    /// The newest operations on the pair.
+    Operations,
+    /// News of a change that nobody has told of yet. It is not waited for any longer than this.
+    News(Timestamp),
 }
 
 /// What is to be written, remembered and asked.
@@ -66,18 +74,24 @@ pub struct Plan {
 }
 
 /// Decides, field by field.
-pub fn decide(sight: &Sight<'_>) -> Decision {
+///
+/// # Errors
+///
+/// What must be known first.
+pub fn decide(sight: &Sight<'_>) -> Result<Plan, Need> {
     let far = sight.contract.other(sight.near).clone();
     let states: Vec<FieldState<'_>> =
         sight.contract.fields().iter().map(|field| FieldState::of(sight, field, &far)).collect();
     if sight.far_record.is_none() && needs_far(sight, &states) {
-        return Decision::ReadFar;
+        return Err(Need::FarRecord);
     }
     let mut plan = Plan::default();
     for state in &states {
-        state.decide(sight, &far, &mut plan);
+        let contested = state.goes_to_the_newest();
+        let near_is_newer = contested.then(|| newer::near_is_newer(sight, state.field, &states)).transpose()?;
+        state.decide(sight, &far, near_is_newer, &mut plan);
     }
-    Decision::Act(plan)
+    Ok(plan)
 }
 
 /// What must stand in the base for the fields of the open operation that are not taken into the base by `rebase`, when
@@ -140,13 +154,19 @@ impl<'a> FieldState<'a> {
             sight.pair.open.as_ref().and_then(|open| open.writes.iter().find(|write| write.field == field.name()));
         let near = field.canonical(sight.contract, sight.near, &sight.near_record.fields);
         let far_value = sight.far_record.map(|record| field.canonical(sight.contract, far, &record.fields));
-        let near_changed = sight.nothing_is_known() || changed(sight, field, sight.near, &near, open);
-        let far_changed =
-            far_value.as_ref().is_some_and(|value| sight.nothing_is_known() || changed(sight, field, far, value, open));
+        let all_is_new = sight.nothing_is_known() || is_half_united(sight, field);
+        let near_changed = all_is_new || changed(sight, field, sight.near, &near, open);
+        let far_changed = far_value.as_ref().is_some_and(|value| all_is_new || changed(sight, field, far, value, open));
         Self { field, near, far: far_value, near_changed, far_changed, open }
     }
 
-    fn decide(&self, sight: &Sight<'_>, far: &System, plan: &mut Plan) {
+    /// Both sides of a shared field changed, and the later edit wins.
+    fn goes_to_the_newest(&self) -> bool {
+        let differ = self.far.as_ref().is_some_and(|far| *far != self.near);
+        differ && self.near_changed && self.far_changed && matches!(self.field.owner(), Owner::Shared(Policy::Newest))
+    }
+
+    fn decide(&self, sight: &Sight<'_>, far: &System, near_is_newer: Option<bool>, plan: &mut Plan) {
         let Some(far_value) = &self.far else {
             // Only what the near side owns can have changed here; its value goes over unseen.
             if self.near_changed {
@@ -165,7 +185,7 @@ impl<'a> FieldState<'a> {
         }
         match self.field.owner() {
             Owner::System(owner) => self.owned(sight, far, owner, far_value, plan),
-            Owner::Shared(_) => self.shared(sight, far, far_value, plan),
+            Owner::Shared(_) => self.shared(sight, far, far_value, near_is_newer, plan),
         }
     }
 
@@ -202,18 +222,28 @@ impl<'a> FieldState<'a> {
         if near_owns { plan.to_far.push(write) } else { plan.to_near.push(write) }
     }
 
-    fn shared(&self, sight: &Sight<'_>, far: &System, far_value: &Canonical, plan: &mut Plan) {
+    fn shared(
+        &self,
+        sight: &Sight<'_>,
+        far: &System,
+        far_value: &Canonical,
+        near_is_newer: Option<bool>,
+        plan: &mut Plan,
+    ) {
         let near = sight.near;
         match (self.near_changed, self.far_changed) {
             (true, false) => plan.to_far.push(self.write(sight, near, far, &self.near, WriteReason::SharedEdit)),
             (false, true) => plan.to_near.push(self.write(sight, far, near, far_value, WriteReason::SharedEdit)),
             (false, false) => self.redo(sight, far, far_value, plan),
             (true, true) => {
-                let merged = self.field.merge((near, &self.near), (far, far_value), self.near_is_newer(sight, far));
+                let merged = self.field.merge((near, &self.near), (far, far_value), near_is_newer.unwrap_or_default());
                 let Some(merged) = merged else {
                     plan.asks.push(self.field.name().to_owned());
                     return;
                 };
+                if near_is_newer.is_some() {
+                    self.decide_for_good(sight, far, far_value, &merged, plan);
+                }
                 if merged != self.near {
                     plan.notes.push(self.note(sight, NoteKind::Conflict, near, &merged));
                     plan.to_near.push(self.write(sight, far, near, &merged, WriteReason::Merge));
@@ -223,6 +253,23 @@ impl<'a> FieldState<'a> {
                     plan.to_far.push(self.write(sight, near, far, &merged, WriteReason::Merge));
                 }
             }
+        }
+    }
+
+    /// Makes the decision a lasting one: the older edit counts as one both sides had agreed on when the newer one was made.
+    /// Whatever becomes of the write, the newer one is still to go over then, and nothing that is heard later of the
+    /// older one speaks for it.
+    fn decide_for_good(
+        &self,
+        sight: &Sight<'_>,
+        far: &System,
+        far_value: &Canonical,
+        kept: &Canonical,
+        plan: &mut Plan,
+    ) {
+        let lost = if *kept == self.near { far_value } else { &self.near };
+        for system in [sight.near, far] {
+            push(&mut plan.rebase, system, self.field.render(sight.contract, system, lost));
         }
     }
 
@@ -273,28 +320,6 @@ impl<'a> FieldState<'a> {
         let lost = record.map(|record| self.field.part_of(sight.contract, loser, &record.fields)).unwrap_or_default();
         Note { kind, field: self.field.name().to_owned(), system: loser.clone(), lost, kept: kept.as_value().clone() }
     }
-
-    /// Whose edit is the newer one. It was made before its news reached us, and no later than the last change of its
-    /// record; the earlier of the two counts, so that an old edit does not win for being heard of late. If there is
-    /// neither, its news is still on its way to us, and it will have been the last.
-    fn near_is_newer(&self, sight: &Sight<'_>, far: &System) -> bool {
-        let latest = |system: &System, received: Option<&Receipts>, record: Option<&Record>| {
-            let news = received.and_then(|received| {
-                let names = self.field.names(sight.contract, system).iter().map(String::as_str);
-                // What names no field, as the poll does, may speak of any other: a field's own news says more.
-                names.filter_map(|name| received.get(name)).max().or_else(|| received.get("*")).copied()
-            });
-            news.into_iter().chain(record.and_then(|record| record.changed_at)).min()
-        };
-        let near = latest(sight.near, Some(sight.near_received), Some(sight.near_record));
-        let far = latest(far, sight.far_received, sight.far_record);
-        match (near, far) {
-            (Some(near), Some(far)) => near > far,
-            (None, Some(_)) => true,
-            (Some(_), None) => false,
-            (None, None) => *sight.near == sight.contract.systems()[0],
-        }
-    }
 }
 
 fn changed(sight: &Sight<'_>, field: &Field, system: &System, value: &Canonical, open: Option<&FieldWrite>) -> bool {
@@ -308,6 +333,12 @@ fn changed(sight: &Sight<'_>, field: &Field, system: &System, value: &Canonical,
         (Some(write), _) => !same(&write.seen_source),
         (None, _) => !same(base),
     }
+}
+
+/// Whether two sets were to be united, and only one side was given the union.
+fn is_half_united(sight: &Sight<'_>, field: &Field) -> bool {
+    let base = |side: &PairSide| field.canonical(sight.contract, &side.record.system, &side.base);
+    matches!(field.owner(), Owner::Shared(Policy::SetUnion)) && base(&sight.pair.sides[0]) != base(&sight.pair.sides[1])
 }
 
 /// Whether a side's record holds anything else than its base.

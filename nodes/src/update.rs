@@ -11,8 +11,12 @@ use pairline_sdk::{
 };
 use serde::Deserialize;
 
-use crate::converge::{Decision, Plan, Receipts, Sight, decide, stand_ins};
+use crate::converge::{Need, Plan, Receipts, Sight, decide, stand_ins};
 use crate::write::{BUSY_WAIT, PairWrite, Written, write};
+
+/// So many operations of either direction are remembered when two edits are weighed: those since the older edit was
+/// announced matter, and few can be made in that time.
+const REMEMBERED: usize = 32;
 
 /// The `with:` block of an `update` node.
 #[derive(Clone, Debug, Deserialize)]
@@ -65,21 +69,34 @@ impl ProcessAction for UpdateNode {
         }
         let near_received = hint.received.clone();
         let far_received = hint.others.iter().find(|other| other.record == *far).map(|other| other.received.clone());
-        let mut view =
-            View { pair: &pair, near: &hint.record, record: &record, near_received, far_received, far: None };
-        let plan = match decide(&self.sight(&view)) {
-            Decision::Act(plan) => plan,
-            Decision::ReadFar => {
-                let application = self.ports.application(far.system.as_str()).map_err(NodeError::stop)?;
-                application.admit().await?;
-                let Some(far_record) = application.read(&far.id).await? else {
-                    return Ok(dto.with(GONE, far.clone()).follow("gone"));
-                };
-                view.far = Some(far_record);
-                match decide(&self.sight(&view)) {
-                    Decision::Act(plan) => plan,
-                    Decision::ReadFar => return Err(NodeError::stop("both sides were read and did not suffice")),
+        let mut view = View {
+            pair: &pair,
+            near: &hint.record,
+            record: &record,
+            near_received,
+            far_received,
+            far: None,
+            operations: None,
+        };
+        let plan = loop {
+            match decide(&self.sight(&view)) {
+                Ok(plan) => break plan,
+                Err(Need::FarRecord) if view.far.is_none() => {
+                    let application = self.ports.application(far.system.as_str()).map_err(NodeError::stop)?;
+                    application.admit().await?;
+                    let Some(far_record) = application.read(&far.id).await? else {
+                        return Ok(dto.with(GONE, far.clone()).follow("gone"));
+                    };
+                    view.far = Some(far_record);
                 }
+                Err(Need::Operations) if view.operations.is_none() => {
+                    view.operations = Some(self.ports.store.recent(&pair, REMEMBERED).await?);
+                }
+                Err(Need::News(until)) => {
+                    let reason = "a change was seen that nobody has told of yet".to_owned();
+                    return Err(NodeError::wait(reason, until.since(self.ports.clock.now())));
+                }
+                Err(need) => return Err(NodeError::stop(format!("{need:?} was looked at and did not suffice"))),
             }
         };
         self.ask(&pair, &plan).await?;
@@ -103,6 +120,7 @@ struct View<'a> {
     near_received: Receipts,
     far_received: Option<Receipts>,
     far: Option<Record>,
+    operations: Option<Vec<Operation>>,
 }
 
 impl UpdateNode {
@@ -126,6 +144,8 @@ impl UpdateNode {
             near_received: &view.near_received,
             far_record: view.far.as_ref(),
             far_received: view.far_received.as_ref(),
+            operations: view.operations.as_deref(),
+            now: self.ports.clock.now(),
         }
     }
 
@@ -235,8 +255,8 @@ mod tests {
 
     use pairline_sdk::testing::{Fate, NodeTester, Step, contact_document, run_now};
     use pairline_sdk::{
-        Agreement, Application, CaseKind, Look, NodeError, PairStore, Policy, ProcessDto, RecordId, SyncContract,
-        System,
+        Agreement, Application, CaseKind, FieldKind, Look, NodeError, PairStore, Policy, ProcessDto, RecordId,
+        SyncContract, System,
     };
     use serde_json::{Value, json};
 
@@ -469,6 +489,56 @@ mod tests {
             assert_eq!(tester.crm.saved().records["crm-1"]["phone"], winner);
             assert_eq!(tester.erp.saved().records["erp-1"]["phone"], winner);
         }
+    }
+
+    #[test]
+    fn a_decision_between_two_edits_is_kept_though_its_write_is_never_made() {
+        let held = json!({ "email": "a", "phone": "0" });
+        let tester = tester(held.clone(), held);
+        tester.crm.person_edits("crm-1", &json!({ "email": "b", "phone": "older" }));
+        tester.erp.person_edits("erp-1", &json!({ "phone": "newer" }));
+        let news = |of_crm: u64, of_erp: u64| {
+            let hint = json!({
+                "record": { "system": "crm", "id": "crm-1" },
+                "received": { "phone": of_crm },
+                "others": [{ "record": { "system": "erp", "id": "erp-1" }, "received": { "phone": of_erp } }],
+            });
+            tester.run("update", json!({ "application": "erp" }), tester.seen("crm", "crm-1").with("hint", hint))
+        };
+        tester.fate(send_to_erp(), Fate::NotSent);
+        news(10, 20).unwrap_err();
+
+        tester.erp.person_edits("erp-1", &json!({ "phone": "newest" }));
+        news(30, 20).unwrap();
+        update_from_erp(&tester).unwrap();
+
+        for (side, id) in [(&tester.crm, "crm-1"), (&tester.erp, "erp-1")] {
+            assert_eq!(
+                side.saved().records[id]["phone"],
+                "newest",
+                "what is heard late of the older one changes nothing"
+            );
+        }
+        assert_eq!(tester.erp.saved().records["erp-1"]["email"], "b");
+    }
+
+    #[test]
+    fn two_sets_are_united_on_both_sides_though_the_second_write_is_not_made_at_once() {
+        let mut document = contact_document();
+        let phone = document.fields.get_mut("phone").unwrap();
+        (phone.kind, phone.policy) = (FieldKind::Set, Some(Policy::SetUnion));
+        let tester = NodeTester::with_contract(crate::register, SyncContract::check(&document).unwrap());
+        let held = json!({ "phone": ["0"] });
+        let tester = tester.with_pair("crm-1", "erp-1", held.clone(), held);
+        tester.crm.person_edits("crm-1", &json!({ "phone": ["0", "1"] }));
+        tester.erp.person_edits("erp-1", &json!({ "phone": ["0", "2"] }));
+        tester.fate(Step::Send(System::new("crm")), Fate::NotSent);
+        update(&tester).unwrap_err();
+
+        update(&tester).unwrap();
+
+        assert_eq!(tester.crm.saved().records["crm-1"]["phone"], json!(["0", "1", "2"]));
+        assert_eq!(tester.erp.saved().records["erp-1"]["phone"], json!(["0", "1", "2"]));
     }
 
     #[test]

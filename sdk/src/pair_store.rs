@@ -90,6 +90,9 @@ pub trait PairStore: Send + Sync {
     /// One record's whole story.
     async fn history(&self, record: &RecordId) -> Result<History, StoreError>;
 
+    /// The newest operations on a pair, newest first; of either direction at most so many.
+    async fn recent(&self, pair: &Pair, most: usize) -> Result<Vec<Operation>, StoreError>;
+
     /// Pairs, in the order they were made, after one of them.
     async fn pairs(&self, after: Option<PairId>, limit: usize) -> Result<Vec<Pair>, StoreError>;
 

@@ -9,9 +9,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use pairline_sdk::{
     Adopted, Adoption, Application, Begin, Case, CaseId, ChangedPage, Control, Create, Creates, Delivery, Echo, Engine,
-    EngineError, EventFacts, Health, History, Intent, ListQuery, Listed, Look, OperationId, Outcome, Pair, PairId,
-    PairStore, Persisted, Profile, ReadError, Rebase, Record, RecordId, Request, Resend, Reserve, Revision, SendAgain,
-    Settled, StoreCounts, StoreError, System, Taken, Timestamp, Update, Worker, Write,
+    EngineError, EventFacts, Health, History, Intent, ListQuery, Listed, Look, Operation, OperationId, Outcome, Pair,
+    PairId, PairStore, Persisted, Profile, ReadError, Rebase, Record, RecordId, Request, Resend, Reserve, Revision,
+    SendAgain, Settled, StoreCounts, StoreError, System, Taken, Timestamp, Update, Worker, Write,
 };
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -174,6 +174,7 @@ store! {
     read cases(limit: usize) -> Vec<Case>;
     write close_case(case: CaseId) -> bool;
     read history(record: &RecordId) -> History;
+    read recent(pair: &Pair, most: usize) -> Vec<Operation>;
     read pairs(after: Option<PairId>, limit: usize) -> Vec<Pair>;
     write recover() -> Vec<RecordId>;
     read creates() -> Creates;

@@ -1,3 +1,5 @@
+mod newer;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +19,8 @@ struct Scene {
     erp: Record,
     far_is_read: bool,
     received: BTreeMap<System, Receipts>,
+    operations: Vec<Operation>,
+    now: Timestamp,
 }
 
 /// Both have agreed on this and still hold it. The contact is looked at, and its customer has been read too.
@@ -34,6 +38,8 @@ fn agreed(crm: Value, erp: Value) -> Scene {
         erp: Record::new("2", fields(&erp)),
         far_is_read: true,
         received: BTreeMap::new(),
+        operations: Vec::new(),
+        now: Timestamp::default(),
     }
 }
 
@@ -117,18 +123,17 @@ impl Scene {
             near_received: self.received.get(&self.near).unwrap_or(&Receipts::new()),
             far_record: self.far_is_read.then_some(far_record),
             far_received: self.received.get(far),
+            operations: Some(&self.operations),
+            now: self.now,
         })
     }
 
-    fn decision(&self) -> Decision {
+    fn decision(&self) -> Result<Plan, Need> {
         self.look(decide)
     }
 
     fn plan(&self) -> Plan {
-        match self.decision() {
-            Decision::Act(plan) => plan,
-            Decision::ReadFar => panic!("expected a plan, found the wish to read the far side"),
-        }
+        self.decision().unwrap()
     }
 
     fn writes_to(&self, system: &str) -> Vec<FieldWrite> {
@@ -207,7 +212,7 @@ fn a_write_remembers_what_both_sides_held_and_where_one_held_nothing() {
 #[test]
 fn an_edit_on_the_side_that_does_not_own_the_field_asks_for_the_other_side_and_is_written_back() {
     let scene = agreed(json!({ "vat_id": "V" }), json!({ "vat_id": "V" })).now("crm", json!({ "vat_id": "X" }));
-    assert_eq!(scene.clone().far_unread().decision(), Decision::ReadFar);
+    assert_eq!(scene.clone().far_unread().decision(), Err(Need::FarRecord));
 
     let plan = scene.plan();
 
@@ -274,7 +279,7 @@ fn a_pair_that_was_found_gets_the_owners_values_and_nobody_is_blamed() {
         .fresh()
         .now("crm", json!({ "email": "a", "vat_id": "X" }))
         .now("erp", json!({ "email": "b", "vat_id": "V" }));
-    assert_eq!(scene.clone().far_unread().decision(), Decision::ReadFar);
+    assert_eq!(scene.clone().far_unread().decision(), Err(Need::FarRecord));
 
     for near in ["crm", "erp"] {
         let scene = scene.clone().seen_from(near);
@@ -288,11 +293,11 @@ fn a_pair_that_was_found_gets_the_owners_values_and_nobody_is_blamed() {
 #[test]
 fn after_a_record_was_gone_the_other_one_is_read_and_its_edit_comes_over() {
     let mut scene = agreed(json!({ "vat_id": "old" }), json!({ "vat_id": "old" })).now("erp", json!({ "vat_id": "V" }));
-    assert_eq!(scene.clone().far_unread().decision(), Decision::Act(Plan::default()), "it would have been announced");
+    assert_eq!(scene.clone().far_unread().decision(), Ok(Plan::default()), "it would have been announced");
 
     scene.pair.agreement = Agreement::Interrupted;
 
-    assert_eq!(scene.clone().far_unread().decision(), Decision::ReadFar);
+    assert_eq!(scene.clone().far_unread().decision(), Err(Need::FarRecord));
     assert_eq!(scene.goes_to("crm"), [(json!({ "vat_id": "V" }), WriteReason::OwnerEdit)]);
 }
 
@@ -317,79 +322,6 @@ fn both_edit_the_phone() -> Scene {
 }
 
 #[test]
-fn of_two_edits_of_a_shared_field_the_one_that_reached_us_last_wins_and_the_loser_is_kept() {
-    let scene = both_edit_the_phone().news("crm", "*", 10);
-
-    let far_wins = scene.clone().news("erp", "*", 20).plan();
-    let near_wins = scene.news("erp", "*", 5).plan();
-
-    assert_eq!(far_wins.to_near[0].value["phone"], "erp");
-    assert_eq!(far_wins.notes[0].lost["phone"], "crm");
-    assert!(far_wins.to_far.is_empty());
-    assert_eq!(near_wins.to_far[0].value["phone"], "crm");
-    assert_eq!(near_wins.notes[0].lost["phone"], "erp");
-    assert!(near_wins.to_near.is_empty());
-}
-
-#[test]
-fn an_edit_that_nobody_has_announced_yet_will_have_been_the_last() {
-    let announced_in_the_crm = both_edit_the_phone().news("crm", "phone", 10);
-    let announced_in_the_erp = both_edit_the_phone().news("erp", "phone", 10);
-
-    for near in ["crm", "erp"] {
-        let won_by = |scene: &Scene, loser: &str| scene.clone().seen_from(near).goes_to(loser);
-
-        assert_eq!(won_by(&announced_in_the_crm, "crm"), [(phone("erp"), WriteReason::Merge)]);
-        assert_eq!(won_by(&announced_in_the_erp, "erp"), [(phone("crm"), WriteReason::Merge)]);
-    }
-}
-
-#[test]
-fn of_two_edits_that_nobody_has_announced_the_same_one_wins_whoever_is_looked_at() {
-    for near in ["crm", "erp"] {
-        let scene = both_edit_the_phone().seen_from(near);
-
-        assert_eq!(scene.goes_to("erp"), [(phone("crm"), WriteReason::Merge)], "seen from {near}");
-        assert_eq!(scene.goes_to("crm"), [], "seen from {near}");
-    }
-}
-
-#[test]
-fn of_two_edits_announced_in_the_same_moment_the_one_whose_news_still_waits_wins() {
-    let scene = both_edit_the_phone().news("crm", "phone", 10).news("erp", "phone", 10);
-
-    assert_eq!(scene.clone().seen_from("crm").goes_to("crm"), [(phone("erp"), WriteReason::Merge)]);
-    assert_eq!(scene.seen_from("erp").goes_to("erp"), [(phone("crm"), WriteReason::Merge)]);
-}
-
-#[test]
-fn news_that_names_no_field_does_not_make_an_edit_newer_that_was_announced_before() {
-    let scene = both_edit_the_phone().news("crm", "phone", 10).news("crm", "*", 40).news("erp", "phone", 30);
-
-    assert_eq!(scene.goes_to("crm"), [(phone("erp"), WriteReason::Merge)]);
-    assert_eq!(scene.goes_to("erp"), []);
-}
-
-#[test]
-fn an_edit_is_no_newer_than_the_last_change_of_its_record_however_late_it_is_heard() {
-    let announced_in_the_crm = both_edit_the_phone().news("crm", "phone", 30);
-    let unheard = announced_in_the_crm.clone().changed_at("erp", 20);
-    let polled = announced_in_the_crm.clone().news("erp", "*", 50).changed_at("erp", 20);
-    let announced_late = announced_in_the_crm.clone().news("erp", "phone", 50).changed_at("erp", 20);
-    let both_late = announced_late.clone().changed_at("crm", 10);
-    let newer = announced_in_the_crm.news("erp", "*", 50).changed_at("erp", 40);
-
-    for near in ["crm", "erp"] {
-        for older in [&unheard, &polled, &announced_late] {
-            assert_eq!(older.clone().seen_from(near).goes_to("erp"), [(phone("crm"), WriteReason::Merge)], "{near}");
-        }
-        for newer in [&both_late, &newer] {
-            assert_eq!(newer.clone().seen_from(near).goes_to("crm"), [(phone("erp"), WriteReason::Merge)], "{near}");
-        }
-    }
-}
-
-#[test]
 fn two_edits_that_are_to_be_united_are_written_to_both_sides_and_both_losers_are_kept() {
     let scene = both_edit_the_phone().with_field("phone", |phone| {
         phone.kind = FieldKind::Set;
@@ -404,6 +336,21 @@ fn two_edits_that_are_to_be_united_are_written_to_both_sides_and_both_losers_are
     let lost: Vec<&Value> = plan.notes.iter().map(|note| &note.lost["phone"]).collect();
     assert_eq!(lost, ["crm", "erp"]);
     assert!(plan.notes.iter().all(|note| note.kind == NoteKind::Conflict));
+}
+
+#[test]
+fn a_union_that_only_one_side_was_given_is_given_to_the_other_one_too() {
+    let scene = agreed(json!({ "phone": ["crm"] }), json!({ "phone": ["crm", "erp"] })).with_field("phone", |phone| {
+        phone.kind = FieldKind::Set;
+        phone.policy = Some(Policy::SetUnion);
+    });
+
+    assert_eq!(scene.clone().far_unread().decision(), Err(Need::FarRecord));
+    for near in ["crm", "erp"] {
+        let scene = scene.clone().seen_from(near);
+        assert_eq!(scene.goes_to("crm"), [(json!({ "phone": ["crm", "erp"] }), WriteReason::Merge)]);
+        assert_eq!(scene.goes_to("erp"), []);
+    }
 }
 
 #[test]
@@ -437,7 +384,7 @@ fn equal_edits_on_both_sides_agree_without_a_write() {
 fn as_long_as_a_write_is_open_both_sides_are_read() {
     let scene = agreed(json!({ "email": "a" }), json!({ "email": "a" })).now("crm", json!({ "email": "b" }));
 
-    assert_eq!(scene.sent_to("erp").far_unread().decision(), Decision::ReadFar);
+    assert_eq!(scene.sent_to("erp").far_unread().decision(), Err(Need::FarRecord));
 }
 
 #[test]

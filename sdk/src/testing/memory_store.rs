@@ -345,6 +345,19 @@ impl PairStore for MemoryStore {
         })
     }
 
+    async fn recent(&self, pair: &Pair, most: usize) -> Result<Vec<Operation>, StoreError> {
+        let state = self.state();
+        let mut left = [most; 2];
+        let of_pair = state.operations.values().rev().filter(|operation| operation.pair == Some(pair.id));
+        let recent = of_pair.filter(|operation| {
+            let left = &mut left[usize::from(operation.source != pair.sides[0].record)];
+            let taken = *left > 0;
+            *left = left.saturating_sub(1);
+            taken
+        });
+        Ok(recent.cloned().collect())
+    }
+
     async fn pairs(&self, after: Option<PairId>, limit: usize) -> Result<Vec<Pair>, StoreError> {
         let state = self.state();
         let rest = state.pairs.values().filter(|pair| after.is_none_or(|after| pair.id > after));

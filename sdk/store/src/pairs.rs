@@ -12,9 +12,9 @@ mod settle;
 
 use async_trait::async_trait;
 use pairline_sdk::{
-    Adopted, Adoption, Begin, Case, CaseId, Create, Creates, Echo, EventFacts, History, Intent, Look, OperationId,
-    Outcome, Pair, PairId, PairStore, Persisted, Rebase, RecordId, Resend, Reserve, Revision, SendAgain, Settled,
-    StoreCounts, StoreError, System, Timestamp, Update, judge_echo,
+    Adopted, Adoption, Begin, Case, CaseId, Create, Creates, Echo, EventFacts, History, Intent, Look, Operation,
+    OperationId, Outcome, Pair, PairId, PairStore, Persisted, Rebase, RecordId, Resend, Reserve, Revision, SendAgain,
+    Settled, StoreCounts, StoreError, System, Timestamp, Update, judge_echo,
 };
 
 use crate::reads::Reads;
@@ -106,6 +106,10 @@ impl PairStore for SqlitePairs {
 
     async fn history(&self, record: &RecordId) -> Result<History, StoreError> {
         Ok(self.reads.history(record).await?)
+    }
+
+    async fn recent(&self, pair: &Pair, most: usize) -> Result<Vec<Operation>, StoreError> {
+        Ok(self.reads.recent(pair, most).await?)
     }
 
     async fn pairs(&self, after: Option<PairId>, limit: usize) -> Result<Vec<Pair>, StoreError> {

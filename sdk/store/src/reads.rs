@@ -65,6 +65,17 @@ const STORY: &str = concat!(
     "UNION SELECT rowid FROM operation WHERE target_system = $1 AND target_id = $2 AND pair IS NULL) ORDER BY o.id"
 );
 
+/// Rows of one source stand in its index in the order they were made, so the newest cost no more than their number.
+const RECENT: &str = concat!(
+    "SELECT ",
+    operation_columns!(),
+    " FROM operation o WHERE o.rowid IN (",
+    "SELECT * FROM (SELECT rowid FROM operation WHERE source_system = $1 AND source_id = $2 AND pair = $5 \
+     ORDER BY rowid DESC LIMIT $6) ",
+    "UNION ALL SELECT * FROM (SELECT rowid FROM operation WHERE source_system = $3 AND source_id = $4 AND pair = $5 \
+     ORDER BY rowid DESC LIMIT $6)) ORDER BY o.id DESC"
+);
+
 const RESERVATION_OF: &str = concat!(
     "SELECT ",
     reservation_columns!(),
@@ -221,6 +232,20 @@ impl Reads {
             notes: notes.iter().map(note).collect::<Result<_, _>>()?,
             cases: cases.iter().map(|row| Reader::at(row, 0).case()).collect::<Result<_, _>>()?,
         })
+    }
+
+    pub(crate) async fn recent(&self, pair: &Pair, most: usize) -> Result<Vec<Operation>, Failure> {
+        let [first, second] = &pair.sides;
+        let rows = sqlx::query(RECENT)
+            .bind(first.record.system.as_str())
+            .bind(first.record.id.as_str())
+            .bind(second.record.system.as_str())
+            .bind(second.record.id.as_str())
+            .bind(pair.id.0)
+            .bind(limit(most))
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter().map(|row| Reader::at(row, 0).operation()).collect()
     }
 
     pub(crate) async fn counts(&self) -> Result<StoreCounts, Failure> {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use pairline_sdk::{
-    Adopted, Adoption, Begin, Case, CaseId, Create, Creates, Echo, EventFacts, History, Intent, Look, OperationId,
-    Outcome, Pair, PairId, PairStore, Persisted, Rebase, RecordId, Resend, Reserve, Revision, SendAgain, Settled,
-    StoreCounts, StoreError, System, Timestamp, Update,
+    Adopted, Adoption, Begin, Case, CaseId, Create, Creates, Echo, EventFacts, History, Intent, Look, Operation,
+    OperationId, Outcome, Pair, PairId, PairStore, Persisted, Rebase, RecordId, Resend, Reserve, Revision, SendAgain,
+    Settled, StoreCounts, StoreError, System, Timestamp, Update,
 };
 
 use super::{CREATE, KillAt, Moment, Writing};
@@ -116,6 +116,10 @@ impl PairStore for Pairs {
 
     async fn history(&self, record: &RecordId) -> Result<History, StoreError> {
         self.inner.history(record).await
+    }
+
+    async fn recent(&self, pair: &Pair, most: usize) -> Result<Vec<Operation>, StoreError> {
+        self.inner.recent(pair, most).await
     }
 
     async fn pairs(&self, after: Option<PairId>, limit: usize) -> Result<Vec<Pair>, StoreError> {

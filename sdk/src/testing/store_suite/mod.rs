@@ -131,6 +131,7 @@ macro_rules! store_suite {
                 pairs_are_listed_in_the_order_they_were_made
                 many_records_are_looked_up_in_their_order
                 a_record_has_its_whole_story
+                the_newest_operations_on_a_pair_are_few_of_either_direction
                 what_the_store_holds_is_counted
             }
         );

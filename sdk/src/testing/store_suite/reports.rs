@@ -7,7 +7,7 @@ use super::StoreUnderTest;
 use super::samples::{adoption, committed, failed, unknown, update};
 use super::story::Story;
 use crate::testing::contact::{contact, crm, customer, erp};
-use crate::{Adopted, Case, CaseId, CaseKind, Clock, Look, Rebase, Timestamp};
+use crate::{Adopted, Case, CaseId, CaseKind, Clock, Look, Operation, Rebase, Timestamp, Update};
 
 pub async fn the_same_question_is_open_once(test: impl StoreUnderTest) {
     let story = Story::begin(&test).await;
@@ -90,6 +90,29 @@ pub async fn a_record_has_its_whole_story(test: impl StoreUnderTest) {
     let of_source = story.0.history(&contact("3")).await.unwrap();
     assert_eq!(of_source.reservation.map(|reservation| reservation.operation.id), Some(lonely.operation().id.clone()));
     assert_eq!(story.0.history(&customer("11")).await.unwrap().operations, of_source.operations);
+}
+
+pub async fn the_newest_operations_on_a_pair_are_few_of_either_direction(test: impl StoreUnderTest) {
+    let story = Story::begin(&test).await;
+    let mut pair = story.pair("1", "9").await;
+    let strangers = story.pair("2", "10").await;
+    story.settle(&story.update(&update(&strangers, "Ada"), strangers.revision).await, failed()).await;
+    let mut newest_first = vec![pair.side(&erp()).newest.clone().expect("it was created by an operation")];
+    for name in ["Grace", "Edsger", "Barbara"] {
+        let intent = story.update(&update(&pair, name), pair.revision).await;
+        story.settle(&intent, failed()).await;
+        newest_first.insert(0, intent.operation().id.clone());
+        pair = story.found("1").await;
+    }
+    let back = Update { target: crm(), ..update(&pair, "Ada") };
+    newest_first.insert(0, story.update(&back, pair.revision).await.operation().id.clone());
+    let ids = |operations: Vec<Operation>| operations.into_iter().map(|operation| operation.id).collect::<Vec<_>>();
+
+    let one_each = ids(story.0.recent(&pair, 1).await.unwrap());
+    let all = ids(story.0.recent(&pair, 10).await.unwrap());
+
+    assert_eq!(one_each, newest_first[..2]);
+    assert_eq!(all, newest_first);
 }
 
 pub async fn what_the_store_holds_is_counted(test: impl StoreUnderTest) {

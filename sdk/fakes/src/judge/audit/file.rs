@@ -53,6 +53,20 @@ impl<'a> File<'a> {
         })
     }
 
+    /// Whether an edit put back what had stood there when the sync last brought something over, after the other side's
+    /// edit too: what is as both had last agreed on shows no edit.
+    fn was_taken_back(&self, meaning: Meaning, edit: &Entry, others: &Entry) -> bool {
+        let of_person = Side::BOTH.into_iter().flat_map(|side| self.on(side).iter().map(move |record| (side, record)));
+        let by_sync = of_person.flat_map(|(side, record)| record.history.iter().map(move |write| (side, write)));
+        let by_sync = by_sync.filter(|(side, write)| is_sync(&write.writer) && meaning.is_in(*side, &write.fields));
+        let agreed_at = by_sync.map(|(_, write)| write.at_ms).filter(|at| *at <= edit.at_ms).max().unwrap_or(i64::MIN);
+        let held = self.history_of(edit).filter(|write| write.at_ms <= agreed_at).filter_map(|write| {
+            meaning.is_in(edit.side, &write.fields).then(|| meaning.read(edit.side, &write.fields))
+        });
+        agreed_at < others.at_ms
+            && held.last().flatten().as_deref() == edit.values.get(&meaning).and_then(Option::as_deref)
+    }
+
     /// The writes of the record that an entry is about.
     fn history_of(&self, entry: &Entry) -> impl Iterator<Item = &'a WriteEntry> {
         let record = self.on(entry.side).iter().find(|record| record.view.id == entry.record);
@@ -71,7 +85,10 @@ impl<'a> File<'a> {
             (Some(crm), Some(erp)) => {
                 let (newer, older) = if crm.at_ms >= erp.at_ms { (crm, erp) } else { (erp, crm) };
                 let mut either = vec![value(newer)];
-                if newer.at_ms - older.at_ms <= tolerance.simultaneous_ms || self.was_hit(meaning, newer) {
+                if newer.at_ms - older.at_ms <= tolerance.simultaneous_ms
+                    || self.was_hit(meaning, newer)
+                    || self.was_taken_back(meaning, newer, older)
+                {
                     either.push(value(older));
                 }
                 either

@@ -310,7 +310,7 @@ async fn to_type_what_stood_there_already_is_no_edit() {
     ledger.0.iter_mut().for_each(|entry| entry.at_ms -= 60_000);
     let mut idle = ledger.0.last().unwrap().clone();
     idle.at_ms = play.evidence().erp[&customer].history[1].at_ms - 1_000;
-    (idle.side, idle.record, idle.values) = (Side::Erp, customer.clone(), [(Meaning::Phone, None)].into());
+    (idle.side, idle.record, idle.values) = (Side::Erp, customer.clone(), [(Meaning::Phone, Some("1".into()))].into());
     let idle_ms = idle.at_ms;
     ledger.0.push(idle);
     let lost = |changed: &[&str]| {
@@ -322,6 +322,33 @@ async fn to_type_what_stood_there_already_is_no_edit() {
 
     assert_eq!(lost(&[]), 0);
     assert_eq!(lost(&["phone"]), 2);
+}
+
+#[tokio::test]
+async fn an_edit_that_was_taken_back_may_lose_to_one_that_was_not() {
+    let mut play = Play::well_begun().await;
+    play.cast.edit(CRM_BORN, Side::Crm, &[Meaning::Phone], Actor::Person).unwrap();
+    let (contact, customer) = (play.id(CRM_BORN, Side::Crm), play.id(CRM_BORN, Side::Erp));
+    let phone = play.evidence().crm[&contact].view.fields["phone"].clone();
+    let born_with = Meaning::Phone.read(Side::Erp, &play.evidence().erp[&customer].view.fields);
+    play.sync_writes(CRM_BORN, Side::Erp, json!({ "phone": phone })).await;
+    let edited_ms = play.cast.ledger().0.last().unwrap().at_ms;
+    let lost = |typed: Option<&str>, synced_ms: i64| {
+        let mut ledger = play.cast.ledger().clone();
+        let mut back = ledger.0.last().unwrap().clone();
+        (back.side, back.record, back.at_ms) = (Side::Erp, customer.clone(), edited_ms + 60_000);
+        back.values = [(Meaning::Phone, typed.map(str::to_owned))].into();
+        ledger.0.push(back);
+        let mut evidence = play.evidence();
+        let synced = &mut evidence.erp.get_mut(&customer).unwrap().history[1];
+        let Writer::Caller { visit, .. } = &mut synced.writer else { panic!("the sync wrote last") };
+        (visit.came_ms, synced.at_ms) = (synced_ms, synced_ms);
+        Audit::of(&ledger, &evidence, play.cast.ownership(), Tolerance::CALM).count(Category::LostEdit)
+    };
+
+    assert_eq!(lost(born_with.as_deref(), edited_ms + 70_000), 0, "it stood there when the two last agreed");
+    assert_eq!(lost(Some("1"), edited_ms + 70_000), 2, "that is another one");
+    assert_eq!(lost(born_with.as_deref(), edited_ms + 30_000), 2, "the two had agreed on another meanwhile");
 }
 
 #[tokio::test]
