@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use pairline_fakes::{Crm, CrmConfig, Erp, ErpConfig};
+use pairline_runner::cli::counted;
 use pairline_runner::composition::{Demo, DemoSystems};
 
 /// Starts the fakes on the reference systems' usual ports, or on free ones when those are taken.
@@ -74,11 +75,11 @@ impl Demo for Fakes {
 impl DemoSystems for Running {
     fn lines(&self) -> Vec<String> {
         let line = |name: &str, records: usize, calls: pairline_fakes::Calls, url: &str| {
-            let records = counted(records.try_into().unwrap_or(u64::MAX), "record");
+            let records = counted(records.try_into().unwrap_or(u64::MAX), "record", "records");
             format!(
                 "{name}   {records}, {}, {}   {url}",
-                counted(calls.reads(), "read"),
-                counted(calls.writes(), "write")
+                counted(calls.reads(), "read", "reads"),
+                counted(calls.writes(), "write", "writes")
             )
         };
         let there = |records: Vec<pairline_fakes::RecordView>| records.iter().filter(|record| !record.gone).count();
@@ -108,20 +109,5 @@ impl DemoSystems for Running {
     async fn stop(&self) {
         self.crm.shutdown().await;
         self.erp.shutdown().await;
-    }
-}
-
-/// So many of something that takes an `s`.
-fn counted(count: u64, one: &str) -> String {
-    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_is_not_many() {
-        assert_eq!([0, 1, 2].map(|count| counted(count, "write")), ["0 writes", "1 write", "2 writes"]);
     }
 }

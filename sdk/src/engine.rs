@@ -43,6 +43,20 @@ pub enum EventKind {
     Deleted,
 }
 
+impl EventKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Created, Self::Updated, Self::Deleted];
+
+    /// The name in the database, in texts and in output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
 /// What an event claims. Evidence for the echo filter; never a value to be written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -328,6 +342,33 @@ pub enum Listed {
     Events(Vec<InboxEvent>),
 }
 
+/// Whoever asked knows what kind of answer to expect; one of another kind is given back as it is.
+impl Listed {
+    /// The trash.
+    pub fn into_trash(self) -> Result<Vec<TrashItem>, Self> {
+        match self {
+            Self::Trash(items) => Ok(items),
+            other => Err(other),
+        }
+    }
+
+    /// Waiting hints.
+    pub fn into_waiting(self) -> Result<Vec<WaitingHint>, Self> {
+        match self {
+            Self::Waiting(hints) => Ok(hints),
+            other => Err(other),
+        }
+    }
+
+    /// Events.
+    pub fn into_events(self) -> Result<Vec<InboxEvent>, Self> {
+        match self {
+            Self::Events(events) => Ok(events),
+            other => Err(other),
+        }
+    }
+}
+
 /// How an engine is doing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Health {
@@ -375,4 +416,18 @@ pub trait Engine: Send + Sync {
 
     /// Deletes event keys taken before an instant, at most `limit`. Answers how many.
     async fn prune(&self, received_before: Timestamp, limit: usize) -> Result<u64, EngineError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_kind_of_event_is_called_the_same_everywhere() {
+        for kind in EventKind::ALL {
+            assert_eq!(json!(kind), kind.name());
+        }
+    }
 }

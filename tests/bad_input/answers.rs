@@ -3,7 +3,7 @@
 use pairline_fakes::{Crm, Erp, Faults, Server};
 use serde_json::json;
 
-use super::http::{GoBetween, Lie};
+use super::http::Lie;
 use super::runner::Runner;
 use super::stage::Stage;
 use super::wait::until;
@@ -74,9 +74,7 @@ fn fm_027_a_create_that_is_answered_without_an_id_is_found_and_not_made_again() 
 /// The same with what the fakes do not do: a go-between on both sides tells this lie.
 fn a_while_of_lies(lie: Lie) {
     let stage = Stage::new();
-    let (crm, erp) = (GoBetween::of(stage.crm.address()), GoBetween::of(stage.erp.address()));
-    stage.set("CRM_BASE_URL", crm.base_url());
-    stage.set("ERP_BASE_URL", erp.base_url());
+    let (crm, erp) = (stage.between("crm"), stage.between("erp"));
     let runner = stage.run(&["--poll-ms", "500"]);
     let known = stage.crm.person_creates(json!({ "email": "known@example.org", "firstname": "Known" })).unwrap();
     stage.agrees_on(1);

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::http::{GoBetween, Lie};
+use super::http::Lie;
 use super::stage::{Said, Stage, pairline, there};
 use super::wait::until;
 
@@ -18,8 +18,7 @@ impl Said {
 #[test]
 fn what_could_not_be_delivered_is_told_with_what_was_decided_about_it() {
     let stage = Stage::new();
-    let erp = GoBetween::of(stage.erp.address());
-    stage.set("ERP_BASE_URL", erp.base_url());
+    let erp = stage.between("erp");
     let runner = stage.run_on_webhooks_only(pairline());
     erp.tells(Lie::TellsAll);
     let contact = stage.crm.person_creates(json!({ "email": "ada@example.org", "firstname": "Ada" })).unwrap();
@@ -71,8 +70,7 @@ fn what_could_not_be_delivered_is_told_with_what_was_decided_about_it() {
 #[test]
 fn a_record_that_waits_says_for_what() {
     let stage = Stage::new();
-    let crm = GoBetween::of(stage.crm.address());
-    stage.set("CRM_BASE_URL", crm.base_url());
+    let crm = stage.between("crm");
     let runner = stage.run_on_webhooks_only(pairline());
     // For somebody who takes a pause back.
     stage.cli(&["pause", "--application", "erp", "--reason", "finance asked"]);

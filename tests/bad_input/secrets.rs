@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::json;
 
-use super::http::{GoBetween, Lie};
+use super::http::Lie;
 use super::stage::{CANARIES, CrmSigner, Stage, keeps_secrets, pairline};
 use super::wait::until;
 
@@ -14,8 +14,7 @@ fn fm_094_a_system_that_sends_back_all_it_was_sent_does_not_bring_a_token_into_t
     let stage = Stage::new();
     // The noisiest log there is: also of the libraries.
     stage.set("PAIRLINE_LOG", "trace");
-    let erp = GoBetween::of(stage.erp.address());
-    stage.set("ERP_BASE_URL", erp.base_url());
+    let erp = stage.between("erp");
     let runner = stage.run_on_webhooks_only(pairline());
     erp.tells(Lie::TellsAll);
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, EnterGuard, Runtime};
 
-use super::http::{Answer, call};
+use super::http::{Answer, GoBetween, call};
 use super::runner::Runner;
 use super::wait::{SOON, until, within};
 
@@ -142,6 +142,18 @@ impl Stage {
         } else {
             self.env.borrow_mut().insert(name.to_owned(), value);
         }
+    }
+
+    /// Puts a go-between in front of `crm` or `erp`: a program that is started from now on talks to that.
+    pub(crate) fn between(&self, system: &str) -> GoBetween {
+        let address = match system {
+            "crm" => self.crm.address(),
+            "erp" => self.erp.address(),
+            other => panic!("expected `crm` or `erp`, found `{other}`"),
+        };
+        let between = GoBetween::of(address);
+        self.set(&format!("{}_BASE_URL", system.to_uppercase()), between.base_url());
+        between
     }
 
     /// Sets a variable to nothing, which is not the same as taking it away.

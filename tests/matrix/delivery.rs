@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use pairline_fakes::Faults;
 use pairline_sdk::testing::TestRandom;
-use pairline_sdk::{Delivery, ListQuery, Listed, Outcome, Random, System, Unreadable};
+use pairline_sdk::{Delivery, ListQuery, Outcome, Random, System, Unreadable};
 use serde_json::{Value, json};
 
 use super::storage::database;
 use super::world::World;
-use crate::bad_input::http::{GoBetween, Lie};
+use crate::bad_input::http::Lie;
 use crate::bad_input::stage::{Stage, there};
 use crate::bad_input::wait::until;
 
@@ -171,8 +171,7 @@ fn fm_007_what_was_acknowledged_is_known_after_a_kill_in_the_same_moment() {
 #[test]
 fn fm_008_an_item_of_the_trash_that_is_approved_late_writes_nothing_old() {
     let stage = Stage::new();
-    let erp = GoBetween::of(stage.erp.address());
-    stage.set("ERP_BASE_URL", erp.base_url());
+    let erp = stage.between("erp");
     let runner = stage.run(&["--poll-ms", "600000"]);
     let contact = stage.crm.person_creates(json!({ "email": "one@example.org" })).unwrap();
     stage.agrees_on(1);
@@ -237,7 +236,7 @@ async fn fm_010_what_cannot_be_read_is_kept_whole_however_much_of_it_comes() {
         engine.enqueue(Delivery { unreadable: unreadable.collect(), ..Delivery::default() }).await.unwrap();
     }
 
-    let Ok(Listed::Trash(items)) = engine.list(ListQuery::Trash, 10_000).await else { panic!("no trash") };
+    let items = engine.list(ListQuery::Trash, 10_000).await.unwrap().into_trash().unwrap();
     let bodies: BTreeSet<String> = items.into_iter().filter_map(|item| item.body).collect();
     assert_eq!(bodies.len(), 2_000, "a body was dropped");
     assert_eq!(engine.health().await.unwrap().trash, 2_000);

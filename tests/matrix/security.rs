@@ -14,7 +14,7 @@ use pairline_runner::project::Sources;
 use serde_json::{Value, json};
 
 use super::remote::{Line, answer};
-use crate::bad_input::http::{GoBetween, Lie, call};
+use crate::bad_input::http::{Lie, call};
 use crate::bad_input::stage::{CrmSigner, Stage, pairline, there};
 use crate::bad_input::wait::until;
 
@@ -160,8 +160,7 @@ async fn fm_093_an_id_cannot_lead_a_call_to_another_place() {
 #[test]
 fn fm_094_a_persons_values_are_in_no_log_and_no_reason() {
     let stage = Stage::new();
-    let erp = GoBetween::of(stage.erp.address());
-    stage.set("ERP_BASE_URL", erp.base_url());
+    let erp = stage.between("erp");
     let runner = stage.run_on_webhooks_only(pairline());
     let (mail, phone) = ("canary-person@example.org", "+420777000111");
     let contact = stage.crm.person_creates(json!({ "email": mail, "phone": phone })).unwrap();

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use pairline_fakes::{Faults, Port};
 use pairline_sdk::testing::{Fate, TestClock, TestRandom, run_now};
 use pairline_sdk::{
-    Arrival, Clock, Control, Creates, Delivery, Disposition, EngineError, Hint, ListQuery, Listed, OperationKind,
+    Arrival, Clock, Control, Creates, Delivery, Disposition, EngineError, Hint, ListQuery, OperationKind,
     OperationState, PairStore, RecordId, System, Worker,
 };
 use pairline_store::{Database, Options};
@@ -265,7 +265,7 @@ async fn fm_085_a_node_that_panics_stops_its_own_record_and_no_other() {
     })
     .await;
 
-    let Ok(Listed::Trash(items)) = engine.list(ListQuery::Trash, 10).await else { panic!("no trash") };
+    let items = engine.list(ListQuery::Trash, 10).await.unwrap().into_trash().unwrap();
     assert_eq!(items.len(), 1, "{items:?}");
     assert_eq!(items[0].record, Some(RecordId::new(&System::new("crm"), "poison")));
     assert!(items[0].reason.contains("a worker that cannot go on"), "{}", items[0].reason);

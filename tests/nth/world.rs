@@ -279,10 +279,8 @@ impl World {
         let begun = tokio::time::Instant::now();
         loop {
             self.unless_it_dies(tokio::time::sleep(Duration::from_secs(1))).await?;
-            let waiting = match self.list(ListQuery::Waiting).await? {
-                Listed::Waiting(waiting) => waiting,
-                other => return Err(format!("expected what waits, found {other:?}")),
-            };
+            let waiting = self.list(ListQuery::Waiting).await?.into_waiting();
+            let waiting = waiting.map_err(|other| format!("expected what waits, found {other:?}"))?;
             let (crm, erp) = (self.systems.crm.quiet_for(), self.systems.erp.quiet_for());
             if waiting.is_empty() && crm.min(erp).min(begun.elapsed()) > quiet {
                 return Ok(());
@@ -305,9 +303,8 @@ impl World {
 
     /// Answers whether there was anything.
     async fn approve_all(&mut self) -> Result<bool, String> {
-        let Listed::Trash(items) = self.list(ListQuery::Trash).await? else {
-            return Err("expected the trash, found something else".to_owned());
-        };
+        let items = self.list(ListQuery::Trash).await?.into_trash();
+        let items = items.map_err(|other| format!("expected the trash, found {other:?}"))?;
         for item in &items {
             self.order(Order::Control(Control::Approve(item.id))).await?;
         }

@@ -4,7 +4,7 @@ mod sources;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pairline_sdk::{Registry, SyncContract};
+use pairline_sdk::{EventKind, Registry, SyncContract};
 
 use crate::application::{Description, Environment};
 use crate::contract::ContractText;
@@ -140,8 +140,8 @@ impl Project {
 /// What an application's webhooks call their events.
 fn events(tree: &Tree) -> BTreeSet<String> {
     let mut events = BTreeSet::new();
-    for kind in ["created", "updated", "deleted"] {
-        let path = ["webhook", "event", "kind", kind];
+    for kind in EventKind::ALL {
+        let path = ["webhook", "event", "kind", kind.name()];
         for index in 0..tree.items(&path) {
             let path: Vec<&str> = path.into_iter().collect();
             let index = index.to_string();

@@ -20,6 +20,13 @@ pub struct ContractProblem {
     pub for_want_of: Option<Vec<String>>,
 }
 
+impl ContractProblem {
+    /// It is there only because this key is missing.
+    fn is_for_want_of(&mut self, key: &[&str]) {
+        self.for_want_of = Some(owned(key));
+    }
+}
+
 /// Checks a contract and makes it usable, or answers everything that is wrong with it.
 pub(super) fn check(document: &ContractDocument) -> Result<SyncContract, Vec<ContractProblem>> {
     Check { document, problems: Vec::new() }.run()
@@ -51,16 +58,8 @@ impl Check<'_> {
         }
     }
 
-    fn problem(&mut self, path: &[&str], message: String, help: String) {
-        let path = path.iter().map(|&key| key.to_owned()).collect();
-        self.problems.push(ContractProblem { path, message, help, for_want_of: None });
-    }
-
-    /// The problem that was noted last is there for want of this key.
-    fn for_want_of(&mut self, key: &[&str]) {
-        if let Some(problem) = self.problems.last_mut() {
-            problem.for_want_of = Some(key.iter().map(|&key| key.to_owned()).collect());
-        }
+    fn problem(&mut self, path: &[&str], message: String, help: String) -> &mut ContractProblem {
+        self.problems.push_mut(ContractProblem { path: owned(path), message, help, for_want_of: None })
     }
 
     fn systems(&mut self) -> Vec<System> {
@@ -71,8 +70,8 @@ impl Check<'_> {
                 &["systems"],
                 format!("expected two different systems, found {found}"),
                 "a contract is between two systems; write one contract per pair of systems".to_owned(),
-            );
-            self.for_want_of(&["systems"]);
+            )
+            .is_for_want_of(&["systems"]);
         }
         systems
     }
@@ -111,8 +110,8 @@ impl Check<'_> {
                         &["fields", name, "in"],
                         format!("`{name}` has no name in `{system}`"),
                         format!("add `{system}: <field>` to `in`"),
-                    );
-                    self.for_want_of(&["fields", name, "in", system.as_str()]);
+                    )
+                    .is_for_want_of(&["fields", name, "in", system.as_str()]);
                 }
             }
         }
@@ -122,8 +121,8 @@ impl Check<'_> {
                 &["fields", name],
                 format!("`{name}` is several fields in one system and nothing says how they join"),
                 "add `transform: [join-words]`".to_owned(),
-            );
-            self.for_want_of(&["fields", name, "transform"]);
+            )
+            .is_for_want_of(&["fields", name, "transform"]);
         }
         self.kind(name, field, several);
         let owner = self.owner(name, field, systems)?;
@@ -147,13 +146,13 @@ impl Check<'_> {
         }
         if !is_set && field.written.values().any(|written| *written == Written::List) {
             let message = format!("`{name}` is written as a list and is no set");
-            self.problem(&["fields", name, "as"], message, "add `type: set`, or write it as text".to_owned());
-            self.for_want_of(&["fields", name, "type"]);
+            self.problem(&["fields", name, "as"], message, "add `type: set`, or write it as text".to_owned())
+                .is_for_want_of(&["fields", name, "type"]);
         }
         if !is_set && field.policy == Some(Policy::SetUnion) {
             let message = format!("`{name}` is no set, so there is no union of two of them");
-            self.problem(&["fields", name, "policy"], message, "add `type: set`, or choose another policy".to_owned());
-            self.for_want_of(&["fields", name, "type"]);
+            self.problem(&["fields", name, "policy"], message, "add `type: set`, or choose another policy".to_owned())
+                .is_for_want_of(&["fields", name, "type"]);
         }
         if field.transform.contains(&Transform::Uppercase) && field.transform.contains(&Transform::Lowercase) {
             let message = format!("`{name}` cannot be upper and lower case");
@@ -168,8 +167,8 @@ impl Check<'_> {
                     &["fields", name, "owner"],
                     format!("`{name}` is shared and nothing says who wins when both sides changed"),
                     "add `policy: newest`, `prefer <system>`, `set-union`, `max` or `ask`".to_owned(),
-                );
-                self.for_want_of(&["fields", name, "policy"]);
+                )
+                .is_for_want_of(&["fields", name, "policy"]);
                 return None;
             };
             if let Policy::Prefer(system) = &policy
@@ -254,10 +253,13 @@ impl Check<'_> {
             }
         }
         for (path, message, help) in problems {
-            let path: Vec<String> = path.into_iter().map(str::to_owned).collect();
-            self.problems.push(ContractProblem { path, message, help, for_want_of: None });
+            self.problem(&path, message, help);
         }
     }
+}
+
+fn owned(keys: &[&str]) -> Vec<String> {
+    keys.iter().map(|&key| key.to_owned()).collect()
 }
 
 fn list(systems: &[System]) -> String {

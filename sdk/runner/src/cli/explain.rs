@@ -4,7 +4,7 @@ mod field_story;
 mod standstill;
 mod story;
 
-use pairline_sdk::{CaseId, History, InboxEvent, ListQuery, Listed, RecordId};
+use pairline_sdk::{CaseId, History, InboxEvent, ListQuery, RecordId};
 use serde_json::json;
 
 use self::field_story::FieldStory;
@@ -86,9 +86,8 @@ async fn events(
     let (mut all, mut cut) = (Vec::new(), Vec::new());
     for record in records {
         let query = ListQuery::Events(record.clone());
-        let Listed::Events(mut events) = stores.engine.list(query, EVENTS + 1).await.map_err(Exit::store)? else {
-            continue;
-        };
+        let listed = stores.engine.list(query, EVENTS + 1).await.map_err(Exit::store)?;
+        let mut events = listed.into_events().unwrap_or_default();
         if events.len() > EVENTS {
             events.remove(0);
             cut.push(record.clone());

@@ -1,5 +1,6 @@
 //! The command line: what an integrator and an operator type.
 
+mod blame;
 mod cases;
 mod chaos;
 mod creates;
@@ -17,12 +18,12 @@ mod typed;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use pairline_sdk::{Clock, Random};
 
-pub use output::{Exit, Output};
+pub use output::{Exit, Output, counted};
 
 use crate::check::CheckFormat;
 use crate::composition::{Composition, DatabaseSettings, Stores};
@@ -203,38 +204,10 @@ impl Context {
 
 /// What was typed, and what the environment says where nothing was.
 fn parsed() -> Result<Cli, clap::Error> {
-    let matches = Cli::command().try_get_matches().map_err(blamed)?;
+    let matches = Cli::command().try_get_matches().map_err(blame::blamed)?;
     let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut Cli::command()))?;
     cli.global.data_dir_is_typed = matches.value_source("data_dir") == Some(ValueSource::CommandLine);
     Ok(cli)
-}
-
-/// An error about a value that nobody has typed names the variable it comes from; clap names the option.
-fn blamed(mut error: clap::Error) -> clap::Error {
-    let text = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => Some(text.clone()),
-        _ => None,
-    };
-    let (Some(argument), Some(value)) = (text(ContextKind::InvalidArg), text(ContextKind::InvalidValue)) else {
-        return error;
-    };
-    let option = argument.split(' ').next().unwrap_or_default();
-    let is_option = |word: &str| word.strip_prefix(option).is_some_and(|rest| rest.is_empty() || rest.starts_with('='));
-    let typed = std::env::args().any(|word| is_option(&word));
-    let variable = variable_of(&Cli::command(), option.trim_start_matches('-'));
-    let says_so = |variable: &String| std::env::var(variable).is_ok_and(|set| set == value);
-    if let Some(variable) = variable.filter(|variable| !typed && says_so(variable)) {
-        let place = format!("{variable} (a variable of the environment, for {option})");
-        error.insert(ContextKind::InvalidArg, ContextValue::String(place));
-    }
-    error
-}
-
-/// The variable that stands in for an option, of whichever command.
-fn variable_of(command: &clap::Command, option: &str) -> Option<String> {
-    let own = command.get_arguments().find(|argument| argument.get_long() == Some(option));
-    let variable = own.and_then(|argument| argument.get_env()).map(|variable| variable.to_string_lossy().into_owned());
-    variable.or_else(|| command.get_subcommands().find_map(|command| variable_of(command, option)))
 }
 
 /// The program: reads the command line, runs the command, and gives the exit code.

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use clap::Subcommand;
-use pairline_sdk::{Control, EngineError, InboxEvent, ListQuery, Listed, TrashId, TrashItem, TrashState};
+use pairline_sdk::{Control, EngineError, EventKind, InboxEvent, ListQuery, TrashId, TrashItem, TrashState};
 use serde_json::{Value, json};
 
 use super::output::{counted, instant, printable};
@@ -49,10 +49,8 @@ pub(super) async fn trash(context: &Context, command: TrashCommand) -> Result<u8
     let items = |limit| {
         let engine = std::sync::Arc::clone(&stores.engine);
         async move {
-            match engine.list(ListQuery::Trash, limit).await.map_err(Exit::store)? {
-                Listed::Trash(items) => Ok::<_, Exit>(items),
-                _ => Ok(Vec::new()),
-            }
+            let listed = engine.list(ListQuery::Trash, limit).await.map_err(Exit::store)?;
+            Ok::<_, Exit>(listed.into_trash().unwrap_or_default())
         }
     };
     match command {
@@ -67,17 +65,14 @@ pub(super) async fn trash(context: &Context, command: TrashCommand) -> Result<u8
         }
         TrashCommand::Show { item } => {
             let item = TrashId(item);
-            let found = match stores.engine.list(ListQuery::TrashItem(item), 1).await.map_err(Exit::store)? {
-                Listed::Trash(items) => items.into_iter().next(),
-                _ => None,
-            };
+            let listed = stores.engine.list(ListQuery::TrashItem(item), 1).await.map_err(Exit::store)?;
+            let found = listed.into_trash().unwrap_or_default().into_iter().next();
             let found = found.ok_or_else(|| Exit::new(1, EngineError::not_in_the_trash(item, None).to_string()))?;
             let events = match &found.record {
                 Some(record) => {
-                    match stores.engine.list(ListQuery::Events(record.clone()), EVENTS).await.map_err(Exit::store)? {
-                        Listed::Events(events) => events,
-                        _ => Vec::new(),
-                    }
+                    let query = ListQuery::Events(record.clone());
+                    let listed = stores.engine.list(query, EVENTS).await.map_err(Exit::store)?;
+                    listed.into_events().unwrap_or_default()
                 }
                 None => Vec::new(),
             };
@@ -217,7 +212,7 @@ fn whole(item: &TrashItem, events: &[InboxEvent]) -> String {
     };
     text += &format!("last       {}\n", instant(item.at));
     for event in events {
-        let kind = event.kind.map_or_else(|| "told".to_owned(), |kind| format!("{kind:?}").to_lowercase());
+        let kind = event.kind.map_or("told", EventKind::name);
         text += &format!("event      {}  {kind} (key {})\n", instant(event.received_at), printable(&event.key));
     }
     if let Some(record) = &item.record {

@@ -8,7 +8,7 @@ use super::EngineUnderTest;
 use super::desk::play;
 use super::news::{arrival, delivery, events_of, tell, updated, waiting_in};
 use crate::testing::contact::{contact, crm, customer, erp};
-use crate::{Arrival, Clock, Delivery, EventFacts, EventKind, Health, InboxEvent, ListQuery, Listed, Taken};
+use crate::{Arrival, Clock, Delivery, EventFacts, EventKind, Health, InboxEvent, ListQuery, Taken};
 
 pub async fn an_event_key_is_taken_once(test: impl EngineUnderTest) {
     let engine = test.engine();
@@ -135,9 +135,7 @@ pub async fn of_many_events_the_newest_are_listed(test: impl EngineUnderTest) {
         tell(&engine, &contact("2"), key).await;
     }
 
-    let Listed::Events(events) = engine.list(ListQuery::Events(contact("1")), 2).await.unwrap() else {
-        panic!("expected events");
-    };
+    let events = engine.list(ListQuery::Events(contact("1")), 2).await.unwrap().into_events().unwrap();
 
     let keys: Vec<&str> = events.iter().map(|event| event.key.as_str()).collect();
     assert_eq!(keys, ["b", "a"], "oldest first");

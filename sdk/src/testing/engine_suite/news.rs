@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::{
-    Arrival, Delivery, Disposition, Engine, EventFacts, EventKind, Fields, InboxEvent, ListQuery, Listed, RecordId,
-    Taken, Timestamp, TrashItem, WaitingHint,
+    Arrival, Delivery, Disposition, Engine, EventFacts, EventKind, Fields, InboxEvent, ListQuery, RecordId, Taken,
+    Timestamp, TrashItem, WaitingHint,
 };
 
 pub(super) fn updated(field: &str, value: &str) -> EventFacts {
@@ -34,22 +34,13 @@ pub(super) fn again(at: Timestamp, counted: bool) -> Disposition {
 }
 
 pub(super) async fn trash_of(engine: &Arc<dyn Engine>) -> Vec<TrashItem> {
-    match engine.list(ListQuery::Trash, 100).await.unwrap() {
-        Listed::Trash(items) => items,
-        other => panic!("expected the trash, found {other:?}"),
-    }
+    engine.list(ListQuery::Trash, 100).await.unwrap().into_trash().unwrap()
 }
 
 pub(super) async fn waiting_in(engine: &Arc<dyn Engine>) -> Vec<WaitingHint> {
-    match engine.list(ListQuery::Waiting, 100).await.unwrap() {
-        Listed::Waiting(hints) => hints,
-        other => panic!("expected what waits, found {other:?}"),
-    }
+    engine.list(ListQuery::Waiting, 100).await.unwrap().into_waiting().unwrap()
 }
 
 pub(super) async fn events_of(engine: &Arc<dyn Engine>, record: &RecordId) -> Vec<InboxEvent> {
-    match engine.list(ListQuery::Events(record.clone()), 100).await.unwrap() {
-        Listed::Events(events) => events,
-        other => panic!("expected events, found {other:?}"),
-    }
+    engine.list(ListQuery::Events(record.clone()), 100).await.unwrap().into_events().unwrap()
 }

@@ -6,7 +6,7 @@ use super::desk::{play, until_waiting};
 use super::news::{again, tell, waiting_in};
 use super::{EngineUnderTest, SETTLE};
 use crate::testing::contact::contact;
-use crate::{Clock, ListQuery, Listed};
+use crate::{Clock, ListQuery};
 
 pub async fn a_repeat_comes_back_at_its_time_and_is_counted(test: impl EngineUnderTest) {
     let engine = test.engine();
@@ -56,9 +56,8 @@ pub async fn the_hint_of_a_record_tells_why_it_waits(test: impl EngineUnderTest)
     })
     .await;
     tell(&engine, &contact("2"), "e-2").await;
-    let of = async |record: &str| match engine.list(ListQuery::WaitingOf(contact(record)), 1).await.unwrap() {
-        Listed::Waiting(hints) => hints,
-        other => panic!("expected what waits, found {other:?}"),
+    let of = async |record: &str| {
+        engine.list(ListQuery::WaitingOf(contact(record)), 1).await.unwrap().into_waiting().unwrap()
     };
 
     let waiting = waiting_in(&engine).await;

@@ -165,10 +165,7 @@ pub async fn a_records_trash_is_found_with_what_was_decided(test: impl EngineUnd
         fail(&test, &engine, desk, &contact("2"), "name: too long").await;
     })
     .await;
-    let of = async |query, limit| match engine.list(query, limit).await.unwrap() {
-        Listed::Trash(items) => items,
-        other => panic!("expected the trash, found {other:?}"),
-    };
+    let of = async |query, limit| engine.list(query, limit).await.unwrap().into_trash().unwrap();
     let one = ListQuery::TrashOf(contact("1"));
     let items = of(one.clone(), 100).await;
     let [third, second, first] = [items[0].id, items[1].id, items[2].id];

@@ -143,10 +143,5 @@ fn waiting_hint(row: &SqliteRow) -> Result<WaitingHint, Failure> {
 }
 
 fn event_kind(name: &str) -> Option<EventKind> {
-    match name {
-        "created" => Some(EventKind::Created),
-        "updated" => Some(EventKind::Updated),
-        "deleted" => Some(EventKind::Deleted),
-        _ => None,
-    }
+    EventKind::ALL.into_iter().find(|kind| kind.name() == name)
 }

@@ -1,6 +1,6 @@
 //! Deliveries on their way in: event keys into the inbox, hints beside them, in one transaction.
 
-use pairline_sdk::{Arrival, Delivery, EventKind, Taken, time_ordered_id};
+use pairline_sdk::{Arrival, Delivery, Taken, time_ordered_id};
 use rusqlite::params;
 
 use super::Lanes;
@@ -49,7 +49,7 @@ pub(crate) fn take(work: &mut Work<'_>, lanes: &mut Lanes, delivery: &Delivery) 
 fn is_new(work: &Work<'_>, arrival: &Arrival) -> Result<bool, Failure> {
     let Some(key) = &arrival.event_key else { return Ok(true) };
     let record = &arrival.record;
-    let kind = arrival.facts.as_ref().map(|facts| kind_name(facts.kind));
+    let kind = arrival.facts.as_ref().map(|facts| facts.kind.name());
     let row = params![record.system.as_str(), key, record.id, kind, work.now.as_millis()];
     Ok(work.run(INSERT_KEY, row)? > 0)
 }
@@ -87,12 +87,4 @@ fn add_beside(work: &Work<'_>, delivery: &Delivery) -> Result<(), Failure> {
         )?;
     }
     Ok(())
-}
-
-fn kind_name(kind: EventKind) -> &'static str {
-    match kind {
-        EventKind::Created => "created",
-        EventKind::Updated => "updated",
-        EventKind::Deleted => "deleted",
-    }
 }

@@ -325,7 +325,7 @@ fn an_event_that_an_earlier_version_has_taken_is_not_taken_again() {
         let taken = database.engine().enqueue(again).await.unwrap();
         assert_eq!((taken.accepted, taken.duplicates), (0, 1));
         let events = ListQuery::Events(RecordId::new(&System::new("crm"), "1"));
-        let Listed::Events(events) = database.engine().list(events, 10).await.unwrap() else { panic!("events") };
+        let events = database.engine().list(events, 10).await.unwrap().into_events().unwrap();
         assert_eq!(events[0].received_at.as_millis(), 1_700_000_000_000);
         database.close().await;
     });

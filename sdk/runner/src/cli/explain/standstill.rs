@@ -1,8 +1,6 @@
 //! Why a record is not in step: what waits for it, what could not be delivered, and what is held back.
 
-use pairline_sdk::{
-    Creates, History, ListQuery, Listed, RecordId, System, Timestamp, TrashItem, TrashState, WaitingHint,
-};
+use pairline_sdk::{Creates, History, ListQuery, RecordId, System, Timestamp, TrashItem, TrashState, WaitingHint};
 use serde_json::{Value, json};
 
 use crate::cli::output::{counted, instant, printable};
@@ -28,13 +26,11 @@ impl Standstill {
         let (mut waiting, mut trash) = (Vec::new(), Vec::new());
         for record in records {
             let query = ListQuery::WaitingOf(record.clone());
-            if let Listed::Waiting(hints) = stores.engine.list(query, 1).await.map_err(Exit::store)? {
-                waiting.extend(hints);
-            }
+            let listed = stores.engine.list(query, 1).await.map_err(Exit::store)?;
+            waiting.extend(listed.into_waiting().unwrap_or_default());
             let query = ListQuery::TrashOf(record.clone());
-            if let Listed::Trash(items) = stores.engine.list(query, TRASH).await.map_err(Exit::store)? {
-                trash.extend(items);
-            }
+            let listed = stores.engine.list(query, TRASH).await.map_err(Exit::store)?;
+            trash.extend(listed.into_trash().unwrap_or_default());
         }
         // What still needs a person comes first.
         trash.sort_by_key(|item: &TrashItem| item.state != TrashState::Open);

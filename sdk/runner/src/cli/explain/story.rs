@@ -44,7 +44,7 @@ pub(super) fn story(
 ) -> Vec<Line> {
     let mut lines = Vec::new();
     for (of, event) in events.iter().flat_map(|(of, events)| events.iter().map(move |event| (of, event))) {
-        let kind = event.kind.map_or_else(String::new, |kind| format!("{kind:?}: ").to_lowercase());
+        let kind = event.kind.map_or_else(String::new, |kind| format!("{}: ", kind.name()));
         let what = format!("event    {kind}{of} (key {})", printable(&event.key));
         lines.push(Line { at: event.received_at, what, values: None });
     }

@@ -45,7 +45,10 @@ impl Lint<'_> {
     fn setting(&mut self, node: &str, with: &serde_json::Map<String, Value>, setting: &Setting, value: &Value) {
         let path = ["nodes", node, "with", setting.name.as_str()];
         let expected = match (setting.kind, value) {
-            (SettingKind::Application, Value::String(application)) => return self.application(application, &path),
+            (SettingKind::Application, Value::String(application)) => {
+                self.application(application, &path);
+                return;
+            }
             (SettingKind::Source | SettingKind::Target, Value::String(application)) => {
                 return self.side(setting, application, &path);
             }
@@ -64,15 +67,12 @@ impl Lint<'_> {
         self.error(code::WRONG_SETTING, &path, message, help);
     }
 
-    pub(super) fn application(&mut self, name: &str, path: &[&str]) {
+    /// Whether this application may be meant; if not, what is wrong with it is said.
+    pub(super) fn application(&mut self, name: &str, path: &[&str]) -> bool {
         if !self.known.applications.contains_key(name) {
             let help = suggest(name, self.known.applications.keys().map(String::as_str), "applications");
-            return self.error(
-                code::UNKNOWN_APPLICATION,
-                path,
-                format!("no description of an application `{name}`"),
-                help,
-            );
+            self.error(code::UNKNOWN_APPLICATION, path, format!("no description of an application `{name}`"), help);
+            return false;
         }
         if let Some(contract) = self.contract
             && !contract.covers(&System::new(name))
@@ -80,18 +80,19 @@ impl Lint<'_> {
             let [one, other] = contract.systems();
             let message = format!("the sync contract `{}` is not about `{name}`", contract.name());
             self.error(code::NOT_IN_CONTRACT, path, message, format!("it is about `{one}` and `{other}`"));
+            return false;
         }
+        true
     }
 
     /// A message is about a record of the application that starts the topology. A node that is turned round would look
     /// for that record's counterpart where the record itself is, and make a second one there.
     fn side(&mut self, setting: &Setting, named: &str, path: &[&str]) {
-        let before = self.findings.len();
-        self.application(named, path);
+        let may_be_meant = self.application(named, path);
         let start = System::new(&self.topology.document.start.webhook.application);
         let Some(contract) = self.contract.filter(|contract| contract.covers(&start)) else { return };
         let side = if setting.kind == SettingKind::Source { &start } else { contract.other(&start) };
-        if self.findings.len() == before && side.as_str() != named {
+        if may_be_meant && side.as_str() != named {
             let message = format!("`{}` is `{side}` here, found `{named}`", setting.name);
             let about = mid_sentence(&setting.about);
             let help = format!("{}: {about}; the topology starts with records of `{start}`", setting.name);
