@@ -92,13 +92,16 @@ pub struct Tolerance {
     pub in_flight_ms: i64,
     /// A record whose create was not answered cannot be known when it is deleted this soon: it may be made again.
     pub unseen_ms: i64,
+    /// An edit of a shared field made this soon before a write of the sync came may not be in what it had read.
+    pub unread_ms: i64,
 }
 
 impl Tolerance {
     /// For a program that runs on a healthy network.
-    pub const CALM: Tolerance = Tolerance { simultaneous_ms: 1_500, in_flight_ms: 2_000, unseen_ms: 0 };
+    pub const CALM: Tolerance = Tolerance { simultaneous_ms: 1_500, in_flight_ms: 2_000, unseen_ms: 0, unread_ms: 0 };
     /// For a program that is killed, or whose calls are late and whose webhooks are lost.
-    pub const STORMY: Tolerance = Tolerance { simultaneous_ms: 20_000, in_flight_ms: 20_000, unseen_ms: 4_000 };
+    pub const STORMY: Tolerance =
+        Tolerance { simultaneous_ms: 20_000, in_flight_ms: 20_000, unseen_ms: 4_000, unread_ms: 2_000 };
 }
 
 /// One thing that is wrong.

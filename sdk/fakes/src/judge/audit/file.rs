@@ -44,11 +44,12 @@ impl<'a> File<'a> {
         changes.peek().is_some() && !changes.any(|changed| changed)
     }
 
-    /// Whether a write of the sync that had come before an edit was applied over it.
-    fn was_hit(&self, meaning: Meaning, edit: &Entry) -> bool {
+    /// Whether a write of the sync that had come before an edit, or so soon after that it goes by what was read before,
+    /// was applied over it.
+    fn was_hit(&self, meaning: Meaning, edit: &Entry, unread_ms: i64) -> bool {
         self.history_of(edit).any(|write| {
             let Writer::Caller { visit, .. } = &write.writer else { return false };
-            let meanwhile = visit.came_ms <= edit.at_ms && edit.at_ms <= write.at_ms;
+            let meanwhile = visit.came_ms - unread_ms <= edit.at_ms && edit.at_ms <= write.at_ms;
             meanwhile && write.deed == Deed::Updated && meaning.is_in(edit.side, &write.fields)
         })
     }
@@ -86,7 +87,7 @@ impl<'a> File<'a> {
                 let (newer, older) = if crm.at_ms >= erp.at_ms { (crm, erp) } else { (erp, crm) };
                 let mut either = vec![value(newer)];
                 if newer.at_ms - older.at_ms <= tolerance.simultaneous_ms
-                    || self.was_hit(meaning, newer)
+                    || self.was_hit(meaning, newer, tolerance.unread_ms)
                     || self.was_taken_back(meaning, newer, older)
                 {
                     either.push(value(older));

@@ -285,17 +285,20 @@ async fn an_edit_may_lose_to_a_write_that_was_on_its_way_before_it() {
     let mut ledger = play.cast.ledger().clone();
     let edited_ms = ledger.0.last().unwrap().at_ms + 60_000;
     ledger.0.last_mut().unwrap().at_ms = edited_ms;
-    let lost = |came_ms: i64, applied_ms: i64| {
+    let lost = |came_ms: i64, applied_ms: i64, tolerance: Tolerance| {
         let mut evidence = play.evidence();
         let record = evidence.crm.get_mut(&play.id(CRM_BORN, Side::Crm)).unwrap();
         let write = record.history.last_mut().unwrap();
         let Writer::Caller { visit, .. } = &mut write.writer else { panic!("the sync wrote last") };
         (visit.came_ms, write.at_ms) = (came_ms, applied_ms);
-        Audit::of(&ledger, &evidence, play.cast.ownership(), Tolerance::CALM).count(Category::LostEdit)
+        Audit::of(&ledger, &evidence, play.cast.ownership(), tolerance).count(Category::LostEdit)
     };
 
-    assert_eq!(lost(edited_ms - 10, edited_ms + 4_000), 0);
-    assert_eq!(lost(edited_ms + 10, edited_ms + 4_000), 2);
+    assert_eq!(lost(edited_ms - 10, edited_ms + 4_000, Tolerance::CALM), 0);
+    assert_eq!(lost(edited_ms + 10, edited_ms + 4_000, Tolerance::CALM), 2);
+    let went_by_what_was_read_before = Tolerance { unread_ms: 1_000, ..Tolerance::CALM };
+    assert_eq!(lost(edited_ms + 1_000, edited_ms + 4_000, went_by_what_was_read_before), 0);
+    assert_eq!(lost(edited_ms + 1_001, edited_ms + 4_000, went_by_what_was_read_before), 2);
 }
 
 #[tokio::test]
