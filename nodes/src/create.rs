@@ -62,7 +62,7 @@ impl ProcessAction for CreateNode {
         let hint = dto.need::<HintPart>(HINT)?;
         let record = dto.need::<Record>(RECORD)?;
         // The life of the request is counted from the intent, so the wait for a limit comes before it.
-        self.application.admit().await?;
+        self.application.admit_create(&hint.record).await?;
         let create = self.plan(&hint.record, &record, &dto)?;
         match self.ports.store.reserve(&create).await? {
             Reserve::Won(intent) => self.send(dto, &hint.record, intent).await,

@@ -78,10 +78,11 @@ impl ProcessAction for UpdateNode {
             far: None,
             operations: None,
         };
+        // Each need is met once, and not felt again.
         let plan = loop {
             match decide(&self.sight(&view)) {
                 Ok(plan) => break plan,
-                Err(Need::FarRecord) if view.far.is_none() => {
+                Err(Need::FarRecord) => {
                     let application = self.ports.application(far.system.as_str()).map_err(NodeError::stop)?;
                     application.admit().await?;
                     let Some(far_record) = application.read(&far.id).await? else {
@@ -89,14 +90,13 @@ impl ProcessAction for UpdateNode {
                     };
                     view.far = Some(far_record);
                 }
-                Err(Need::Operations) if view.operations.is_none() => {
+                Err(Need::Operations) => {
                     view.operations = Some(self.ports.store.recent(&pair, REMEMBERED).await?);
                 }
                 Err(Need::News(until)) => {
                     let reason = "a change was seen that nobody has told of yet".to_owned();
                     return Err(NodeError::wait(reason, until.since(self.ports.clock.now())));
                 }
-                Err(need) => return Err(NodeError::stop(format!("{need:?} was looked at and did not suffice"))),
             }
         };
         self.ask(&pair, &plan).await?;

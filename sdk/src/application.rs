@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Fields, Intent, NodeError, Record, System};
+use crate::{Fields, Intent, NodeError, Record, RecordId, System};
 
 /// What is known about a remote system that decides how its writes are recovered and its echoes recognized.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -162,6 +162,10 @@ pub trait Application: Send + Sync {
     /// Waits until the application takes another call, or says how long that will be. Asked before an intent is
     /// committed, because its request's life is counted from then.
     async fn admit(&self) -> Result<(), ReadError>;
+
+    /// The same for a create: waits, too, while the application may hold a counterpart of this record that nobody here
+    /// knows of.
+    async fn admit_create(&self, source: &RecordId) -> Result<(), ReadError>;
 
     /// Reads one record; nothing if it is gone (deleted, archived, never there).
     async fn read(&self, id: &str) -> Result<Option<Record>, ReadError>;

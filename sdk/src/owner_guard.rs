@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::{
-    Application, ChangedPage, Intent, Operation, OperationKind, Outcome, Profile, ReadError, Record, Request,
+    Application, ChangedPage, Intent, Operation, OperationKind, Outcome, Profile, ReadError, Record, RecordId, Request,
     SyncContract, Write,
 };
 
@@ -60,6 +60,10 @@ impl Application for OwnerGuard {
 
     async fn admit(&self) -> Result<(), ReadError> {
         self.inner.admit().await
+    }
+
+    async fn admit_create(&self, source: &RecordId) -> Result<(), ReadError> {
+        self.inner.admit_create(source).await
     }
 
     async fn read(&self, id: &str) -> Result<Option<Record>, ReadError> {

@@ -436,8 +436,8 @@ pub(super) const ROWS: [Row; 100] = [
         79,
         "an old backup is restored",
         &[BlackBox],
-        "linked records find each other again; that the database is an old one is not noticed, so a create that had not \
-         been signed on both sides could be made again",
+        "records of which one names the other find each other again; a create that was on its way when the program \
+         stopped, and lands after the first listing of the older copy, could be made again",
         &[],
     ),
     tested(80, "two runners are started on one database", &[BlackBox], &[]),

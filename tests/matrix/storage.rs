@@ -123,6 +123,28 @@ fn fm_079_a_restored_backup_does_not_make_anybody_twice_who_is_linked() {
     runner.stop();
 }
 
+#[test]
+fn fm_079_a_restored_backup_makes_no_second_counterpart_of_one_that_only_one_side_knows() {
+    let stage = Stage::new();
+    let runner = stage.run(&["--poll-ms", "200"]);
+    stage.erp.person_creates(json!({ "name": "Ada", "email": "ada@example.org" })).unwrap();
+    stage.agrees_on(1);
+    runner.stop();
+    copied(&stage.path("data"), &stage.path("backup"));
+    // The contact is made, and its customer is not told of it.
+    let mut runner = stage.run(&["--poll-ms", "200", "--kill-at", "create-answered:1"]);
+    stage.erp.person_creates(json!({ "name": "Grace", "email": "grace@example.org" })).unwrap();
+    runner.ended("the create was answered");
+    fs::remove_dir_all(stage.path("data")).unwrap();
+    copied(&stage.path("backup"), &stage.path("data"));
+
+    let runner = stage.run(&["--poll-ms", "200"]);
+
+    stage.agrees_on(2);
+    assert_eq!((stage.crm.snapshot().len(), stage.erp.snapshot().len()), (2, 2));
+    runner.stop();
+}
+
 /// Kills the program at each call of each of these walks, once and twice, and looks at what comes of it.
 #[test]
 fn fm_082_a_kill_at_any_call_loses_no_edit_and_makes_nothing_twice() {

@@ -74,6 +74,10 @@ impl Application for Hooked {
         self.inner.admit().await
     }
 
+    async fn admit_create(&self, source: &RecordId) -> Result<(), ReadError> {
+        self.inner.admit_create(source).await
+    }
+
     async fn read(&self, id: &str) -> Result<Option<Record>, ReadError> {
         self.inner.read(id).await
     }

@@ -282,6 +282,10 @@ impl Application for FailingApplication {
         self.look("Application::admit", self.inner.admit()).await
     }
 
+    async fn admit_create(&self, source: &RecordId) -> Result<(), ReadError> {
+        self.look("Application::admit_create", self.inner.admit_create(source)).await
+    }
+
     async fn read(&self, id: &str) -> Result<Option<Record>, ReadError> {
         self.look("Application::read", self.inner.read(id)).await
     }

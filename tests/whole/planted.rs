@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use pairline_sdk::message::{HINT, HintPart};
 use pairline_sdk::{
     Application, ChangedPage, Intent, NodeDescription, NodeError, Outcome, Ports, ProcessAction, ProcessDto, Profile,
-    ReadError, Record, Registry, Request, Write,
+    ReadError, Record, RecordId, Registry, Request, Write,
 };
 use serde_json::Value;
 
@@ -62,6 +62,10 @@ impl Application for Hasty {
 
     async fn admit(&self) -> Result<(), ReadError> {
         self.0.admit().await
+    }
+
+    async fn admit_create(&self, source: &RecordId) -> Result<(), ReadError> {
+        self.0.admit_create(source).await
     }
 
     async fn read(&self, id: &str) -> Result<Option<Record>, ReadError> {

@@ -9,7 +9,8 @@
 //! store changes this too.
 //!
 //! Some steps of [`SafetyStep`] are [`Standing::Wanted`]: the model finds a second record without them, and the nodes do
-//! not take them yet. [`recipes::as_it_stands`] shows what that costs, and where.
+//! not take them. [`recipes::as_it_stands`] shows what that costs, and where. In place of the search that
+//! [`SafetyStep::Epoch`] asks for, the runner looks at the first listing after a start; what lands after it is not seen.
 //!
 //! # What is assumed
 //!

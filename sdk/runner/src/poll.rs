@@ -13,6 +13,8 @@ use pairline_sdk::{
 };
 use tracing::{debug, warn};
 
+use crate::catch_up::CatchUp;
+
 /// Pages of one pass, at most; the next pass goes on from its cursor.
 const PAGES_PER_PASS: usize = 1000;
 
@@ -59,20 +61,22 @@ pub struct Poll {
     engine: Arc<dyn Engine>,
     clock: Arc<dyn Clock>,
     interval: Duration,
+    catch_up: Arc<CatchUp>,
     settled: HashMap<String, String>,
 }
 
 impl Poll {
     /// A poll of one application, every `interval`.
-    pub fn new(
+    pub(crate) fn new(
         application: Arc<dyn Application>,
         contract: Arc<SyncContract>,
         store: Arc<dyn PairStore>,
         engine: Arc<dyn Engine>,
         clock: Arc<dyn Clock>,
         interval: Duration,
+        catch_up: Arc<CatchUp>,
     ) -> Self {
-        Self { application, contract, store, engine, clock, interval, settled: HashMap::new() }
+        Self { application, contract, store, engine, clock, interval, catch_up, settled: HashMap::new() }
     }
 
     /// Polls until it is dropped.
@@ -133,6 +137,7 @@ impl Poll {
             }
             page = listed.next;
             if page.is_none() {
+                self.catch_up.is_over(&system);
                 break;
             }
         }
@@ -158,6 +163,11 @@ impl Poll {
                     self.settled.insert(record.id.clone(), version.clone());
                 }
             } else if !matches!(look, Look::Pending(_)) {
+                if look == Look::Missing
+                    && let Some(named) = self.contract.inverse_of(system, record)
+                {
+                    self.catch_up.shows(&id, RecordId::new(self.contract.other(system), named));
+                }
                 arrivals.push(Arrival::look_at(id));
             }
         }
@@ -208,6 +218,7 @@ mod tests {
             engine,
             time,
             INTERVAL,
+            Arc::new(CatchUp::default()),
         );
         let running = tokio::spawn(poll.run());
         for _ in 0..seconds * 10 {

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pairline_sdk::{
-    Application, Arrival, Clock, Control, Delivery, Engine, OwnerGuard, Ports, Random, Registry, System, Worker,
+    Application, Arrival, Clock, Control, Creates, Delivery, Engine, OwnerGuard, Ports, Random, Registry, SyncContract,
+    System, Worker,
 };
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use crate::application::{Description, Environment, HttpApplication, ReqwestTransport, Transport};
+use crate::catch_up::{CatchUp, Gate};
 use crate::composition::Stores;
 use crate::finding::Finding;
 use crate::first_run::FirstRun;
@@ -140,6 +142,7 @@ struct Parts {
     metrics: Arc<Metrics>,
     ground: Ground,
     kill_at: Option<KillAt>,
+    catch_up: Arc<CatchUp>,
 }
 
 impl RunningSystem {
@@ -359,7 +362,8 @@ impl Parts {
             let application = application.map_err(StartError::Configuration)?;
             applications.insert(description.system().clone(), Arc::new(application));
         }
-        Ok(Self { applications, descriptions, metrics, ground, kill_at: settings.kill_at.clone() })
+        let (kill_at, catch_up) = (settings.kill_at.clone(), Arc::default());
+        Ok(Self { applications, descriptions, metrics, ground, kill_at, catch_up })
     }
 
     /// Finds what an earlier start left open, and decides about creates if that was never done.
@@ -372,6 +376,10 @@ impl Parts {
             let again = |record| Arrival::look_at(record);
             let delivery = Delivery { arrivals: unfinished.into_iter().map(again).collect(), ..Delivery::default() };
             stores.engine.enqueue(delivery).await.map_err(|error| database(&error))?;
+        }
+        let is_new = stores.pairs.creates().await.map_err(|error| database(&error))? == Creates::Undecided;
+        for (system, _) in self.polled(project).filter(|_| !is_new) {
+            self.catch_up.begins(system.clone(), self.ground.clock.now());
         }
         for contract in project.contracts.values() {
             let of = |system: &System| self.applications.get(system).map(|app| Arc::clone(app) as Arc<dyn Application>);
@@ -396,6 +404,13 @@ impl Parts {
                     if let Some(kill) = &self.kill_at {
                         inner = kill::around_application(inner, kill);
                     }
+                    let gate = Gate {
+                        inner,
+                        catch_up: Arc::clone(&self.catch_up),
+                        store: Arc::clone(&self.ground.stores.pairs),
+                        clock: Arc::clone(&self.ground.clock),
+                    };
+                    let inner = Arc::new(gate) as Arc<dyn Application>;
                     (system.clone(), Arc::new(OwnerGuard::new(inner, Arc::clone(&contract))) as Arc<dyn Application>)
                 });
             let ports = Ports {
@@ -416,20 +431,25 @@ impl Parts {
         }))
     }
 
+    /// The systems that some topology starts from, and its contract.
+    fn polled<'a>(&'a self, project: &'a Project) -> impl Iterator<Item = (&'a System, &'a SyncContract)> {
+        self.applications.keys().filter_map(|system| {
+            let starts = project.topologies.iter().find(|topology| topology.start.application == *system)?;
+            Some((system, project.contracts.get(&starts.contract)?))
+        })
+    }
+
     fn spawn_polls(&self, project: &Project, settings: &Settings, stop: &CancellationToken, tasks: &TaskTracker) {
         let stores = &self.ground.stores;
-        for (system, application) in &self.applications {
-            let starts = project.topologies.iter().find(|topology| topology.start.application == *system);
-            let Some(contract) = starts.and_then(|topology| project.contracts.get(&topology.contract)) else {
-                continue;
-            };
+        for (system, contract) in self.polled(project) {
             let poll = Poll::new(
-                Arc::clone(application) as Arc<dyn Application>,
+                Arc::clone(&self.applications[system]) as Arc<dyn Application>,
                 Arc::new(contract.clone()),
                 Arc::clone(&stores.pairs),
                 Arc::clone(&stores.engine),
                 Arc::clone(&self.ground.clock),
                 settings.poll_every,
+                Arc::clone(&self.catch_up),
             );
             let stop = stop.clone();
             tasks.spawn(async move {

@@ -230,6 +230,10 @@ impl Application for MemoryApplication {
         Ok(())
     }
 
+    async fn admit_create(&self, _: &RecordId) -> Result<(), ReadError> {
+        Ok(())
+    }
+
     async fn read(&self, id: &str) -> Result<Option<Record>, ReadError> {
         if self.stage.pass(Step::Read(self.profile.system.clone())).await != Fate::Well {
             return Err(ReadError::Failed(format!("{} does not answer", self.profile.system)));

@@ -1,6 +1,6 @@
 //! Of two edits of a shared field, which is the newer one.
 
-use pairline_sdk::{Operation, OperationState};
+use pairline_sdk::OperationState;
 
 use super::*;
 
@@ -160,6 +160,18 @@ fn while_it_may_have_been_another_field_its_news_is_waited_for_and_then_what_was
     assert_eq!(unclear.clone().at(45_000).winner(), Ok("crm"));
     let newer_anyway = unclear.news("erp", "phone", 31_000);
     assert_eq!(newer_anyway.winner(), Ok("erp"), "nothing is waited for that would change nothing");
+}
+
+#[test]
+fn an_edit_of_one_side_alone_waits_for_no_news_of_another_field() {
+    let unclear = one_was_changed_unheard().with_another_vat_id();
+    for (held, edited, other) in [("crm", "erp", "crm"), ("erp", "crm", "erp")] {
+        for near in ["crm", "erp"] {
+            let vat_id = if held == "erp" { json!({ "phone": "0", "vat_id": "V" }) } else { phone("0") };
+            let scene = unclear.clone().now(held, vat_id).seen_from(near);
+            assert!(scene.goes_to(other).contains(&(phone(edited), WriteReason::SharedEdit)), "{edited}, from {near}");
+        }
+    }
 }
 
 #[test]

@@ -18,7 +18,7 @@ use axum::http::header::{ACCEPT, AUTHORIZATION, USER_AGENT};
 use axum::http::{HeaderMap, HeaderValue, Method};
 use pairline_sdk::ledger::SEND_WITHIN;
 use pairline_sdk::{
-    Application, ChangedPage, Clock, Intent, Outcome, Profile, Random, ReadError, Record, Request, Write,
+    Application, ChangedPage, Clock, Intent, Outcome, Profile, Random, ReadError, Record, RecordId, Request, Write,
 };
 use secrecy::ExposeSecret;
 use serde_json::Value;
@@ -116,6 +116,10 @@ impl Application for HttpApplication {
     }
 
     async fn admit(&self) -> Result<(), ReadError> {
+        self.limiter.admit().await
+    }
+
+    async fn admit_create(&self, _: &RecordId) -> Result<(), ReadError> {
         self.limiter.admit().await
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pairline_sdk::{Application, ChangedPage, Intent, Outcome, Profile, ReadError, Record, Request, Write};
+use pairline_sdk::{Application, ChangedPage, Intent, Outcome, Profile, ReadError, Record, RecordId, Request, Write};
 use serde_json::Value;
 
 use super::{KillAt, Writing, end};
@@ -35,6 +35,10 @@ impl Application for Remote {
 
     async fn admit(&self) -> Result<(), ReadError> {
         self.inner.admit().await
+    }
+
+    async fn admit_create(&self, source: &RecordId) -> Result<(), ReadError> {
+        self.inner.admit_create(source).await
     }
 
     async fn read(&self, id: &str) -> Result<Option<Record>, ReadError> {

@@ -61,11 +61,10 @@ impl<'a> File<'a> {
         let by_sync = of_person.flat_map(|(side, record)| record.history.iter().map(move |write| (side, write)));
         let by_sync = by_sync.filter(|(side, write)| is_sync(&write.writer) && meaning.is_in(*side, &write.fields));
         let agreed_at = by_sync.map(|(_, write)| write.at_ms).filter(|at| *at <= edit.at_ms).max().unwrap_or(i64::MIN);
-        let held = self.history_of(edit).filter(|write| write.at_ms <= agreed_at).filter_map(|write| {
-            meaning.is_in(edit.side, &write.fields).then(|| meaning.read(edit.side, &write.fields))
-        });
-        agreed_at < others.at_ms
-            && held.last().flatten().as_deref() == edit.values.get(&meaning).and_then(Option::as_deref)
+        let earlier = self.history_of(edit).filter(|write| write.at_ms <= agreed_at);
+        let typed = earlier.filter(|write| meaning.is_in(edit.side, &write.fields));
+        let held = typed.last().and_then(|write| meaning.read(edit.side, &write.fields));
+        agreed_at < others.at_ms && held.as_deref() == edit.values.get(&meaning).and_then(Option::as_deref)
     }
 
     /// The writes of the record that an entry is about.
