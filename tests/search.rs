@@ -67,12 +67,12 @@ fn one_owned_field_three_edits_and_two_kills_always_converge() {
 
 #[test]
 fn one_shared_field_three_edits_and_two_kills_always_converge() {
-    search(Setting { email: false, phone: true, violations: false, at_least: 280_000, ..OWNED });
+    search(Setting { email: false, phone: true, violations: false, at_least: 250_000, ..OWNED });
 }
 
 #[test]
 fn two_fields_three_edits_and_two_kills_always_converge() {
-    search(Setting { phone: true, violations: false, lost_webhooks: 0, at_least: 640_000, ..OWNED });
+    search(Setting { phone: true, violations: false, lost_webhooks: 0, at_least: 620_000, ..OWNED });
 }
 
 #[test]
