@@ -73,7 +73,7 @@ const RECENT: &str = concat!(
     "SELECT * FROM (SELECT rowid FROM operation WHERE source_system = $1 AND source_id = $2 AND pair = $5 \
      ORDER BY rowid DESC LIMIT $6) ",
     "UNION ALL SELECT * FROM (SELECT rowid FROM operation WHERE source_system = $3 AND source_id = $4 AND pair = $5 \
-     ORDER BY rowid DESC LIMIT $6)) ORDER BY o.id DESC"
+     ORDER BY rowid DESC LIMIT $6)) ORDER BY o.rowid DESC"
 );
 
 const RESERVATION_OF: &str = concat!(
