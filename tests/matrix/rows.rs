@@ -491,7 +491,13 @@ pub(super) const ROWS: [Row; 100] = [
         &[BlackBox],
         &["sdk/runner/src/webhook/signature.rs::what_is_missing_or_malformed_is_not_believed"],
     ),
-    pending(92, "a secret is replaced", "a sender has one secret at a time; there is no overlap of two"),
+    part(
+        92,
+        "a secret is replaced",
+        &[BlackBox],
+        "two keys of a signature are believed at a time; a token of ours is replaced by a restart with the new one",
+        &["sdk/runner/src/webhook/signature.rs::every_way_to_sign_is_checked_as_its_sender_signs"],
+    ),
     part(
         93,
         "a URL, an id or a redirection leads a call elsewhere",

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use pairline_fakes::Faults;
+use pairline_fakes::{Faults, erp_signature};
 use pairline_runner::application::{Call, Description, Environment, ReqwestTransport, Transport};
 use pairline_runner::project::Sources;
 use serde_json::{Value, json};
@@ -101,6 +101,26 @@ fn fm_091_without_a_signature_nothing_is_taken_and_no_description_can_ask_for_th
         let (_, findings) = Description::parse(&source.file, &unsigned, &Environment::lenient());
         let told = findings.iter().any(|finding| finding.is_error() && finding.message.contains("signature"));
         assert!(told, "{}: a webhook without a signature: {findings:?}", source.file);
+    }
+}
+
+#[test]
+fn fm_092_while_a_secret_is_replaced_both_are_believed_and_then_the_new_one_alone() {
+    let stage = Stage::with_faults(silent());
+    let event = br#"{"event_id":"e1","type":"customer.updated","customer_id":"WHS-000001","changed_fields":["phone"]}"#;
+    let signed_with = |secret: &str| {
+        let signature = erp_signature(secret, event);
+        call(stage.port, "POST", "/webhooks/erp", &[("x-signature", &signature)], event).status
+    };
+    for (before, with_the_old_one) in [("old-key", 202), ("", 401)] {
+        stage.set("ERP_WEBHOOK_SECRET", "new-key");
+        stage.set("ERP_WEBHOOK_SECRET_BEFORE", before);
+        let runner = stage.run_on_webhooks_only(pairline());
+
+        assert_eq!(signed_with("new-key"), 202);
+        assert_eq!(signed_with("old-key"), with_the_old_one);
+        assert_eq!(signed_with("any-key"), 401);
+        runner.stop();
     }
 }
 

@@ -7,6 +7,7 @@ mod check;
 mod document;
 mod duration;
 mod operations;
+mod signature;
 mod webhook;
 
 use axum::http::HeaderName;
@@ -22,7 +23,8 @@ use crate::yaml::Tree;
 use check::Check;
 use document::ApplicationDocument;
 pub(super) use operations::{Changed, List, Operations, Since};
-pub use webhook::{Encoding, EventShape, SignatureScheme, Signed, SignedTime, Webhook};
+pub use signature::{Encoding, SignatureScheme, Signed, SignedHeader, SignedTime};
+pub use webhook::{EventShape, Webhook};
 
 /// The codes of findings in application descriptions.
 pub mod code {
@@ -115,7 +117,8 @@ impl Description {
 
     /// Whether its webhooks are signed with this secret; nothing when it sends none.
     pub(crate) fn is_signed_with(&self, secret: &str) -> Option<bool> {
-        self.webhook.as_ref().map(|webhook| webhook.signature.secret.expose_secret() == secret)
+        let keys = self.webhook.as_ref().map(|webhook| &webhook.signature.keys);
+        keys.map(|keys| keys.iter().any(|key| key.expose_secret() == secret.as_bytes()))
     }
 
     /// Whether it is called over TLS.
@@ -228,9 +231,14 @@ mod tests {
             ("header: X-Signature", "header: \"X Signature\"", "expected the name of a header"),
             ("pairline}/{operation}", "pairline}", "expected `{operation}`"),
             ("${ERP_WEBHOOK_SECRET}", "\"\"", "expected a secret"),
-            ("signs: [body]", "signs: [timestamp]", "expected `body` among"),
-            ("signs: [body]", "signs: [url, body]", "expected the URL as it is signed"),
-            ("signs: [body]", "signs: [body, timestamp]", "or neither"),
+            ("\"{body}\"", "\"{timestamp}\"", "expected `{body}` among"),
+            ("\"{body}\"", "\"{url}{body}\"", "expected the URL as it is signed"),
+            ("\"{body}\"", "\"{body}{timestamp}\"", "or neither"),
+            ("\"{body}\"", "\"{body}{id}\"", "known places: {method}, {url}, {body}, {timestamp}, {header NAME}"),
+            ("\"{body}\"", "\"{body\"", "expected a `}`"),
+            ("prefix: \"sha256=\"", "separator: \"\"", "expected what stands between the items"),
+            ("prefix: \"sha256=\"", "secret_prefix: whsec_", "expected `whsec_` and then any text"),
+            ("prefix: \"sha256=\"", "secret_encoding: hex", "expected `` and then hex"),
             ("order: id", "order: time", "expected `ties`"),
             ("margin: 1h", "margin: 24h", "expected a margin shorter"),
             ("whole: true", "whole: true\n  hole: true", "no key `hole`"),

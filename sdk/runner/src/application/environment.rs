@@ -30,6 +30,11 @@ impl Environment {
         Self { variables: Some(BTreeMap::new()), lenient: true }
     }
 
+    /// Whether a name stands in for what is missing, so that a value of the wrong form says nothing.
+    pub(crate) fn is_lenient(&self) -> bool {
+        self.lenient
+    }
+
     /// Replaces `${NAME}` and `${NAME:-default}`. An empty variable is as good as none where something stands in for it.
     ///
     /// # Errors

@@ -3,25 +3,25 @@
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use pairline_sdk::Timestamp;
 use secrecy::ExposeSecret;
 use sha2::Sha256;
 
-use crate::application::description::{Encoding, SignatureScheme, Signed, SignedTime};
+use crate::application::description::{Encoding, SignatureScheme, Signed, SignedHeader, SignedTime};
+
+/// Items of one header that are looked at, at most.
+const ITEMS: usize = 16;
 
 /// Checks signatures of one system's deliveries.
 pub struct Verifier {
-    header: HeaderName,
+    header: SignedHeader,
     signs: Vec<Signed>,
     encoding: Encoding,
-    prefix: String,
     url: String,
     timestamp: Option<SignedTime>,
-    /// The key, worked in once.
-    keyed: Hmac<Sha256>,
+    /// The keys, worked in once.
+    keyed: Vec<Hmac<Sha256>>,
 }
 
 /// Why a delivery is not believed. The texts help whoever sets up a sender and nobody else.
@@ -45,19 +45,17 @@ impl Verifier {
     ///
     /// One line when there is no key: anybody could sign.
     pub fn new(scheme: &SignatureScheme) -> Result<Self, String> {
-        let key = scheme.secret.expose_secret().as_bytes();
-        if key.is_empty() {
+        if scheme.keys.iter().all(|key| key.expose_secret().is_empty()) {
             return Err("expected a secret that deliveries are signed with, found none".to_owned());
         }
-        let keyed = Hmac::new_from_slice(key).map_err(|error| error.to_string())?;
+        let keys = scheme.keys.iter().map(|key| Hmac::new_from_slice(key.expose_secret()));
         Ok(Self {
             header: scheme.header.clone(),
             signs: scheme.signs.clone(),
             encoding: scheme.encoding,
-            prefix: scheme.prefix.clone(),
             url: scheme.url.clone(),
             timestamp: scheme.timestamp.clone(),
-            keyed,
+            keyed: keys.collect::<Result<_, _>>().map_err(|error| error.to_string())?,
         })
     }
 
@@ -67,7 +65,7 @@ impl Verifier {
     ///
     /// [`Distrust::Missing`] or [`Distrust::NotNow`].
     pub fn precheck(&self, headers: &HeaderMap, now: Timestamp) -> Result<(), Distrust> {
-        text(headers, &self.header)?;
+        text(headers, &self.header.name)?;
         self.signed_at(headers, now).map(|_| ())
     }
 
@@ -77,45 +75,50 @@ impl Verifier {
     ///
     /// Why not.
     pub fn verify(&self, method: &str, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<(), Distrust> {
-        let given = text(headers, &self.header)?.strip_prefix(&self.prefix).ok_or(Distrust::Wrong)?;
-        let given = match self.encoding {
-            Encoding::Base64 => STANDARD.decode(given).map_err(|_| Distrust::Wrong)?,
-            Encoding::Hex => from_hex(given).ok_or(Distrust::Wrong)?,
-        };
+        let given: Vec<Vec<u8>> =
+            items(headers, &self.header)?.filter_map(|signature| self.encoding.read(signature)).collect();
         let signed_at = self.signed_at(headers, now)?;
-        let mut mac = self.keyed.clone();
-        for part in &self.signs {
-            mac.update(match part {
+        let signed = self.signs.iter().map(|part| {
+            Ok(match part {
                 Signed::Method => method.as_bytes(),
                 Signed::Url => self.url.as_bytes(),
                 Signed::Body => body,
                 Signed::Timestamp => signed_at.as_bytes(),
-            });
-        }
-        mac.verify_slice(&given).map_err(|_| Distrust::Wrong)
+                Signed::Header(name) => text(headers, name)?.as_bytes(),
+                Signed::Text(text) => text.as_bytes(),
+            })
+        });
+        let signed: Vec<&[u8]> = signed.collect::<Result<_, _>>()?;
+        let is_believed = self.keyed.iter().any(|keyed| {
+            let mut mac = keyed.clone();
+            signed.iter().for_each(|part| mac.update(part));
+            given.iter().any(|signature| mac.clone().verify_slice(signature).is_ok())
+        });
+        if is_believed { Ok(()) } else { Err(Distrust::Wrong) }
     }
 
     /// The text of the timestamp, when it is near enough.
-    fn signed_at<'a>(&self, headers: &'a HeaderMap, now: Timestamp) -> Result<&'a str, Distrust> {
+    fn signed_at<'a>(&'a self, headers: &'a HeaderMap, now: Timestamp) -> Result<&'a str, Distrust> {
         let Some(SignedTime { header, unit, tolerance }) = &self.timestamp else { return Ok("") };
-        let text = text(headers, header)?;
+        let text = items(headers, header)?.next().ok_or(Distrust::Missing)?;
         let at = text.parse::<i64>().ok().and_then(|at| at.checked_mul(*unit)).ok_or(Distrust::NotNow)?;
         let off = Duration::from_millis(now.as_millis().abs_diff(at));
         if off <= *tolerance { Ok(text) } else { Err(Distrust::NotNow) }
     }
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a str, Distrust> {
-    headers.get(name).and_then(|value| value.to_str().ok()).ok_or(Distrust::Missing)
+/// What stands in a header after the prefix, in each of its items that has it.
+fn items<'a>(headers: &'a HeaderMap, header: &'a SignedHeader) -> Result<impl Iterator<Item = &'a str>, Distrust> {
+    let text = text(headers, &header.name)?;
+    let (whole, split) = match &header.separator {
+        None => (Some(text), None),
+        Some(separator) => (None, Some(text.split(separator.as_str()).take(ITEMS).map(str::trim))),
+    };
+    Ok(whole.into_iter().chain(split.into_iter().flatten()).filter_map(|item| item.strip_prefix(&*header.prefix)))
 }
 
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    if !rest.is_empty() {
-        return None;
-    }
-    pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a str, Distrust> {
+    headers.get(name).and_then(|value| value.to_str().ok()).ok_or(Distrust::Missing)
 }
 
 #[cfg(test)]
@@ -123,42 +126,157 @@ mod tests {
     use axum::http::HeaderValue;
 
     use super::*;
+    use crate::application::{Description, Environment};
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
+    /// The verifier of a scheme, as a description has it.
+    fn verifier(signature: &str) -> Verifier {
+        let shipped = include_str!("../../../../topologies/applications/erp.yaml");
+        let (before, _) = shipped.split_once("  signature:").unwrap();
+        let (_, after) = shipped.split_once("  body:").unwrap();
+        let text = format!("{before}  signature: {signature}\n  body:{after}");
+        let (description, findings) = Description::parse("erp.yaml", &text, &Environment::of([("ERP_TOKEN", "t")]));
+        let description = description.unwrap_or_else(|| panic!("{findings:?}"));
+        Verifier::new(&description.webhook.unwrap().signature).unwrap()
+    }
+
     fn over_the_body(secret: &str) -> Verifier {
-        let scheme = SignatureScheme {
-            header: HeaderName::from_static("x-signature"),
-            signs: vec![Signed::Body],
-            encoding: Encoding::Hex,
-            prefix: "sha256=".to_owned(),
-            secret: secret.into(),
-            url: String::new(),
-            timestamp: None,
-        };
-        Verifier::new(&scheme).unwrap()
+        verifier(&format!(
+            r#"{{ header: X-Signature, algorithm: hmac-sha256, signs: "{{body}}", encoding: hex, prefix: "sha256=", secret: {secret} }}"#
+        ))
     }
 
     fn over_four_parts() -> Verifier {
-        let scheme = SignatureScheme {
-            header: HeaderName::from_static("x-signature-v3"),
-            signs: vec![Signed::Method, Signed::Url, Signed::Body, Signed::Timestamp],
-            encoding: Encoding::Base64,
-            prefix: String::new(),
-            secret: "secret".into(),
-            url: "http://127.0.0.1:18090/webhooks/crm".to_owned(),
-            timestamp: Some(SignedTime {
-                header: HeaderName::from_static("x-timestamp"),
-                unit: 1,
-                tolerance: Duration::from_secs(300),
-            }),
-        };
-        Verifier::new(&scheme).unwrap()
+        verifier(
+            r#"{ header: X-Signature-v3, algorithm: hmac-sha256, signs: "{method}{url}{body}{timestamp}",
+                encoding: base64, secret: secret, url: "http://127.0.0.1:18090/webhooks/crm",
+                timestamp: { header: X-Timestamp, unit: milliseconds, tolerance: 300s } }"#,
+        )
     }
 
     fn headers<const N: usize>(headers: [(&'static str, &str); N]) -> HeaderMap {
         let header = |(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
         HeaderMap::from_iter(headers.map(header))
+    }
+
+    /// A delivery and its signature, as a sender makes it.
+    struct Sent {
+        /// How its description says so.
+        scheme: &'static str,
+        headers: &'static [(&'static str, &'static str)],
+        body: &'static [u8],
+        now_ms: i64,
+    }
+
+    const SENT: [Sent; 6] = [
+        // The vector of HubSpot's own tests.
+        Sent {
+            scheme: r#"{ header: X-HubSpot-Signature-v3, algorithm: hmac-sha256, encoding: base64,
+                signs: "{method}{url}{body}{timestamp}", url: "https://www.example.com/webhook_uri",
+                secret: yyyyyyyy-yyyy-yyyy-yyyy-yyyyyyyyyyyy,
+                timestamp: { header: X-HubSpot-Request-Timestamp, unit: milliseconds, tolerance: 5m } }"#,
+            headers: &[
+                ("x-hubspot-signature-v3", "HPW73RUtKmcYoEDADG0s6MmGFWUzWJKAW07r8RDgcQw="),
+                ("x-hubspot-request-timestamp", "15000000"),
+            ],
+            body: b"{'example_field':'example_value'}",
+            now_ms: 15_000_000,
+        },
+        // The vector of GitHub's documentation.
+        Sent {
+            scheme: r#"{ header: X-Hub-Signature-256, algorithm: hmac-sha256, encoding: hex, signs: "{body}",
+                prefix: "sha256=", secret: "It's a Secret to Everybody" }"#,
+            headers: &[(
+                "x-hub-signature-256",
+                "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17",
+            )],
+            body: b"Hello, World!",
+            now_ms: 0,
+        },
+        // The vector of the Standard Webhooks libraries; a second signature of another version stands beside it.
+        Sent {
+            scheme: r#"{ header: webhook-signature, separator: " ", prefix: "v1,", algorithm: hmac-sha256,
+                encoding: base64, signs: "{header webhook-id}.{timestamp}.{body}",
+                secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw, secret_prefix: whsec_, secret_encoding: base64,
+                timestamp: { header: webhook-timestamp, unit: seconds, tolerance: 5m } }"#,
+            headers: &[
+                ("webhook-id", "msg_p5jXN8AQM9LWM0D4loKWxJek"),
+                ("webhook-timestamp", "1614265330"),
+                ("webhook-signature", "v1a,AAAA v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="),
+            ],
+            body: br#"{"test": 2432232314}"#,
+            now_ms: 1_614_265_330_000,
+        },
+        // `printf '%s' '1492774577.{"id":"evt_1"}' | openssl dgst -sha256 -hmac whsec_test_secret`, and the same with
+        // `whsec_other`, as while a secret is replaced at the sender.
+        Sent {
+            scheme: r#"{ header: Stripe-Signature, separator: ",", prefix: "v1=", algorithm: hmac-sha256, encoding: hex,
+                signs: "{timestamp}.{body}", secret: whsec_test_secret,
+                timestamp: { header: Stripe-Signature, prefix: "t=", unit: seconds, tolerance: 5m } }"#,
+            headers: &[(
+                "stripe-signature",
+                "t=1492774577,v1=7de382fc9d50efc4cbab2272c65bd6bca85a6eb696ebf6d9dfed06b24d0a3ca8,\
+                 v1=799c4ba7bb339f3c8601adfd112f0e477c930a268be1243d341abb8286501c2f,v0=00",
+            )],
+            body: br#"{"id":"evt_1"}"#,
+            now_ms: 1_492_774_577_000,
+        },
+        // `printf '%s' '{"id":1}' | openssl dgst -sha256 -hmac hush -binary | base64`
+        Sent {
+            scheme: r#"{ header: X-Shopify-Hmac-SHA256, algorithm: hmac-sha256, encoding: base64, signs: "{body}",
+                secret: hush }"#,
+            headers: &[("x-shopify-hmac-sha256", "VnKUjZsLuN5iZWjn5EntcBVCF9kMN43LglzCE1/GSeY=")],
+            body: br#"{"id":1}"#,
+            now_ms: 0,
+        },
+        // The same, with the secret that was replaced here and not yet at the sender.
+        Sent {
+            scheme: r#"{ header: X-Signature, algorithm: hmac-sha256, encoding: hex, signs: "{body}", secret: new,
+                secret_before: hush }"#,
+            headers: &[("x-signature", "5672948d9b0bb8de626568e7e449ed70154217d90c378dcb825cc2135fc649e6")],
+            body: br#"{"id":1}"#,
+            now_ms: 0,
+        },
+    ];
+
+    #[test]
+    fn every_way_to_sign_is_checked_as_its_sender_signs() {
+        for Sent { scheme, headers: sent, body, now_ms } in SENT {
+            let (verifier, now) = (verifier(scheme), Timestamp::from_millis(now_ms));
+            let header = |(name, value): &(&'static str, &str)| {
+                (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
+            };
+            let whole: HeaderMap = sent.iter().map(header).collect();
+
+            assert_eq!(verifier.precheck(&whole, now), Ok(()), "{scheme}");
+            assert_eq!(verifier.verify("POST", &whole, body, now), Ok(()), "{scheme}");
+            let other = [body, b" "].concat();
+            assert_eq!(verifier.verify("POST", &whole, &other, now), Err(Distrust::Wrong), "{scheme}");
+            for (name, _) in sent {
+                let mut without = whole.clone();
+                without.remove(*name);
+                assert_eq!(verifier.verify("POST", &without, body, now), Err(Distrust::Missing), "{scheme}: {name}");
+            }
+            if verifier.timestamp.is_some() {
+                let late = Timestamp::from_millis(now_ms + 300_001);
+                assert_eq!(verifier.verify("POST", &whole, body, late), Err(Distrust::NotNow), "{scheme}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_header_of_countless_items_is_read_only_so_far() {
+        let scheme = r#"{ header: X-Signature, separator: ",", algorithm: hmac-sha256, encoding: hex, signs: "{body}",
+            secret: hush }"#;
+        let signature = "5672948d9b0bb8de626568e7e449ed70154217d90c378dcb825cc2135fc649e6";
+        let check = |before: usize| {
+            let items = format!("{}{signature}", "00,".repeat(before));
+            verifier(scheme).verify("POST", &headers([("x-signature", items.as_str())]), br#"{"id":1}"#, NOW)
+        };
+
+        assert_eq!(check(ITEMS - 1), Ok(()));
+        assert_eq!(check(ITEMS), Err(Distrust::Wrong));
     }
 
     // RFC 4231, test case 2.

@@ -24,7 +24,7 @@ const DEEPEST: usize = 100;
 /// Turns what is written into what is meant, and notes everything that means nothing.
 pub(super) struct Check<'a> {
     tree: &'a Tree,
-    environment: &'a Environment,
+    pub(super) environment: &'a Environment,
     findings: Vec<Finding>,
 }
 

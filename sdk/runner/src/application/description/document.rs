@@ -211,14 +211,19 @@ pub(super) enum BodyDocument {
 #[serde(deny_unknown_fields)]
 pub(super) struct SignatureDocument {
     pub(super) header: String,
+    pub(super) separator: Option<String>,
     /// There is one; it is written so that a second one needs no guess.
     #[expect(dead_code, reason = "there is one algorithm so far")]
     pub(super) algorithm: AlgorithmDocument,
-    pub(super) signs: Vec<SignedDocument>,
+    pub(super) signs: String,
     pub(super) encoding: EncodingDocument,
     #[serde(default)]
     pub(super) prefix: String,
     pub(super) secret: String,
+    pub(super) secret_before: Option<String>,
+    #[serde(default)]
+    pub(super) secret_prefix: String,
+    pub(super) secret_encoding: Option<EncodingDocument>,
     pub(super) url: Option<String>,
     pub(super) timestamp: Option<TimestampDocument>,
 }
@@ -227,15 +232,6 @@ pub(super) struct SignatureDocument {
 #[serde(rename_all = "kebab-case")]
 pub(super) enum AlgorithmDocument {
     HmacSha256,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum SignedDocument {
-    Method,
-    Url,
-    Body,
-    Timestamp,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
@@ -249,6 +245,8 @@ pub(super) enum EncodingDocument {
 #[serde(deny_unknown_fields)]
 pub(super) struct TimestampDocument {
     pub(super) header: String,
+    #[serde(default)]
+    pub(super) prefix: String,
     pub(super) unit: UnitDocument,
     pub(super) tolerance: String,
 }

@@ -1,15 +1,10 @@
 //! What a system's webhooks look like, and how its description says so.
 
-use std::time::Duration;
-
-use axum::http::HeaderName;
 use pairline_sdk::EventKind;
-use secrecy::SecretString;
 
 use super::check::{Check, Echo};
-use super::document::{
-    BodyDocument, EncodingDocument, EventDocument, SignatureDocument, SignedDocument, UnitDocument, WebhookDocument,
-};
+use super::document::{BodyDocument, EventDocument, WebhookDocument};
+use super::signature::SignatureScheme;
 use crate::application::pointer::Pointer;
 use crate::application::template::Template;
 
@@ -22,58 +17,6 @@ pub struct Webhook {
     pub(crate) batch: bool,
     /// Where an event holds its parts.
     pub(crate) event: EventShape,
-}
-
-/// How a delivery proves where it comes from: by a keyed hash of some of its parts.
-#[derive(Clone, Debug)]
-pub struct SignatureScheme {
-    /// The header with the signature.
-    pub(crate) header: HeaderName,
-    /// What is signed, in this order.
-    pub(crate) signs: Vec<Signed>,
-    /// How the signature is written.
-    pub(crate) encoding: Encoding,
-    /// What stands before it.
-    pub(crate) prefix: String,
-    /// The key.
-    pub(crate) secret: SecretString,
-    /// The URL as it is signed.
-    pub(crate) url: String,
-    /// When the delivery was signed.
-    pub(crate) timestamp: Option<SignedTime>,
-}
-
-/// A part of a delivery that is signed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signed {
-    /// The HTTP method.
-    Method,
-    /// The URL.
-    Url,
-    /// The body, byte by byte.
-    Body,
-    /// The text of the timestamp's header.
-    Timestamp,
-}
-
-/// How bytes are written as text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Encoding {
-    /// Base64.
-    Base64,
-    /// Hexadecimal.
-    Hex,
-}
-
-/// When a delivery was signed.
-#[derive(Clone, Debug)]
-pub struct SignedTime {
-    /// The header.
-    pub(crate) header: HeaderName,
-    /// How many milliseconds one of its units is.
-    pub(crate) unit: i64,
-    /// How far it may be from our clock.
-    pub(crate) tolerance: Duration,
 }
 
 /// Where an event holds its parts.
@@ -133,52 +76,6 @@ impl Check<'_> {
             changed: self.optional_pointer(&at("changed"), written.changed.as_ref()),
             actor: echo.actor,
             operation: echo.operation,
-        }
-    }
-
-    fn signature(&mut self, written: &SignatureDocument) -> SignatureScheme {
-        let at = |last| ["webhook", "signature", last];
-        let secret = self.expanded(&at("secret"), &written.secret);
-        if secret.is_empty() && written.secret.is_empty() {
-            self.note(&at("secret"), "expected a secret, found none: anybody could sign");
-        }
-        let url = written.url.as_ref().map(|url| self.expanded(&at("url"), url));
-        let signs: Vec<Signed> = written
-            .signs
-            .iter()
-            .map(|part| match part {
-                SignedDocument::Method => Signed::Method,
-                SignedDocument::Url => Signed::Url,
-                SignedDocument::Body => Signed::Body,
-                SignedDocument::Timestamp => Signed::Timestamp,
-            })
-            .collect();
-        if !signs.contains(&Signed::Body) {
-            self.note(&at("signs"), "expected `body` among what is signed");
-        }
-        if signs.contains(&Signed::Url) && url.is_none() {
-            self.note(&at("url"), "expected the URL as it is signed, found none");
-        }
-        let timestamp = written.timestamp.as_ref().map(|timestamp| {
-            let at = |last| ["webhook", "signature", "timestamp", last];
-            SignedTime {
-                header: self.header(&at("header"), &timestamp.header),
-                unit: if timestamp.unit == UnitDocument::Seconds { 1000 } else { 1 },
-                tolerance: self.duration(&at("tolerance"), &timestamp.tolerance),
-            }
-        });
-        if signs.contains(&Signed::Timestamp) != timestamp.is_some() {
-            // A time that is not signed proves nothing, and one that is signed must be known.
-            self.note(&at("timestamp"), "expected `timestamp` both among what is signed and as a header, or neither");
-        }
-        SignatureScheme {
-            header: self.header(&at("header"), &written.header),
-            signs,
-            encoding: if written.encoding == EncodingDocument::Hex { Encoding::Hex } else { Encoding::Base64 },
-            prefix: written.prefix.clone(),
-            secret: secret.into(),
-            url: url.unwrap_or_default(),
-            timestamp,
         }
     }
 }
