@@ -78,26 +78,8 @@ impl ProcessAction for UpdateNode {
             far: None,
             operations: None,
         };
-        // Each need is met once, and not felt again.
-        let plan = loop {
-            match decide(&self.sight(&view)) {
-                Ok(plan) => break plan,
-                Err(Need::FarRecord) => {
-                    let application = self.ports.application(far.system.as_str()).map_err(NodeError::stop)?;
-                    application.admit().await?;
-                    let Some(far_record) = application.read(&far.id).await? else {
-                        return Ok(dto.with(GONE, far.clone()).follow("gone"));
-                    };
-                    view.far = Some(far_record);
-                }
-                Err(Need::Operations) => {
-                    view.operations = Some(self.ports.store.recent(&pair, REMEMBERED).await?);
-                }
-                Err(Need::News(until)) => {
-                    let reason = "a change was seen that nobody has told of yet".to_owned();
-                    return Err(NodeError::wait(reason, until.since(self.ports.clock.now())));
-                }
-            }
+        let Some(plan) = self.plan(&mut view, far).await? else {
+            return Ok(dto.with(GONE, far.clone()).follow("gone"));
         };
         self.ask(&pair, &plan).await?;
         match self.carry_out(&view, plan, &dto).await? {
@@ -133,6 +115,30 @@ impl UpdateNode {
             return Err(NodeError::wait(reason, if live { BUSY_WAIT } else { open.quiet_at().since(now) }));
         }
         Ok(())
+    }
+
+    /// What is to be done; nothing when the other record is not there any more.
+    async fn plan(&self, view: &mut View<'_>, far: &RecordId) -> Result<Option<Plan>, NodeError> {
+        // The far side and the operations are asked for once each.
+        for _ in 0..=2 {
+            match decide(&self.sight(view)) {
+                Ok(plan) => return Ok(Some(plan)),
+                Err(Need::FarRecord) => {
+                    let application = self.ports.application(far.system.as_str()).map_err(NodeError::stop)?;
+                    application.admit().await?;
+                    let Some(far_record) = application.read(&far.id).await? else { return Ok(None) };
+                    view.far = Some(far_record);
+                }
+                Err(Need::Operations) => {
+                    view.operations = Some(self.ports.store.recent(view.pair, REMEMBERED).await?);
+                }
+                Err(Need::News(until)) => {
+                    let reason = "a change was seen that nobody has told of yet".to_owned();
+                    return Err(NodeError::wait(reason, until.since(self.ports.clock.now())));
+                }
+            }
+        }
+        Err(NodeError::stop("both sides were read and did not suffice"))
     }
 
     fn sight<'a>(&'a self, view: &'a View<'_>) -> Sight<'a> {
