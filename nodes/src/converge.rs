@@ -65,7 +65,7 @@ pub struct Plan {
     pub to_far: Vec<FieldWrite>,
     /// Writes to the near side: what the far side owns.
     pub to_near: Vec<FieldWrite>,
-    /// What agrees without a write.
+    /// What is taken into the base at once: what agrees without a write, and what was decided between two edits.
     pub rebase: Vec<(System, Fields)>,
     /// Decisions against an edit.
     pub notes: Vec<Note>,

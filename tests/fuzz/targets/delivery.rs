@@ -67,7 +67,7 @@ static SCHEMES: LazyLock<[Scheme; 5]> = LazyLock::new(|| {
         signs: "b",
         description: varied(ERP, changes),
     };
-    let stamped = "signs: [timestamp, body]\n    timestamp: { header: X-Time, unit: seconds, tolerance: 10s }";
+    let stamped = "signs: \"{timestamp}{body}\"\n    timestamp: { header: X-Time, unit: seconds, tolerance: 10s }";
     [
         crm("crm", &[]),
         erp("erp", &[]),
@@ -79,9 +79,13 @@ static SCHEMES: LazyLock<[Scheme; 5]> = LazyLock::new(|| {
         Scheme {
             hex: false,
             signs: "mb",
-            ..erp("erp-base64", &[("encoding: hex", "encoding: base64"), ("signs: [body]", "signs: [method, body]")])
+            ..erp("erp-base64", &[("encoding: hex", "encoding: base64"), ("\"{body}\"", "\"{method}{body}\"")])
         },
-        Scheme { timestamp: Some(("x-time", 1000)), signs: "tb", ..erp("erp-stamped", &[("signs: [body]", stamped)]) },
+        Scheme {
+            timestamp: Some(("x-time", 1000)),
+            signs: "tb",
+            ..erp("erp-stamped", &[("signs: \"{body}\"", stamped)])
+        },
     ]
 });
 

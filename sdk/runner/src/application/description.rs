@@ -239,6 +239,7 @@ mod tests {
             ("prefix: \"sha256=\"", "separator: \"\"", "expected what stands between the items"),
             ("prefix: \"sha256=\"", "secret_prefix: whsec_", "expected `whsec_` and then any text"),
             ("prefix: \"sha256=\"", "secret_encoding: hex", "expected `` and then hex"),
+            ("path: /customers }", "path: /customers, id: { header: Location, after: \"\" } }", "before the id"),
             ("order: id", "order: time", "expected `ties`"),
             ("margin: 1h", "margin: 24h", "expected a margin shorter"),
             ("whole: true", "whole: true\n  hole: true", "no key `hole`"),

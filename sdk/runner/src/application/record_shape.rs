@@ -17,6 +17,8 @@ pub(super) struct RecordShape {
     pub(super) version: Option<Pointer>,
     /// When it was last modified; the first of these that is there.
     pub(super) modified: Vec<Pointer>,
+    /// Whether a number there counts seconds, and not milliseconds.
+    pub(super) in_seconds: bool,
     /// Its fields.
     pub(super) fields: Pointer,
     /// Names among the fields that are the system's own bookkeeping.
@@ -56,7 +58,7 @@ impl RecordShape {
             return Ok(Found::Gone);
         }
         let version = self.version.as_ref().and_then(|at| at.of(&answer)).and_then(plain_text);
-        let modified = self.modified.iter().find_map(|at| at.of(&answer)).and_then(instant);
+        let modified = self.modified.iter().find_map(|at| at.of(&answer)).and_then(|at| instant(at, self.in_seconds));
         let Some(Value::Object(fields)) = self.fields.take(answer) else {
             return Err("expected a record, found no fields");
         };
@@ -129,12 +131,13 @@ pub(super) fn put_fields(target: &mut Map<String, Value>, fields: &Fields) -> Re
     Ok(())
 }
 
-/// An instant as systems write it: RFC 3339, or milliseconds since 1970.
-fn instant(value: &Value) -> Option<Timestamp> {
+/// An instant as systems write it: RFC 3339, or a number of milliseconds or seconds since 1970.
+fn instant(value: &Value, in_seconds: bool) -> Option<Timestamp> {
+    let unit = if in_seconds { 1000 } else { 1 };
     let millis = match value {
-        Value::Number(number) => number.as_i64()?,
+        Value::Number(number) => number.as_i64()?.checked_mul(unit)?,
         Value::String(text) => match text.parse::<i64>() {
-            Ok(millis) => millis,
+            Ok(number) => number.checked_mul(unit)?,
             Err(_) => text.parse::<jiff::Timestamp>().ok()?.as_millisecond(),
         },
         _ => return None,
@@ -169,6 +172,24 @@ mod tests {
             leave_out: ["id".to_owned()].into(),
             error: Some(pointer("/error")),
             ..RecordShape::default()
+        }
+    }
+
+    #[test]
+    fn an_instant_is_text_or_a_number_of_either_unit() {
+        let at = Timestamp::from_millis(1_700_000_000_000);
+        for (value, in_seconds) in [
+            (json!("2023-11-14T22:13:20Z"), false),
+            (json!("2023-11-14T22:13:20Z"), true),
+            (json!(1_700_000_000_000_i64), false),
+            (json!("1700000000000"), false),
+            (json!(1_700_000_000), true),
+            (json!("1700000000"), true),
+        ] {
+            assert_eq!(instant(&value, in_seconds), Some(at), "{value}, in seconds: {in_seconds}");
+        }
+        for none in [json!(i64::MAX), json!("soon"), json!(1.5), json!(null), json!([])] {
+            assert_eq!(instant(&none, true), None, "{none}");
         }
     }
 

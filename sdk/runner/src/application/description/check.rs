@@ -7,6 +7,7 @@ use pairline_sdk::{CapabilityClass, Profile, System};
 
 use super::document::{
     ApplicationDocument, EchoDocument, LimitsDocument, OperationEchoDocument, RecordDocument, RefusalsDocument,
+    UnitDocument,
 };
 use super::duration::duration;
 use super::{Description, Limits, code};
@@ -244,6 +245,7 @@ impl Check<'_> {
             id: self.pointer(&at("id"), &written.id),
             version: self.optional_pointer(&at("version"), written.version.as_ref()),
             modified,
+            in_seconds: written.modified_in == UnitDocument::Seconds,
             fields: self.pointer(&at("fields"), &written.fields),
             leave_out: written.leave_out.iter().cloned().collect(),
             whole: written.whole,

@@ -58,6 +58,8 @@ pub(super) struct RecordDocument {
     pub(super) version: Option<String>,
     pub(super) modified: Vec<String>,
     #[serde(default)]
+    pub(super) modified_in: UnitDocument,
+    #[serde(default)]
     pub(super) fields: String,
     #[serde(default)]
     pub(super) leave_out: Vec<String>,
@@ -99,6 +101,14 @@ pub(super) struct WriteDocument {
     pub(super) body: Map<String, Value>,
     #[serde(default)]
     pub(super) fields: String,
+    pub(super) id: Option<IdDocument>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct IdDocument {
+    pub(super) header: String,
+    pub(super) after: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -142,6 +152,7 @@ pub(super) enum OrderDocument {
 #[serde(rename_all = "kebab-case")]
 pub(super) enum SinceDocument {
     Milliseconds,
+    Seconds,
     Rfc3339,
 }
 
@@ -251,9 +262,10 @@ pub(super) struct TimestampDocument {
     pub(super) tolerance: String,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum UnitDocument {
+    #[default]
     Milliseconds,
     Seconds,
 }

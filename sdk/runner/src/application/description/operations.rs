@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use axum::http::Method;
+use axum::http::{HeaderMap, HeaderName, Method};
 use serde_json::{Map, Value};
 
 use super::check::Check;
 use super::document::{
-    ChangedDocument, FindDocument, ListDocument, OperationsDocument, OrderDocument, SinceDocument, WriteDocument,
+    ChangedDocument, FindDocument, IdDocument, ListDocument, OperationsDocument, OrderDocument, SinceDocument,
+    WriteDocument,
 };
 use crate::application::changes::Order;
 use crate::application::json;
@@ -40,6 +41,28 @@ pub(crate) struct WriteCall {
     pub(crate) body: Map<String, Value>,
     /// Where in the body the fields go.
     pub(crate) fields: Pointer,
+    /// Where the answer names the record, if its body does not.
+    pub(crate) id: Option<IdHeader>,
+}
+
+/// A header that names a record, as a path of it does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct IdHeader {
+    /// The header.
+    name: HeaderName,
+    /// What stands before the id.
+    after: String,
+}
+
+impl IdHeader {
+    /// The id in the headers of an answer: what stands behind the last of its marks, up to the next part of the path.
+    pub(crate) fn read(&self, headers: &HeaderMap) -> Option<String> {
+        let text = headers.get(&self.name)?.to_str().ok()?;
+        let (_, behind) = text.rsplit_once(&*self.after)?;
+        let id = behind.split(['/', '?', '#']).next()?;
+        // What is escaped would be another text in a path of ours.
+        (json::is_id(id) && !id.contains('%')).then(|| id.to_owned())
+    }
 }
 
 /// A call that lists records.
@@ -90,6 +113,8 @@ pub(crate) struct Changed {
 pub(crate) enum Since {
     /// Milliseconds since 1970.
     Milliseconds,
+    /// Seconds since 1970.
+    Seconds,
     /// RFC 3339.
     Rfc3339,
 }
@@ -116,11 +141,26 @@ impl Check<'_> {
             path: self.url_path(&at("path"), &written.path, known),
             body: written.body.clone(),
             fields: self.pointer(&at("fields"), &written.fields),
+            id: written.id.as_ref().map(|id| self.id_header(name, id)),
         };
         if call.fields.object(&mut Value::Object(call.body.clone())).is_none() {
             self.note(&at("fields"), "expected a place for the fields, found a value of the body there");
         }
         call
+    }
+
+    fn id_header(&mut self, name: &str, written: &IdDocument) -> IdHeader {
+        let at = |last| ["operations", name, "id", last];
+        if name != "create" {
+            self.note(
+                &["operations", name, "id"],
+                "expected `id` where a record is made: any other is known by its own",
+            );
+        }
+        if written.after.is_empty() {
+            self.note(&at("after"), "expected what stands before the id, as in `/people/`, found nothing");
+        }
+        IdHeader { name: self.header(&at("header"), &written.header), after: written.after.clone() }
     }
 
     fn list(&mut self, path: &[&str], written: &ListDocument, known: &[&str]) -> List {
@@ -165,6 +205,7 @@ impl Check<'_> {
         let known: &[&str] = if order == Order::Id { &["since", "page"] } else { &["since"] };
         let since = match written.since {
             SinceDocument::Milliseconds => Since::Milliseconds,
+            SinceDocument::Seconds => Since::Seconds,
             SinceDocument::Rfc3339 => Since::Rfc3339,
         };
         let list = self.list(&at("list"), &written.list, known);

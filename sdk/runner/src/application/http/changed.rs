@@ -43,6 +43,8 @@ impl HttpApplication {
     async fn changed_records(&self, changed: &Changed, page: &Page) -> Result<(Vec<Record>, Held), ReadError> {
         let instant = |at: Timestamp| match changed.since {
             Since::Milliseconds => at.as_millis().to_string(),
+            // What was changed later in the same second is listed again: no stamp is passed over.
+            Since::Seconds => at.as_millis().div_euclid(1000).to_string(),
             Since::Rfc3339 => rfc3339(at),
         };
         let (answers, token) = match (&page.ask, &changed.ties) {

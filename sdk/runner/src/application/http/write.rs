@@ -3,6 +3,7 @@
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use pairline_sdk::{Fields, Operation, OperationKind, Outcome, Record};
+use serde_json::{Map, Value};
 use tracing::warn;
 
 use super::call::Reply;
@@ -51,13 +52,17 @@ impl HttpApplication {
 
     /// A success says so by an id; anything else with such a status proves nothing.
     fn done(&self, operation: &Operation, answer: &Answer) -> Outcome {
-        let body = match self.parsed(&answer.body) {
-            Ok(body) => body,
-            Err(reason) => return self.unknown(operation, &format!("status {}, {reason}", answer.status)),
+        let named = self.description.operations.create.id.as_ref().and_then(|id| id.read(&answer.headers));
+        let named = named.filter(|_| operation.kind == OperationKind::Create);
+        let body = match (self.parsed(&answer.body), &named) {
+            (Ok(body), _) => body,
+            (Err(_), Some(_)) if answer.body.is_empty() => Value::Object(Map::new()),
+            (Err(reason), _) => return self.unknown(operation, &format!("status {}, {reason}", answer.status)),
         };
         let shape = &self.description.record;
         // An answer may hold the id alone; the id is what must not get lost.
-        let id = shape.id_in(&body).filter(|_| shape.error.as_ref().is_none_or(|error| error.of(&body).is_none()));
+        let id =
+            shape.id_in(&body).or(named).filter(|_| shape.error.as_ref().is_none_or(|error| error.of(&body).is_none()));
         // A record that was merged may answer with the one it went into, which is somebody else's.
         let is_another = |id: &String| operation.target_id.as_ref().is_some_and(|target| target != id);
         match (shape.read(body), id) {
@@ -117,6 +122,37 @@ mod tests {
             Outcome::Failed { .. } => "failed".to_owned(),
             Outcome::Unknown { .. } => "unknown".to_owned(),
             Outcome::NotSent { after, .. } => format!("not sent {}", after.map_or(0, |after| after.as_millis())),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_record_may_be_named_by_a_header_of_the_answer_to_its_create() {
+        let text = ERP.replace(
+            "create: { method: POST, path: /customers }",
+            "create: { method: POST, path: /customers, id: { header: Location, after: /customers/ } }",
+        );
+        let named = |location: &str, text: &str| Played {
+            headers: [("location".to_owned(), location.to_owned())].into(),
+            ..answer(201, text)
+        };
+        for (played, expected) in [
+            (named("/customers/7", ""), "committed 7"),
+            (named("https://erp.example.org/v1/customers/7?fields=all", "{}"), "committed 7"),
+            (named("/customers/customers/7/", "{}"), "committed 7"),
+            (named("/customers/7", r#"{"id":"8","email":"a@b.test"}"#), "committed 8"),
+            (named("/customers/7", r#"{"error":"no"}"#), "unknown"),
+            (named("/customers/7", "<html>"), "unknown"),
+            (named("/customers/", "{}"), "unknown"),
+            (named("/customers/..", "{}"), "unknown"),
+            (named("/customers/a%2Fb", "{}"), "unknown"),
+            (named("/people/7", "{}"), "unknown"),
+            (answer(201, "{}"), "unknown"),
+        ] {
+            let stage = stage(&text, vec![exchange("POST", "/customers", played.clone())]);
+
+            let outcome = stage.application.send(&stage.intent(&create())).await;
+
+            assert!(word(&outcome).starts_with(expected), "{played:?}: {outcome:?}");
         }
     }
 
