@@ -17,7 +17,8 @@ use tracing::warn;
 
 pub(crate) use self::gate::Gate;
 
-/// How long the first pass is waited for. A system that cannot be listed would stop all creates otherwise.
+/// How long the first pass is waited for, and then what it has shown. A system that cannot be listed would stop all creates
+/// otherwise, and a record that is deleted before it was looked at the create of the one it names.
 const WAITS: Duration = Duration::from_secs(30);
 
 /// Records that are remembered as naming another one, at most.
@@ -31,8 +32,8 @@ pub(crate) struct CatchUp(Mutex<Progress>);
 struct Progress {
     /// Systems whose first pass is not over, and until when it is waited for.
     behind: BTreeMap<System, Timestamp>,
-    /// For each record that is named by one in no pair: that one.
-    naming: HashMap<RecordId, RecordId>,
+    /// For each record that is named by one in no pair: that one, and until when it is waited for.
+    naming: HashMap<RecordId, (RecordId, Timestamp)>,
 }
 
 /// Whether a counterpart may be created.
@@ -53,10 +54,10 @@ impl CatchUp {
     }
 
     /// The listing shows a record that is in no pair and names another one.
-    pub(crate) fn shows(&self, record: &RecordId, names: RecordId) {
+    pub(crate) fn shows(&self, record: &RecordId, names: RecordId, now: Timestamp) {
         let mut progress = self.progress();
         if progress.behind.contains_key(&record.system) && progress.naming.len() < REMEMBERED {
-            progress.naming.insert(names, record.clone());
+            progress.naming.insert(names, (record.clone(), now.plus(WAITS)));
         }
     }
 
@@ -75,7 +76,7 @@ impl CatchUp {
             progress.behind.remove(target);
         }
         match progress.naming.get(source) {
-            Some(record) if record.system == *target => Standing::NamedBy(record.clone()),
+            Some((record, until)) if record.system == *target && now < *until => Standing::NamedBy(record.clone()),
             _ => Standing::Clear,
         }
     }
@@ -188,6 +189,20 @@ mod tests {
     #[test]
     fn a_system_that_cannot_be_listed_does_not_hold_creates_back_for_ever() {
         let start = start();
+        start.clock.advance(WAITS - Duration::from_millis(1));
+        assert!(start.held("1").is_some());
+
+        start.clock.advance(Duration::from_millis(1));
+
+        assert_eq!(start.held("1"), None);
+    }
+
+    #[test]
+    fn a_record_that_is_gone_before_it_was_looked_at_does_not_hold_a_create_back_for_ever() {
+        let mut start = start();
+        let customer = start.erp.person_creates(&json!({ "custom_fields.crm_id": "1" }));
+        run_now(start.poll.pass()).unwrap();
+        start.erp.person_deletes(&customer.id);
         start.clock.advance(WAITS - Duration::from_millis(1));
         assert!(start.held("1").is_some());
 

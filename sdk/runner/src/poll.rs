@@ -166,7 +166,8 @@ impl Poll {
                 if look == Look::Missing
                     && let Some(named) = self.contract.inverse_of(system, record)
                 {
-                    self.catch_up.shows(&id, RecordId::new(self.contract.other(system), named));
+                    let names = RecordId::new(self.contract.other(system), named);
+                    self.catch_up.shows(&id, names, self.clock.now());
                 }
                 arrivals.push(Arrival::look_at(id));
             }
