@@ -87,8 +87,7 @@ pub fn decide(sight: &Sight<'_>) -> Result<Plan, Need> {
     }
     let mut plan = Plan::default();
     for state in &states {
-        let contested = state.goes_to_the_newest();
-        let near_is_newer = contested.then(|| newer::near_is_newer(sight, state.field, &states)).transpose()?;
+        let near_is_newer = state.goes_to_the_newest() && newer::near_is_newer(sight, state.field, &states)?;
         state.decide(sight, &far, near_is_newer, &mut plan);
     }
     Ok(plan)
@@ -166,7 +165,7 @@ impl<'a> FieldState<'a> {
         differ && self.near_changed && self.far_changed && matches!(self.field.owner(), Owner::Shared(Policy::Newest))
     }
 
-    fn decide(&self, sight: &Sight<'_>, far: &System, near_is_newer: Option<bool>, plan: &mut Plan) {
+    fn decide(&self, sight: &Sight<'_>, far: &System, near_is_newer: bool, plan: &mut Plan) {
         let Some(far_value) = &self.far else {
             // Only what the near side owns can have changed here; its value goes over unseen.
             if self.near_changed {
@@ -222,27 +221,21 @@ impl<'a> FieldState<'a> {
         if near_owns { plan.to_far.push(write) } else { plan.to_near.push(write) }
     }
 
-    fn shared(
-        &self,
-        sight: &Sight<'_>,
-        far: &System,
-        far_value: &Canonical,
-        near_is_newer: Option<bool>,
-        plan: &mut Plan,
-    ) {
+    fn shared(&self, sight: &Sight<'_>, far: &System, far_value: &Canonical, near_is_newer: bool, plan: &mut Plan) {
         let near = sight.near;
         match (self.near_changed, self.far_changed) {
             (true, false) => plan.to_far.push(self.write(sight, near, far, &self.near, WriteReason::SharedEdit)),
             (false, true) => plan.to_near.push(self.write(sight, far, near, far_value, WriteReason::SharedEdit)),
             (false, false) => self.redo(sight, far, far_value, plan),
             (true, true) => {
-                let merged = self.field.merge((near, &self.near), (far, far_value), near_is_newer.unwrap_or_default());
+                let merged = self.field.merge((near, &self.near), (far, far_value), near_is_newer);
                 let Some(merged) = merged else {
                     plan.asks.push(self.field.name().to_owned());
                     return;
                 };
-                if near_is_newer.is_some() {
-                    self.decide_for_good(sight, far, far_value, &merged, plan);
+                if self.goes_to_the_newest() {
+                    let older = if near_is_newer { far_value } else { &self.near };
+                    self.decide_for_good(sight, far, older, plan);
                 }
                 if merged != self.near {
                     plan.notes.push(self.note(sight, NoteKind::Conflict, near, &merged));
@@ -259,17 +252,9 @@ impl<'a> FieldState<'a> {
     /// Makes the decision a lasting one: the older edit counts as one both sides had agreed on when the newer one was made.
     /// Whatever becomes of the write, the newer one is still to go over then, and nothing that is heard later of the
     /// older one speaks for it.
-    fn decide_for_good(
-        &self,
-        sight: &Sight<'_>,
-        far: &System,
-        far_value: &Canonical,
-        kept: &Canonical,
-        plan: &mut Plan,
-    ) {
-        let lost = if *kept == self.near { far_value } else { &self.near };
+    fn decide_for_good(&self, sight: &Sight<'_>, far: &System, older: &Canonical, plan: &mut Plan) {
         for system in [sight.near, far] {
-            push(&mut plan.rebase, system, self.field.render(sight.contract, system, lost));
+            push(&mut plan.rebase, system, self.field.render(sight.contract, system, older));
         }
     }
 

@@ -1,7 +1,7 @@
 //! Echo filter: drop our own write coming back, and only that.
 //!
 //! The ledger decides, by which write it is. A marker alone never does: it stays on the record and would swallow the
-//! next honest edit.
+//! next honest edit. An echo of a write whose answer was lost is the proof that the write has arrived, and settles it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use pairline_sdk::{
 };
 use serde::Deserialize;
 
-/// How long a create's own echo waits for the create's answer; it arrives within milliseconds or not at all.
+/// How long an echo waits for the answer of the write it comes from; that arrives within milliseconds or not at all.
 const ANSWER_WAIT: Duration = Duration::from_millis(300);
 
 /// The `with:` block of an `echo-filter` node.
@@ -67,16 +67,15 @@ impl ProcessAction for EchoFilter {
         match self.store.echo(&hint.record, facts).await? {
             Echo::Own => Ok(dto.follow("own")),
             Echo::Foreign => Ok(dto.follow("foreign")),
-            Echo::UnderWay => {
-                Err(NodeError::wait(format!("the create that made {} is under way", hint.record), ANSWER_WAIT))
-            }
+            Echo::UnderWay => Err(NodeError::wait(format!("our write to {} is under way", hint.record), ANSWER_WAIT)),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use pairline_sdk::testing::NodeTester;
+    use pairline_sdk::testing::{Fate, NodeTester, Step};
+    use pairline_sdk::{Registry, System};
     use serde_json::json;
 
     #[test]
@@ -108,5 +107,27 @@ mod tests {
         let ended = tester.run("echo-filter", json!({ "application": "crm" }), tester.hint("crm", "crm-1", event));
 
         assert_eq!(ended.unwrap().route(), Some("foreign"));
+    }
+
+    #[test]
+    fn an_echo_tells_a_write_that_a_person_took_back_from_one_that_never_arrived() {
+        fn with_update(registry: &mut Registry) {
+            super::register(registry);
+            crate::update::register(registry);
+        }
+        let tester =
+            NodeTester::new(with_update).with_pair("crm-1", "erp-1", json!({ "phone": "1" }), json!({ "phone": "1" }));
+        tester.crm.person_edits("crm-1", &json!({ "phone": "2" }));
+        tester.fate(Step::Send(System::new("erp")), Fate::LostBack);
+        assert!(tester.run("update", json!({ "application": "erp" }), tester.seen("crm", "crm-1")).is_err());
+        tester.erp.person_edits("erp-1", &json!({ "phone": "1" }));
+        let operation = tester.store.saved().operations.keys().next().cloned();
+        let event = json!({ "kind": "updated", "operation": operation });
+
+        let echo = tester.run("echo-filter", json!({ "application": "erp" }), tester.hint("erp", "erp-1", event));
+        tester.run("update", json!({ "application": "crm" }), tester.seen("erp", "erp-1")).unwrap();
+
+        assert_eq!(echo.unwrap().route(), Some("own"));
+        assert_eq!(tester.crm.saved().records["crm-1"]["phone"], "1", "the person has the last word");
     }
 }

@@ -93,11 +93,17 @@ impl Scene {
 
     /// What is to be written to a system has been sent, and nobody knows what became of it.
     fn sent_to(mut self, target: &str) -> Self {
+        let operation = self.operation(target, self.writes_to(target), Timestamp::default());
+        self.pair.opened(operation.into());
+        self
+    }
+
+    fn operation(&self, target: &str, writes: Vec<FieldWrite>, sent_at: Timestamp) -> Operation {
         let update = Update {
             pair: self.pair.id,
             target: System::new(target),
             request: Request { method: "PATCH".into(), path: String::new(), body: String::new() }.into(),
-            writes: self.writes_to(target).into(),
+            writes: writes.into(),
             inverse: None,
             rebase: vec![],
             supersedes: None,
@@ -106,9 +112,7 @@ impl Scene {
             request_life: Duration::ZERO,
             provenance: Provenance::default(),
         };
-        let operation = update.operation(OperationId("op".to_owned()), &self.pair, Timestamp::default(), 1);
-        self.pair.opened(operation.into());
-        self
+        update.operation(OperationId("op".to_owned()), &self.pair, sent_at, 1)
     }
 
     fn look<T>(&self, judge: impl Fn(&Sight<'_>) -> T) -> T {

@@ -56,13 +56,18 @@ impl CatchUp {
     /// The listing shows a record that is in no pair and names another one.
     pub(crate) fn shows(&self, record: &RecordId, names: RecordId, now: Timestamp) {
         let mut progress = self.progress();
-        if progress.behind.contains_key(&record.system) && progress.naming.len() < REMEMBERED {
-            progress.naming.insert(names, (record.clone(), now.plus(WAITS)));
+        if !progress.behind.contains_key(&record.system) {
+            return;
         }
+        if progress.naming.len() >= REMEMBERED {
+            warn!(%record, "too many records that are in no pair name another one; creates are not held back by this one");
+            return;
+        }
+        progress.naming.insert(names, (record.clone(), now.plus(WAITS)));
     }
 
     /// The first pass over a system has shown everything.
-    pub(crate) fn is_over(&self, system: &System) {
+    pub(crate) fn ends(&self, system: &System) {
         self.progress().behind.remove(system);
     }
 
@@ -82,7 +87,7 @@ impl CatchUp {
     }
 
     /// It is known what the one that named this record is.
-    fn is_settled(&self, named: &RecordId) {
+    fn forgets(&self, named: &RecordId) {
         self.progress().naming.remove(named);
     }
 

@@ -137,7 +137,7 @@ impl Poll {
             }
             page = listed.next;
             if page.is_none() {
-                self.catch_up.is_over(&system);
+                self.catch_up.ends(&system);
                 break;
             }
         }

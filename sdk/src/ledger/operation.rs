@@ -156,6 +156,12 @@ impl Operation {
         }
     }
 
+    /// The outcome of an operation of which is known only that it has arrived: the record holds what was sent.
+    pub fn arrived_at(&self, record: &RecordId) -> Outcome {
+        let sent = self.writes.iter().flat_map(|write| write.value.clone()).collect();
+        Outcome::Committed { record: Record::new(&record.id, sent) }
+    }
+
     /// What a record holds in the fields of the body. The rest of an answer may be somebody's newer edit.
     fn written(&self, record: &Record) -> Fields {
         let names = self.writes.iter().flat_map(|write| write.value.keys());

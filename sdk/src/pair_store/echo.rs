@@ -1,5 +1,7 @@
 //! Whether an event is our own write coming back.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::Look;
@@ -11,7 +13,8 @@ use crate::{EventFacts, EventKind, Operation, OperationState, Pair, RecordId};
 pub enum Echo {
     /// It is: drop it.
     Own,
-    /// It belongs to a create that is under way; its answer will tell.
+    /// It belongs to an operation that is under way; its answer will tell. Until that is written down, the event is the
+    /// only proof that the operation has arrived, so it must not be dropped.
     UnderWay,
     /// It is not known to be: read the record.
     Foreign,
@@ -31,7 +34,12 @@ pub fn judge_echo(look: &Look, record: &RecordId, facts: &EventFacts, create: Op
     let side = pair.side(&record.system);
     // (a) The event names the newest operation on this record, in a system that fires one event per write.
     if let Some(operation) = &facts.operation {
-        return if side.newest.as_ref() == Some(operation) { Echo::Own } else { Echo::Foreign };
+        if side.newest.as_ref() != Some(operation) {
+            return Echo::Foreign;
+        }
+        let open = pair.open.as_ref().filter(|open| open.id == *operation);
+        let under_way = open.is_some_and(|open| open.state == OperationState::Pending);
+        return if under_way { Echo::UnderWay } else { Echo::Own };
     }
     if !facts.ours || pair.open.is_some() {
         return Echo::Foreign;
@@ -50,6 +58,16 @@ pub fn judge_echo(look: &Look, record: &RecordId, facts: &EventFacts, create: Op
         },
         _ => Echo::Foreign,
     }
+}
+
+/// The update of unknown outcome that an event proves to have arrived: the event names it.
+///
+/// Only the event tells an update that was taken back by a person from one that never arrived.
+pub fn has_arrived(look: &Look, record: &RecordId, facts: &EventFacts) -> Option<Arc<Operation>> {
+    let Look::Found(pair) = look else { return None };
+    let open = pair.open.as_ref()?;
+    let is_it = facts.operation.as_ref() == Some(&open.id) && open.target_record().as_ref() == Some(record);
+    (is_it && open.state == OperationState::Unknown).then(|| Arc::clone(open))
 }
 
 fn left_there(pair: &Pair, record: &RecordId, name: &str, value: &Value) -> bool {

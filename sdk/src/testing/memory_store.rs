@@ -12,7 +12,7 @@ use crate::{
     Adopted, Adoption, Begin, Case, CaseId, CaseKind, Clock, Create, Creates, Echo, EventFacts, History, Intent, Look,
     Note, Operation, OperationId, OperationKind, OperationState, Outcome, Pair, PairId, PairState, PairStore,
     Persisted, Rebase, RecordId, Resend, Reserve, Revision, SendAgain, Settled, StoreCounts, StoreError, System,
-    Timestamp, Update, judge_echo,
+    Timestamp, Update, has_arrived, judge_echo,
 };
 
 /// A [`PairStore`] in memory. Creates are allowed unless a test says otherwise.
@@ -86,10 +86,15 @@ impl PairStore for MemoryStore {
 
     async fn echo(&self, record: &RecordId, facts: &EventFacts) -> Result<Echo, StoreError> {
         self.stage.pass(Step::Store("echo")).await;
-        let state = self.state();
+        let now = self.clock.now();
+        let mut state = self.state();
         let look = state.any_pair_of(record).map_or(Look::Missing, |pair| {
             if pair.is_active() { Look::Found(Arc::new(pair)) } else { Look::Inactive(Some(Arc::new(pair))) }
         });
+        if let Some(open) = has_arrived(&look, record, facts) {
+            state.settle(&open, &open.arrived_at(record), now)?;
+            return Ok(Echo::Own);
+        }
         let create = facts.operation.as_ref().and_then(|id| state.operations.get(id));
         let create = create.filter(|op| op.kind == OperationKind::Create && op.pair.is_none());
         Ok(judge_echo(&look, record, facts, create))
@@ -192,32 +197,7 @@ impl PairStore for MemoryStore {
         self.stage.pass(Step::Store("settle")).await;
         let now = self.clock.now();
         let mut state = self.state();
-        let id = &intent.operation().id;
-        let Some(mut operation) = state.operations.get(id).cloned() else {
-            return Err(StoreError(format!("operation {id} is not in the ledger")));
-        };
-        if let (Some(known), Outcome::Committed { record }) = (&operation.target_id, outcome)
-            && operation.kind == OperationKind::Create
-            && *known != record.id
-        {
-            let target = &operation.target;
-            let records =
-                vec![RecordId::new(target, &record.id), RecordId::new(target, known), operation.source.clone()];
-            let detail = "one create has made two records".to_owned();
-            state.open_case(CaseKind::Copy, records, detail, now);
-            return Ok(Settled { operation: operation.into() });
-        }
-        let changed = operation.settle(intent.operation().attempts, outcome, now);
-        state.operations.insert(id.clone(), operation.clone());
-        if changed
-            && !operation.state.is_open()
-            && operation.kind == OperationKind::Update
-            && let Some(mut pair) = operation.pair.and_then(|pair| state.pairs.get(&pair).cloned())
-        {
-            pair.ended(&operation, now);
-            state.save(pair);
-        }
-        Ok(Settled { operation: operation.into() })
+        state.settle(intent.operation(), outcome, now)
     }
 
     async fn resend(&self, operation: &OperationId, again: SendAgain) -> Result<Resend, StoreError> {

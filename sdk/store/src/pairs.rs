@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use pairline_sdk::{
     Adopted, Adoption, Begin, Case, CaseId, Create, Creates, Echo, EventFacts, History, Intent, Look, Operation,
     OperationId, Outcome, Pair, PairId, PairStore, Persisted, Rebase, RecordId, Resend, Reserve, Revision, SendAgain,
-    Settled, StoreCounts, StoreError, System, Timestamp, Update, judge_echo,
+    Settled, StoreCounts, StoreError, System, Timestamp, Update, has_arrived, judge_echo,
 };
 
 use crate::reads::Reads;
@@ -45,6 +45,10 @@ impl PairStore for SqlitePairs {
 
     async fn echo(&self, record: &RecordId, facts: &EventFacts) -> Result<Echo, StoreError> {
         let (look, create) = self.reads.evidence(record, facts).await?;
+        if let Some(open) = has_arrived(&look, record, facts) {
+            self.writer.ask(settle::Settle::of(&open, open.arrived_at(record))).await??;
+            return Ok(Echo::Own);
+        }
         Ok(judge_echo(&look, record, facts, create.as_ref()))
     }
 
@@ -62,14 +66,7 @@ impl PairStore for SqlitePairs {
 
     async fn settle(&self, intent: &Intent, outcome: &Outcome) -> Result<Settled, StoreError> {
         let operation = intent.operation();
-        let outcome = operation.concerned(outcome);
-        let settle = settle::Settle {
-            operation: operation.id.clone(),
-            pair: operation.pair,
-            attempt: operation.attempts,
-            outcome,
-        };
-        self.writer.ask(settle).await?
+        self.writer.ask(settle::Settle::of(operation, operation.concerned(outcome))).await?
     }
 
     async fn resend(&self, operation: &OperationId, again: SendAgain) -> Result<Resend, StoreError> {

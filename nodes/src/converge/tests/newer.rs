@@ -29,21 +29,8 @@ impl Scene {
             value: fields(&sent),
             reason: WriteReason::OwnerEdit,
         };
-        let update = Update {
-            pair: self.pair.id,
-            target: System::new("erp"),
-            request: Request { method: "PATCH".into(), path: String::new(), body: String::new() }.into(),
-            writes: [write].into(),
-            inverse: None,
-            rebase: vec![],
-            supersedes: None,
-            notes: vec![],
-            deadline: Duration::ZERO,
-            request_life: Duration::ZERO,
-            provenance: Provenance::default(),
-        };
         let sent_at = Timestamp::from_millis(sent_at);
-        let mut operation = update.operation(OperationId("op".to_owned()), &self.pair, sent_at, 1);
+        let mut operation = self.operation("erp", vec![write], sent_at);
         (operation.state, operation.ended_at) = (ended, Some(sent_at));
         self.operations.push(operation);
         self

@@ -12,10 +12,37 @@ const USUAL_PATH: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Template(Vec<Part>);
 
+/// A piece of such a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
+pub(crate) enum Part {
+    /// What stands outside of braces.
     Text(String),
+    /// The name in braces.
     Place(String),
+}
+
+/// Takes a text with places apart.
+///
+/// # Errors
+///
+/// One line when a brace is not closed.
+pub(crate) fn parts(text: &str) -> Result<Vec<Part>, String> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        let Some((name, behind)) = after.split_once('}') else {
+            return Err(format!("expected a `}}` for the `{{` in `{text}`"));
+        };
+        if !before.is_empty() {
+            parts.push(Part::Text(before.to_owned()));
+        }
+        parts.push(Part::Place(name.to_owned()));
+        rest = behind;
+    }
+    if !rest.is_empty() {
+        parts.push(Part::Text(rest.to_owned()));
+    }
+    Ok(parts)
 }
 
 impl Template {
@@ -25,24 +52,14 @@ impl Template {
     ///
     /// One line that names the places there are.
     pub(crate) fn parse(text: &str, known: &[&str]) -> Result<Self, String> {
-        let mut parts = Vec::new();
-        let mut rest = text;
-        while let Some((before, after)) = rest.split_once('{') {
-            let Some((name, behind)) = after.split_once('}') else {
-                return Err(format!("expected a `}}` for the `{{` in `{text}`"));
-            };
-            if !known.contains(&name) {
+        let parts = parts(text)?;
+        for part in &parts {
+            if let Part::Place(name) = part
+                && !known.contains(&name.as_str())
+            {
                 let known: Vec<String> = known.iter().map(|name| format!("{{{name}}}")).collect();
                 return Err(format!("no place `{{{name}}}` here; known places: {}", known.join(", ")));
             }
-            if !before.is_empty() {
-                parts.push(Part::Text(before.to_owned()));
-            }
-            parts.push(Part::Place(name.to_owned()));
-            rest = behind;
-        }
-        if !rest.is_empty() {
-            parts.push(Part::Text(rest.to_owned()));
         }
         Ok(Self(parts))
     }

@@ -55,7 +55,7 @@ impl Application for Gate {
                         let reason = format!("{record} names {source} already, and is in no pair");
                         return Err(ReadError::Wait { reason, after: LATER });
                     }
-                    Look::Found(_) | Look::Inactive(_) => self.catch_up.is_settled(source),
+                    Look::Found(_) | Look::Inactive(_) => self.catch_up.forgets(source),
                 }
             }
         }

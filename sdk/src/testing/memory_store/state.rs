@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::{
-    Case, CaseId, CaseKind, Creates, Look, Note, Operation, OperationId, OperationState, Pair, PairId, PairState,
-    RecordId, Reservation, System, Timestamp,
+    Case, CaseId, CaseKind, Creates, Look, Note, Operation, OperationId, OperationKind, OperationState, Outcome, Pair,
+    PairId, PairState, RecordId, Reservation, Settled, StoreError, System, Timestamp,
 };
 
 /// What the store holds. Cloning it is a backup; two of them that are equal behave alike.
@@ -63,6 +63,41 @@ impl MemoryState {
             pair.opened(Arc::new(open.clone()));
         }
         pair
+    }
+
+    /// Writes what became of an attempt: `sent` is the operation as it was sent.
+    pub(super) fn settle(
+        &mut self,
+        sent: &Operation,
+        outcome: &Outcome,
+        now: Timestamp,
+    ) -> Result<Settled, StoreError> {
+        let id = &sent.id;
+        let Some(mut operation) = self.operations.get(id).cloned() else {
+            return Err(StoreError(format!("operation {id} is not in the ledger")));
+        };
+        if let (Some(known), Outcome::Committed { record }) = (&operation.target_id, outcome)
+            && operation.kind == OperationKind::Create
+            && *known != record.id
+        {
+            let target = &operation.target;
+            let records =
+                vec![RecordId::new(target, &record.id), RecordId::new(target, known), operation.source.clone()];
+            let detail = "one create has made two records".to_owned();
+            self.open_case(CaseKind::Copy, records, detail, now);
+            return Ok(Settled { operation: operation.into() });
+        }
+        let changed = operation.settle(sent.attempts, outcome, now);
+        self.operations.insert(id.clone(), operation.clone());
+        if changed
+            && !operation.state.is_open()
+            && operation.kind == OperationKind::Update
+            && let Some(mut pair) = operation.pair.and_then(|pair| self.pairs.get(&pair).cloned())
+        {
+            pair.ended(&operation, now);
+            self.save(pair);
+        }
+        Ok(Settled { operation: operation.into() })
     }
 
     pub(super) fn reservation(&self, source: &RecordId, target: &System) -> Option<Reservation> {

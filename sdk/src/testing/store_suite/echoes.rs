@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::StoreUnderTest;
-use super::samples::{facts, fields, unknown, update};
+use super::samples::{committed, facts, fields, unknown, update};
 use super::story::Story;
 use crate::testing::contact::{contact, customer, erp};
 use crate::{Echo, EventFacts, EventKind};
@@ -17,8 +17,11 @@ pub async fn an_event_that_names_the_newest_operation_is_an_echo(test: impl Stor
 
     let intent = story.update(&update(&pair, "Grace"), pair.revision).await;
 
-    // While it is open, too: the event may overtake the answer.
-    assert_eq!(story.0.echo(&customer("9"), &echo(Some(intent.operation().id.clone()))).await.unwrap(), Echo::Own);
+    // It may overtake the answer. If we die now, it alone can tell that the update has arrived.
+    let newest = echo(Some(intent.operation().id.clone()));
+    assert_eq!(story.0.echo(&customer("9"), &newest).await.unwrap(), Echo::UnderWay);
+    story.settle(&intent, committed("9")).await;
+    assert_eq!(story.0.echo(&customer("9"), &newest).await.unwrap(), Echo::Own);
     assert_eq!(story.0.echo(&customer("9"), &echo(first)).await.unwrap(), Echo::Foreign);
     assert_eq!(story.0.echo(&customer("9"), &facts(EventKind::Updated)).await.unwrap(), Echo::Foreign);
     assert_eq!(story.0.echo(&customer("10"), &facts(EventKind::Updated)).await.unwrap(), Echo::Foreign);
@@ -43,6 +46,22 @@ pub async fn an_event_with_the_values_we_left_is_an_echo_of_our_own_hand_alone(t
     story.update(&update(&pair, "Grace"), pair.revision).await;
 
     assert_eq!(story.0.echo(&record, &left(true, "Ada")).await.unwrap(), Echo::Foreign, "an operation is open");
+}
+
+pub async fn an_event_that_names_an_update_of_unknown_outcome_settles_it(test: impl StoreUnderTest) {
+    let story = Story::begin(&test).await;
+    let pair = story.pair("1", "9").await;
+    let intent = story.update(&update(&pair, "Grace"), pair.revision).await;
+    story.settle(&intent, unknown()).await;
+    let event = EventFacts { operation: Some(intent.operation().id.clone()), ..facts(EventKind::Updated) };
+
+    assert_eq!(story.0.echo(&customer("9"), &event).await.unwrap(), Echo::Own);
+
+    let after = story.found("1").await;
+    assert!(after.open.is_none(), "nothing is waited for any more");
+    assert_eq!(after.side(&erp()).base["name"], json!("Grace"));
+    assert!(after.revision > pair.revision, "a decision made before is stale");
+    assert_eq!(story.0.echo(&customer("9"), &event).await.unwrap(), Echo::Own, "once more");
 }
 
 pub async fn an_event_of_a_create_under_way_waits_for_its_answer(test: impl StoreUnderTest) {

@@ -119,6 +119,7 @@ macro_rules! store_suite {
             }
             echoes {
                 an_event_that_names_the_newest_operation_is_an_echo
+                an_event_that_names_an_update_of_unknown_outcome_settles_it
                 an_event_with_the_values_we_left_is_an_echo_of_our_own_hand_alone
                 an_event_of_a_create_under_way_waits_for_its_answer
             }

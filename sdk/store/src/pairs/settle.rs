@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pairline_sdk::{
-    Intent, OperationId, OperationKind, Outcome, PairId, RecordId, Resend, SendAgain, Settled, StoreError,
+    Intent, Operation, OperationId, OperationKind, Outcome, PairId, RecordId, Resend, SendAgain, Settled, StoreError,
 };
 
 use crate::failure::Failure;
@@ -11,12 +11,19 @@ use crate::work::Work;
 use crate::writer::Command;
 
 pub(super) struct Settle {
-    pub(super) operation: OperationId,
+    operation: OperationId,
     /// Of an update.
-    pub(super) pair: Option<PairId>,
+    pair: Option<PairId>,
     /// Which attempt it is the outcome of.
-    pub(super) attempt: u32,
-    pub(super) outcome: Outcome,
+    attempt: u32,
+    outcome: Outcome,
+}
+
+impl Settle {
+    /// What became of an operation as it was sent.
+    pub(super) fn of(sent: &Operation, outcome: Outcome) -> Self {
+        Self { operation: sent.id.clone(), pair: sent.pair, attempt: sent.attempts, outcome }
+    }
 }
 
 impl Command for Settle {

@@ -9,6 +9,7 @@ use secrecy::SecretSlice;
 
 use super::check::Check;
 use super::document::{EncodingDocument, SignatureDocument, TimestampDocument, UnitDocument};
+use crate::application::template::{Part, parts};
 
 /// A keyed hash of some parts of a delivery.
 #[derive(Clone, Debug)]
@@ -175,35 +176,23 @@ impl Check<'_> {
 
 /// Reads what is signed: a text with places.
 fn signed(text: &str) -> Result<Vec<Signed>, String> {
-    let mut parts = Vec::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('{') {
-        let (place, behind) =
-            after.split_once('}').ok_or_else(|| format!("expected a `}}` for the `{{` in `{text}`"))?;
-        if !before.is_empty() {
-            parts.push(Signed::Text(before.to_owned()));
-        }
-        parts.push(match place {
-            "method" => Signed::Method,
-            "url" => Signed::Url,
-            "body" => Signed::Body,
-            "timestamp" => Signed::Timestamp,
-            other => {
-                let header = other.strip_prefix("header ").and_then(|name| name.parse().ok());
-                Signed::Header(header.ok_or_else(|| {
-                    format!(
-                        "no place `{{{other}}}` here; known places: {{method}}, {{url}}, {{body}}, {{timestamp}}, \
-                         {{header NAME}}"
-                    )
-                })?)
-            }
-        });
-        rest = behind;
+    let signed = |part| match part {
+        Part::Text(text) => Ok(Signed::Text(text)),
+        Part::Place(name) => place(&name),
+    };
+    parts(text)?.into_iter().map(signed).collect()
+}
+
+fn place(name: &str) -> Result<Signed, String> {
+    let header = || name.strip_prefix("header ").and_then(|name| name.parse().ok()).map(Signed::Header);
+    let known = "{method}, {url}, {body}, {timestamp}, {header NAME}";
+    match name {
+        "method" => Ok(Signed::Method),
+        "url" => Ok(Signed::Url),
+        "body" => Ok(Signed::Body),
+        "timestamp" => Ok(Signed::Timestamp),
+        other => header().ok_or_else(|| format!("no place `{{{other}}}` here; known places: {known}")),
     }
-    if !rest.is_empty() {
-        parts.push(Signed::Text(rest.to_owned()));
-    }
-    Ok(parts)
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
