@@ -19,5 +19,6 @@ mod shipped;
 mod simulation;
 mod steps;
 mod support;
+mod systems;
 mod tidy;
 mod whole;

@@ -121,10 +121,11 @@ pub fn stand_ins(sight: &Sight<'_>, rebase: &[(System, Fields)]) -> Vec<(System,
             // It has not arrived, so the source's edit is still to go over.
             continue;
         }
+        // Where the target holds neither, it was edited over what was sent, or instead of it. Both sides take what was sent
+        // then: with a base of its own for each, an edit that goes back to one of them would look like none.
+        let agreed = if brought { explicit(field, sight.contract, &open.target, held) } else { write.value.clone() };
         push(&mut stand_ins, source, write.seen_source.clone());
-        if brought {
-            push(&mut stand_ins, &open.target, explicit(field, sight.contract, &open.target, held));
-        }
+        push(&mut stand_ins, &open.target, agreed);
     }
     stand_ins
 }

@@ -320,6 +320,28 @@ mod tests {
     }
 
     #[test]
+    fn an_edit_that_goes_back_to_what_a_lost_write_found_is_brought_over() {
+        let tester = tester(json!({ "phone": "0" }), json!({ "phone": "0" }));
+        let send_to_crm = || Step::Send(System::new("crm"));
+        tester.crm.person_edits("crm-1", &json!({ "phone": "1" }));
+        tester.fate(send_to_erp(), Fate::LostThere);
+        assert!(update(&tester).is_err());
+        // Somebody edits it there, too; that is the newer edit, and it does not get back either.
+        tester.erp.person_edits("erp-1", &json!({ "phone": "2" }));
+        tester.pass_seconds(14);
+        tester.fate(send_to_crm(), Fate::LostThere);
+        assert!(update_from_erp(&tester).is_err());
+        tester.erp.person_edits("erp-1", &json!({ "phone": "0" }));
+        tester.pass_seconds(14);
+        tester.fate(send_to_crm(), Fate::NotSent);
+        assert!(update_from_erp(&tester).is_err());
+
+        update_from_erp(&tester).unwrap();
+
+        assert_eq!(tester.crm.saved().records["crm-1"]["phone"], "0");
+    }
+
+    #[test]
     fn running_twice_writes_once() {
         let tester = tester(json!({ "email": "a" }), json!({ "email": "a" }));
         tester.crm.person_edits("crm-1", &json!({ "email": "b" }));

@@ -506,7 +506,7 @@ fn an_edit_of_the_target_wins_over_the_value_that_was_on_its_way_also_when_anoth
 
     let edited = open.now("erp", phone("5"));
 
-    assert_eq!(edited.stand_ins(), bases([("crm", phone("1"))]));
+    assert_eq!(edited.stand_ins(), bases([("crm", phone("1")), ("erp", phone("1"))]));
 }
 
 #[test]

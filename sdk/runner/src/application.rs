@@ -7,6 +7,7 @@
 mod changes;
 pub mod description;
 mod environment;
+mod errors;
 mod http;
 mod http_date;
 pub(crate) mod json;
@@ -14,7 +15,6 @@ mod limiter;
 mod played;
 mod pointer;
 mod record_shape;
-mod refusals;
 mod template;
 mod transport;
 

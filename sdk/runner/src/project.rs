@@ -9,7 +9,7 @@ use pairline_sdk::{EventKind, Registry, SyncContract};
 use crate::application::{Description, Environment};
 use crate::contract::ContractText;
 use crate::finding::{Finding, Place, SourceText, code, in_order, suggest};
-use crate::topology::{Graph, Known, TopologyText, lint, lint_together};
+use crate::topology::{Feeds, Graph, Known, TopologyText, lint, lint_together};
 use crate::yaml::Tree;
 
 pub use sources::{Sources, SourcesError};
@@ -64,9 +64,9 @@ impl Project {
         self.topologies.iter().filter(move |graph| graph.start.application.as_str() == application)
     }
 
-    /// The descriptions' names, and the events their webhooks bring. Variables of the environment are not missed here:
+    /// The descriptions' names, and how each system tells of its changes. Variables of the environment are not missed here:
     /// a project is also checked on a machine that it does not run on.
-    fn load_applications(&mut self, sources: &[SourceText]) -> BTreeMap<String, BTreeSet<String>> {
+    fn load_applications(&mut self, sources: &[SourceText]) -> BTreeMap<String, Feeds> {
         let mut known = BTreeMap::new();
         for source in sources {
             let (_, findings) = Description::parse(&source.file, &source.text, &Environment::lenient());
@@ -78,7 +78,12 @@ impl Project {
                 self.findings.push(tree.error(code::DUPLICATE_NAME, &["application"], message));
                 continue;
             }
-            known.insert(name.to_owned(), events(&tree));
+            let feeds = Feeds {
+                webhooks: tree.has(&["webhook"]),
+                events: events(&tree),
+                listing: tree.has(&["operations", "changed"]),
+            };
+            known.insert(name.to_owned(), feeds);
             self.applications.push((name.to_owned(), source.clone()));
         }
         known
@@ -87,7 +92,7 @@ impl Project {
     fn load_contracts(
         &mut self,
         sources: &[SourceText],
-        applications: &BTreeMap<String, BTreeSet<String>>,
+        applications: &BTreeMap<String, Feeds>,
     ) -> BTreeMap<String, Option<SyncContract>> {
         let mut contracts = BTreeMap::new();
         for source in sources {

@@ -7,8 +7,8 @@ mod render;
 mod wiring;
 
 pub use document::{
-    Followers, NextDocument, NodeDocument, StartDocument, TopologyDocument, TopologyText, WebhookDocument,
+    Followers, NextDocument, NodeDocument, PollDocument, StartDocument, TopologyDocument, TopologyText, WebhookDocument,
 };
 pub use graph::{Graph, Next, NodeUse, RouteUse, Start, Step};
-pub use lint::{Known, lint, lint_together};
+pub use lint::{Feeds, Known, lint, lint_together};
 pub use render::{GraphFormat, render};

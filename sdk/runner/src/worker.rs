@@ -120,8 +120,14 @@ impl TopologyWorker {
                 if let Some(observer) = &self.observer {
                     observer.repeated(&node, counted);
                 }
+                // What fails again and again is tried less and less often, also where it is known when it may be tried: a
+                // system that answers nobody for minutes must not use up all tries within one.
                 let backoff = || self.repeater.wait(hint.hops, &*self.random);
-                let wait = after.map_or_else(backoff, |after| after.max(Duration::from_millis(1)));
+                let wait = match after {
+                    Some(after) if counted => after.max(backoff()),
+                    Some(after) => after.max(Duration::from_millis(1)),
+                    None => backoff(),
+                };
                 if counted {
                     info!(correlation_id = %hint.correlation_id, record = %hint.record, topology = %flow.name, node, reason, hop = hops, of = self.repeater.max_hops, wait_ms = wait.as_millis(), "will be looked at again");
                 } else {

@@ -149,6 +149,11 @@ impl Check<'_> {
             self.problem(&["fields", name, "as"], message, "add `type: set`, or write it as text".to_owned())
                 .is_for_want_of(&["fields", name, "type"]);
         }
+        if field.kind != FieldKind::Decimal && field.written.values().any(|written| *written == Written::Comma) {
+            let message = format!("`{name}` is written with a decimal comma and is no number");
+            self.problem(&["fields", name, "as"], message, "add `type: decimal`, or write it as text".to_owned())
+                .is_for_want_of(&["fields", name, "type"]);
+        }
         if !is_set && field.policy == Some(Policy::SetUnion) {
             let message = format!("`{name}` is no set, so there is no union of two of them");
             self.problem(&["fields", name, "policy"], message, "add `type: set`, or choose another policy".to_owned())

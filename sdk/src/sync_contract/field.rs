@@ -66,9 +66,9 @@ impl Field {
 
     /// The value a system's fields hold, without what does not matter when two are compared.
     pub fn canonical(&self, contract: &SyncContract, system: &System, fields: &Fields) -> Canonical {
-        let names = self.names(contract, system);
-        let value = match names {
-            [one] => fields.get(one).cloned().unwrap_or(Value::Null),
+        let side = &self.sides[contract.index(system)];
+        let value = match side.names.as_slice() {
+            [one] => fields.get(one).map_or(Value::Null, |value| side.written.read(value)),
             many => join(many.iter().map(|name| fields.get(name).unwrap_or(&Value::Null))),
         };
         let value = self.kind.canonical(&value);

@@ -99,9 +99,26 @@ pub enum Written {
     Boolean,
     /// As a JSON array of texts.
     List,
+    /// A number as JSON text with a decimal comma, as in `1.234,50`.
+    Comma,
 }
 
 impl Written {
+    /// A value as its kind understands it, from the way a system writes it.
+    pub(super) fn read(self, value: &Value) -> Value {
+        match (self, value) {
+            (Self::Comma, Value::String(text)) if is_with_comma(text) => {
+                let point = |c: char| match c {
+                    ',' => Some('.'),
+                    '.' | ' ' | '\u{a0}' | '\u{202f}' | '\'' => None,
+                    other => Some(other),
+                };
+                Value::String(text.chars().filter_map(point).collect())
+            }
+            (_, other) => other.clone(),
+        }
+    }
+
     /// A canonical value of a kind, as a system gets it.
     pub(super) fn write(self, kind: FieldKind, value: &Value) -> Value {
         match (self, value) {
@@ -116,10 +133,22 @@ impl Written {
                 let number = whole.or_else(|| Number::from_f64(text.parse().ok()?)).map(Value::Number);
                 number.filter(|number| kind.canonical(number) == *value).unwrap_or_else(|| value.clone())
             }
+            (Self::Comma, Value::String(text)) => Value::String(text.replace('.', ",")),
             (Self::List, Value::String(_)) => members(value).into_iter().map(Value::String).collect(),
             (_, other) => other.clone(),
         }
     }
+}
+
+/// Whether a text may be a number with a decimal comma, or points between its thousands; anything else is left as it is.
+fn is_with_comma(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_digit() || "+-.,' \u{a0}\u{202f}".contains(c);
+    let thousands = || {
+        let mut groups = text.trim_start_matches(['+', '-']).split('.');
+        let is_first = |group: &str| (1..=3).contains(&group.len());
+        groups.next().is_some_and(is_first) && text.contains('.') && groups.all(|group| group.len() == 3)
+    };
+    text.chars().all(plain) && text.matches(',').count() <= 1 && (text.contains(',') || thousands())
 }
 
 pub(super) fn as_text(value: &Value) -> String {
@@ -250,6 +279,23 @@ mod tests {
         let sent = |text: &str| Written::Number.write(FieldKind::Decimal, &json!(text));
         assert_eq!(sent("0.1"), json!(0.1));
         assert_eq!(sent("9007199254740993.5"), json!("9007199254740993.5"));
+    }
+
+    #[test]
+    fn a_number_may_have_a_decimal_comma() {
+        let read = |text: &str| FieldKind::Decimal.canonical(&Written::Comma.read(&json!(text)));
+
+        for text in ["1234,5", "1.234,50", "1 234,5", "1'234,5", "1234.5"] {
+            assert_eq!(read(text), json!("1234.5"), "{text}");
+        }
+        for text in ["1.234.567", "-1.234.567,00"] {
+            assert_eq!(read(text).as_str().unwrap().trim_start_matches('-'), "1234567", "{text}");
+        }
+        for text in ["no, thanks", "1,234,5"] {
+            assert_eq!(read(text), json!(text), "what is no number stays as it is");
+        }
+        assert_eq!(Written::Comma.write(FieldKind::Decimal, &json!("1234.5")), json!("1234,5"));
+        assert_eq!(Written::Comma.write(FieldKind::Decimal, &json!(null)), json!(null));
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! Topologies: findings point into the text; what checks clean can be drawn, and is the same topology when it is written
 //! anew.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use pairline_runner::contract;
 use pairline_runner::finding::Finding;
 use pairline_runner::topology::{
-    Followers, Graph, GraphFormat, Known, NextDocument, TopologyDocument, TopologyText, lint, lint_together, render,
+    Feeds, Followers, Graph, GraphFormat, Known, NextDocument, TopologyDocument, TopologyText, lint, lint_together,
+    render,
 };
 use pairline_runner::yaml::limit;
 use pairline_sdk::{Registry, SyncContract};
@@ -18,7 +19,7 @@ use super::text::{findings_point_inside, utf8, yaml};
 struct Around {
     registry: Registry,
     contracts: BTreeMap<String, Option<SyncContract>>,
-    applications: BTreeMap<String, BTreeSet<String>>,
+    applications: BTreeMap<String, Feeds>,
 }
 
 static AROUND: LazyLock<Around> = LazyLock::new(|| {
@@ -27,7 +28,10 @@ static AROUND: LazyLock<Around> = LazyLock::new(|| {
     let text = include_str!("../../../topologies/contracts/contact.yaml");
     let (contract, findings) = contract::parse("contact.yaml", text);
     assert!(findings.is_empty(), "{findings:?}");
-    let events = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+    let events = |names: &[&str]| {
+        let events = names.iter().map(|&name| name.to_owned()).collect();
+        Feeds { webhooks: true, events, listing: true }
+    };
     let crm = events(&["contact.creation", "contact.propertyChange", "contact.deletion"]);
     let erp = events(&["customer.created", "customer.updated", "customer.deleted"]);
     Around {
@@ -105,9 +109,15 @@ fn written_anew(document: &TopologyDocument) -> String {
         "topology": document.topology,
         "about": document.about,
         "contract": document.contract,
-        "start": { "webhook": { "application": start.webhook.application, "events": start.webhook.events } },
+        "start": {},
         "nodes": nodes,
     });
+    if start.poll.application.is_empty() {
+        let webhook = json!({ "application": start.webhook.application, "events": start.webhook.events });
+        written["start"]["webhook"] = webhook;
+    } else {
+        written["start"]["poll"] = json!({ "application": start.poll.application });
+    }
     if let Some(next) = &start.next {
         written["start"]["next"] = followers(next);
     }

@@ -3,26 +3,31 @@
 //! Everything the program knows about a particular system is here, and it is data. Nothing in this room calls a system;
 //! it looks at a text and at variables of the environment.
 
+mod auth;
 mod check;
 mod document;
 mod duration;
+mod errors;
 mod operations;
+mod paging;
 mod signature;
 mod webhook;
 
 use axum::http::HeaderName;
 use pairline_sdk::{Profile, System};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 
 use super::environment::Environment;
+use super::errors::Errors;
 use super::record_shape::RecordShape;
-use super::refusals::Refusals;
 use super::template::Template;
 use crate::finding::Finding;
 use crate::yaml::Tree;
+pub(super) use auth::{Auth, Credentials, Oauth2, SessionAuth};
 use check::Check;
 use document::ApplicationDocument;
-pub(super) use operations::{Changed, List, Operations, Since};
+pub(super) use operations::{Changed, List, Operations, Since, WriteCall};
+pub(super) use paging::Next;
 pub use signature::{Encoding, SignatureScheme, Signed, SignedHeader, SignedTime};
 pub use webhook::{EventShape, Webhook};
 
@@ -43,18 +48,16 @@ pub struct Description {
     pub profile: Profile,
     /// The URL its paths stand below, without a slash at the end.
     pub(super) base_url: String,
-    /// The token that is sent with every call.
-    pub(super) bearer: SecretString,
-    /// The variables it comes from, for telling which one to look at; empty when it is written out.
-    bearer_from: String,
+    /// What its calls are believed by.
+    pub(super) auth: Credentials,
     /// The header that takes an idempotency key.
     pub(super) key_header: Option<HeaderName>,
     /// Where an answer holds a record's parts.
     pub(super) record: RecordShape,
     /// How it is called.
     pub(super) operations: Operations,
-    /// How it refuses.
-    pub(super) refusals: Refusals,
+    /// What its answers mean.
+    pub(super) errors: Errors,
     /// The header that carries our operation id.
     pub(super) marker: Option<(HeaderName, Template)>,
     /// Its webhooks, if it sends any.
@@ -105,14 +108,9 @@ impl Description {
         &self.base_url
     }
 
-    /// What to look at when the system refuses the token: its variable, or the key of the description.
-    pub(super) fn token_is_from(&self) -> &str {
-        if self.bearer_from.is_empty() { "`auth.bearer` of its description" } else { &self.bearer_from }
-    }
-
     /// Whether this token is sent with its calls.
     pub(crate) fn sends(&self, token: &str) -> bool {
-        self.bearer.expose_secret() == token
+        self.auth.sends(token)
     }
 
     /// Whether its webhooks are signed with this secret; nothing when it sends none.
@@ -165,7 +163,7 @@ mod tests {
         assert_eq!(crm.profile.class, CapabilityClass::C);
         assert_eq!(crm.profile.index_lag, Duration::from_secs(3));
         assert_eq!(crm.base_url, "http://127.0.0.1:18081");
-        assert_eq!(crm.bearer.expose_secret(), "crm-token");
+        assert!(crm.sends("crm-token"));
         let day = Duration::from_secs(24 * 3600);
         assert_eq!(erp.profile.class, CapabilityClass::B { ttl: day, margin: Duration::from_secs(3600) });
         assert_eq!(erp.key_header.unwrap(), "idempotency-key");

@@ -1,36 +1,39 @@
 //! A remote system over HTTP: the one door through which it is read and written.
 //!
-//! The port is here. `call` makes a call and tells the limiter how it ended; `read` and `write` are what an answer means
-//! for either; `listing`, `find` and `changed` go through pages.
+//! The port is here. `sign_in` gets what a call is believed by; `call` makes a call and tells the limiter how it ended; `read` and
+//! `write` are what an answer means for either; `listing`, `find` and `changed` go through pages.
 
 mod call;
 mod changed;
 mod find;
 mod listing;
 mod read;
+mod sign_in;
 mod write;
 
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use axum::body::Bytes;
-use axum::http::header::{ACCEPT, AUTHORIZATION, USER_AGENT};
+use axum::http::header::{ACCEPT, USER_AGENT};
 use axum::http::{HeaderMap, HeaderValue, Method};
 use pairline_sdk::ledger::SEND_WITHIN;
 use pairline_sdk::{
-    Application, ChangedPage, Clock, Intent, Outcome, Profile, Random, ReadError, Record, RecordId, Request, Write,
+    Application, ChangedPage, Clock, Fields, Intent, Outcome, Profile, Random, ReadError, Record, RecordId, Request,
+    Write,
 };
 use secrecy::ExposeSecret;
 use serde_json::Value;
 
 use super::changes::RemoteClock;
-use super::description::Description;
+use super::description::{Auth, Description, WriteCall};
 use super::json;
 use super::limiter::Limiter;
 use super::record_shape::put_fields;
 use super::transport::{Call, Transport};
 use crate::metrics::Metrics;
 use call::Meters;
+use sign_in::{NotSignedIn, SignedIn};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -42,6 +45,8 @@ pub struct HttpApplication {
     clock: Arc<dyn Clock>,
     /// What every call carries.
     headers: HeaderMap,
+    /// What it carries besides, where that is got by signing in.
+    signed_in: SignedIn,
     meters: Meters,
     remote_clock: Mutex<RemoteClock>,
 }
@@ -59,17 +64,19 @@ impl HttpApplication {
         random: Arc<dyn Random>,
         metrics: &Metrics,
     ) -> Result<Self, String> {
-        let bearer = format!("Bearer {}", description.bearer.expose_secret());
-        let mut bearer = HeaderValue::try_from(bearer)
-            .map_err(|_| format!("expected a token for {} that can be sent in a header", description.system()))?;
-        bearer.set_sensitive(true);
         let mut headers = HeaderMap::with_capacity(8);
-        headers.insert(AUTHORIZATION, bearer);
+        if let Auth::Header { name, value } = &description.auth.kind {
+            let mut value = HeaderValue::try_from(value.expose_secret())
+                .map_err(|_| format!("expected a token for {} that can be sent in a header", description.system()))?;
+            value.set_sensitive(true);
+            headers.insert(name.clone(), value);
+        }
         headers.insert(ACCEPT, JSON);
         headers.insert(USER_AGENT, HeaderValue::from_static("pairline"));
         let meters = Meters::new(metrics, description.system().as_str());
         let limiter = Arc::new(Limiter::new(description.limits.in_flight, clock.clone(), random));
-        Ok(Self { description, transport, limiter, clock, headers, meters, remote_clock: Mutex::default() })
+        let (signed_in, remote_clock) = (SignedIn::default(), Mutex::default());
+        Ok(Self { description, transport, limiter, clock, headers, signed_in, meters, remote_clock })
     }
 
     /// What it looks like.
@@ -93,6 +100,17 @@ impl HttpApplication {
     }
 }
 
+/// The values of fields that stand in the path of a write, by their places.
+fn in_path(call: &WriteCall, fields: &Fields) -> Result<Vec<(String, String)>, String> {
+    let place = |name: &String| {
+        let value = fields.get(name).map(json::text).filter(|value| json::is_id(value));
+        let value =
+            value.ok_or_else(|| format!("expected a value of `{name}`, which stands in the path, found none"))?;
+        Ok((format!("field {name}"), value.into_owned()))
+    };
+    call.in_path.iter().map(place).collect()
+}
+
 #[async_trait]
 impl Application for HttpApplication {
     fn profile(&self) -> &Profile {
@@ -101,17 +119,24 @@ impl Application for HttpApplication {
 
     fn render(&self, write: &Write) -> Result<Request, String> {
         let operations = &self.description.operations;
-        let (call, fields, path) = match write {
-            Write::Create { fields } => (&operations.create, fields, operations.create.path.fill_path(&[])),
-            Write::Update { id, fields } if json::is_id(id) => {
-                (&operations.update, fields, operations.update.path.fill_path(&[("id", id)]))
-            }
+        let (call, fields, id) = match write {
+            Write::Create { fields } => (&operations.create, fields, None),
+            Write::Update { id, fields } if json::is_id(id) => (&operations.update, fields, Some(id.as_str())),
             Write::Update { .. } => return Err("expected an id that can stand in a path, found another".to_owned()),
         };
-        let path = path.ok_or("the path of a write cannot be filled")?;
-        let mut body = Value::Object(call.body.clone());
+        let mut values: Vec<(&str, &str)> = id.map(|id| ("id", id)).into_iter().collect();
+        let in_path = in_path(call, fields)?;
+        values.extend(in_path.iter().map(|(place, value)| (place.as_str(), value.as_str())));
+        let path = call.path.fill_path(&values).ok_or("the path of a write cannot be filled")?;
+        let mut body = call.body.fill(&values).ok_or("the body of a write cannot be filled")?;
         let target = call.fields.object(&mut body).ok_or("there is no place for the fields in the body")?;
-        put_fields(target, fields)?;
+        if in_path.is_empty() {
+            put_fields(target, fields)?;
+        } else {
+            let mut rest = fields.clone();
+            rest.retain(|name, _| !call.in_path.contains(name));
+            put_fields(target, &rest)?;
+        }
         Ok(Request { method: call.method.to_string(), path, body: body.to_string() })
     }
 
@@ -146,6 +171,11 @@ impl Application for HttpApplication {
             Err(ReadError::Wait { reason, after }) => return not_sent(&reason, Some(after)),
             Err(ReadError::Failed(reason) | ReadError::Refused(reason)) => return not_sent(&reason, None),
         };
+        // Signing in may take a while, and the life of the request is counted from the intent.
+        let (permit, credential) = match self.credential(permit).await {
+            Ok(admitted) => admitted,
+            Err(NotSignedIn { reason, after }) => return not_sent(&reason, Some(after)),
+        };
         let now = self.clock.now();
         if operation.is_stale(now) {
             return not_sent("the intent is too old to be sent", None);
@@ -165,7 +195,7 @@ impl Application for HttpApplication {
             deadline,
             longest_answer: self.description.limits.response_bytes,
         };
-        self.outcome(operation, self.call(call, permit).await)
+        self.outcome(operation, self.call(call, permit, credential).await)
     }
 }
 

@@ -164,7 +164,9 @@ impl PlayedTransport {
             (None, None, Some(id)) if played.status < 300 && call.method == update.method => {
                 let mut answer = body.cloned().unwrap_or_else(|| json!({}));
                 self.description.record.id.put(&mut answer, Value::String(id.to_owned()));
-                answer.to_string()
+                let mut whole = json!({});
+                update.answer.clone().unwrap_or_default().put(&mut whole, answer);
+                whole.to_string()
             }
             (None, None, _) => String::new(),
         };

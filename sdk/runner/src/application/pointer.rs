@@ -50,9 +50,20 @@ impl Pointer {
     pub(crate) fn object<'a>(&self, value: &'a mut Value) -> Option<&'a mut Map<String, Value>> {
         let mut value = value;
         for part in &self.0 {
-            value = value.as_object_mut()?.entry(part.as_str()).or_insert_with(|| Value::Object(Map::new()));
+            value = match value {
+                Value::Object(map) => map.entry(part.as_str()).or_insert_with(|| Value::Object(Map::new())),
+                Value::Array(items) => items.get_mut(part.parse::<usize>().ok()?)?,
+                _ => return None,
+            };
         }
         value.as_object_mut()
+    }
+
+    /// Whether it points beyond the end of a list that is there.
+    pub(crate) fn is_past_a_list(&self, value: &Value) -> bool {
+        let Some((last, outer)) = self.0.split_last() else { return false };
+        let index = last.parse::<usize>().ok();
+        matches!((Self(outer.to_vec()).of(value), index), (Some(Value::Array(items)), Some(index)) if index >= items.len())
     }
 
     /// Puts something where it points, making objects on the way. Where something else is in the way nothing is done.

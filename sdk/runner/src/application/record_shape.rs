@@ -1,6 +1,6 @@
 //! Where an answer holds a record's id, version and fields, and how fields become a body.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pairline_sdk::{Fields, Record, Timestamp};
 use serde_json::{Map, Value};
@@ -23,12 +23,35 @@ pub(super) struct RecordShape {
     pub(super) fields: Pointer,
     /// Names among the fields that are the system's own bookkeeping.
     pub(super) leave_out: BTreeSet<String>,
+    /// Fields that answers and events call otherwise than writes do.
+    pub(super) renamed: Renamed,
     /// Whether an answer names every field that has a value.
     pub(super) whole: bool,
     /// Where a record says that it is not there any more, and what it says then.
     pub(super) gone: Option<(Pointer, Value)>,
     /// Where an answer says that it is an error, whatever its status.
     pub(super) error: Option<Pointer>,
+}
+
+/// Fields that a system calls otherwise in what it answers than in what it is sent. A contract has the name that is sent.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Renamed(BTreeMap<String, String>);
+
+impl Renamed {
+    /// From each name that is sent to the one that is answered.
+    pub(super) fn new(answered: &BTreeMap<String, String>) -> Self {
+        Self(answered.clone())
+    }
+
+    /// What a field is called when it is sent.
+    pub(crate) fn sent<'a>(&'a self, answered: &'a str) -> &'a str {
+        self.0.iter().find(|(_, name)| *name == answered).map_or(answered, |(sent, _)| sent)
+    }
+
+    /// What a field is called in answers.
+    pub(super) fn answered<'a>(&'a self, sent: &'a str) -> &'a str {
+        self.0.get(sent).map_or(sent, String::as_str)
+    }
 }
 
 /// What was found in an answer.
@@ -73,6 +96,16 @@ impl RecordShape {
 
     /// Nested objects become names with dots.
     fn flat(&self, fields: Map<String, Value>) -> Fields {
+        let mut flat = self.flattened(fields);
+        for (sent, answered) in &self.renamed.0 {
+            if let Some(value) = flat.swap_remove(answered) {
+                flat.insert(sent.clone(), value);
+            }
+        }
+        flat
+    }
+
+    fn flattened(&self, fields: Map<String, Value>) -> Fields {
         if self.leave_out.is_empty() && !fields.values().any(Value::is_object) {
             return fields;
         }
@@ -131,7 +164,7 @@ pub(super) fn put_fields(target: &mut Map<String, Value>, fields: &Fields) -> Re
     Ok(())
 }
 
-/// An instant as systems write it: RFC 3339, or a number of milliseconds or seconds since 1970.
+/// An instant as systems write it: RFC 3339, a number of milliseconds or seconds since 1970, or an object of its parts.
 fn instant(value: &Value, in_seconds: bool) -> Option<Timestamp> {
     let unit = if in_seconds { 1000 } else { 1 };
     let millis = match value {
@@ -140,9 +173,21 @@ fn instant(value: &Value, in_seconds: bool) -> Option<Timestamp> {
             Ok(number) => number.checked_mul(unit)?,
             Err(_) => text.parse::<jiff::Timestamp>().ok()?.as_millisecond(),
         },
+        Value::Object(parts) => from_parts(parts)?,
         _ => return None,
     };
     Some(Timestamp::from_millis(millis))
+}
+
+/// An instant in parts from `year` to `microsecond`, in UTC.
+fn from_parts(parts: &Map<String, Value>) -> Option<i64> {
+    let part = |name: &str| parts.get(name).map_or(Some(0), Value::as_i64);
+    let small = |name: &str| part(name).and_then(|number| i8::try_from(number).ok());
+    let date = jiff::civil::Date::new(i16::try_from(part("year")?).ok()?, small("month")?, small("day")?).ok()?;
+    let nanoseconds = i32::try_from(part("microsecond")?.checked_mul(1000)?).ok()?;
+    let time = jiff::civil::Time::new(small("hour")?, small("minute")?, small("second")?, nanoseconds).ok()?;
+    let at = jiff::civil::DateTime::from_parts(date, time).to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+    Some(at.timestamp().as_millisecond())
 }
 
 #[cfg(test)]
@@ -185,10 +230,12 @@ mod tests {
             (json!("1700000000000"), false),
             (json!(1_700_000_000), true),
             (json!("1700000000"), true),
+            (json!({ "year": 2023, "month": 11, "day": 14, "hour": 22, "minute": 13, "second": 20 }), false),
         ] {
             assert_eq!(instant(&value, in_seconds), Some(at), "{value}, in seconds: {in_seconds}");
         }
-        for none in [json!(i64::MAX), json!("soon"), json!(1.5), json!(null), json!([])] {
+        let no_date = json!({ "year": 2023, "month": 13, "day": 1 });
+        for none in [json!(i64::MAX), json!("soon"), json!(1.5), json!(null), json!([]), json!({}), no_date] {
             assert_eq!(instant(&none, true), None, "{none}");
         }
     }
@@ -241,6 +288,22 @@ mod tests {
         }
         assert!(flat().read(json!({ "id": 1, "error": ["UserError"] })).is_err());
         assert!(flat().read(json!({ "id": 1, "error": null })).is_ok());
+    }
+
+    #[test]
+    fn a_field_has_the_name_that_it_is_sent_with() {
+        let names = [("crm_id".to_owned(), "meta.x_crm_id".to_owned())].into();
+        let shape = RecordShape { renamed: Renamed::new(&names), ..flat() };
+
+        let Ok(Found::Record(record, _)) = shape.read(json!({ "id": 1, "meta": { "x_crm_id": "7" } })) else {
+            panic!("expected a record")
+        };
+
+        assert_eq!(json!(record.fields), json!({ "crm_id": "7" }));
+        assert_eq!(
+            (shape.renamed.sent("meta.x_crm_id"), shape.renamed.answered("crm_id")),
+            ("crm_id", "meta.x_crm_id")
+        );
     }
 
     #[test]

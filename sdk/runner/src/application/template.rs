@@ -12,6 +12,13 @@ const USUAL_PATH: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Template(Vec<Part>);
 
+/// Among the known places: the value of any field, as in `{field email}`.
+pub(crate) const ANY_FIELD: &str = "field NAME";
+
+fn field_of(place: &str) -> Option<&str> {
+    place.strip_prefix("field ").filter(|name| !name.is_empty())
+}
+
 /// A piece of such a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
@@ -56,12 +63,22 @@ impl Template {
         for part in &parts {
             if let Part::Place(name) = part
                 && !known.contains(&name.as_str())
+                && !(known.contains(&ANY_FIELD) && field_of(name).is_some())
             {
                 let known: Vec<String> = known.iter().map(|name| format!("{{{name}}}")).collect();
                 return Err(format!("no place `{{{name}}}` here; known places: {}", known.join(", ")));
             }
         }
         Ok(Self(parts))
+    }
+
+    /// The fields whose values stand in it.
+    pub(crate) fn fields(&self) -> Vec<String> {
+        let names = self.0.iter().filter_map(|part| match part {
+            Part::Place(name) => field_of(name),
+            Part::Text(_) => None,
+        });
+        names.map(str::to_owned).collect()
     }
 
     /// Fills it. Nothing when one of its places has no value.
@@ -139,6 +156,8 @@ pub(crate) enum BodyTemplate {
     Value(Value),
     /// A text with places.
     Text(Template),
+    /// A number that is filled in, as in `{id:number}`.
+    Number(Template),
     /// A list.
     List(Vec<Self>),
     /// An object.
@@ -153,7 +172,10 @@ impl BodyTemplate {
     /// As [`Template::parse`].
     pub(crate) fn parse(value: &Value, known: &[&str]) -> Result<Self, String> {
         Ok(match value {
-            Value::String(text) if text.contains('{') => Self::Text(Template::parse(text, known)?),
+            Value::String(text) if text.contains('{') => match as_number(text) {
+                Some(text) => Self::Number(Template::parse(&text, known)?),
+                None => Self::Text(Template::parse(text, known)?),
+            },
             Value::Array(items) => {
                 Self::List(items.iter().map(|item| Self::parse(item, known)).collect::<Result<_, _>>()?)
             }
@@ -170,6 +192,7 @@ impl BodyTemplate {
         Some(match self {
             Self::Value(value) => value.clone(),
             Self::Text(template) => Value::String(template.fill(values)?),
+            Self::Number(template) => Value::Number(template.fill(values)?.parse().ok()?),
             Self::List(items) => Value::Array(items.iter().filter_map(|item| item.fill(values)).collect()),
             Self::Object(entries) => {
                 let filled = entries.iter().filter_map(|(key, value)| Some((key.clone(), value.fill(values)?)));
@@ -177,6 +200,12 @@ impl BodyTemplate {
             }
         })
     }
+}
+
+/// A text that is one place, to be filled in as a number; with the place written as for a text.
+fn as_number(text: &str) -> Option<String> {
+    let name = text.strip_prefix('{')?.strip_suffix(":number}")?;
+    (!name.contains(['{', '}'])).then(|| format!("{{{name}}}"))
 }
 
 #[cfg(test)]

@@ -40,9 +40,28 @@ pub struct StartDocument {
     /// The events that start it.
     #[serde(default)]
     pub webhook: WebhookDocument,
+    /// Or: the system that is asked what has changed, and sends no events.
+    #[serde(default)]
+    pub poll: PollDocument,
     /// The first node.
     #[serde(default)]
     pub next: Option<Followers>,
+}
+
+impl StartDocument {
+    /// Whose records start it.
+    pub fn application(&self) -> &str {
+        if self.poll.application.is_empty() { &self.webhook.application } else { &self.poll.application }
+    }
+}
+
+/// Whose changes start a topology.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PollDocument {
+    /// Who is asked.
+    #[serde(default)]
+    pub application: String,
 }
 
 /// The events that start a topology.
@@ -203,7 +222,13 @@ fn missing_keys(tree: &Tree, document: &TopologyDocument) -> Vec<Finding> {
     need(&["topology"], "add `topology: <name>`");
     need(&["contract"], "add `contract: <name of a sync contract>`: it says which system owns which field");
     need(&["start"], "add `start: { webhook: { application: .., events: [..] }, next: <node> }`");
-    need(&["start", "webhook"], "add `webhook: { application: .., events: [..] }`");
+    if tree.has(&["start", "poll"]) {
+        need(&["start", "poll", "application"], "add `application: <name>`: whose changes start this topology");
+    } else {
+        let help =
+            "add `webhook: { application: .., events: [..] }`, or `poll: { application: .. }` if it sends no webhooks";
+        need(&["start", "webhook"], help);
+    }
     need(&["start", "webhook", "application"], "add `application: <name>`: whose events start this topology");
     need(&["start", "webhook", "events"], "add `events: [..]`: what the application calls them");
     need(&["start", "next"], "add `next: <node>`");

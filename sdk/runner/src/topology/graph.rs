@@ -28,7 +28,7 @@ pub struct Graph {
 pub struct Start {
     /// The application whose records it is about.
     pub application: System,
-    /// What the application calls the events.
+    /// What the application calls the events; none if it sends none and is asked for its changes.
     pub events: Vec<String>,
     /// Where a message begins.
     pub next: Vec<Step>,
@@ -146,7 +146,7 @@ impl Graph {
             about: document.about.clone(),
             contract: document.contract.clone(),
             start: Start {
-                application: System::new(&document.start.webhook.application),
+                application: System::new(document.start.application()),
                 events: document.start.webhook.events.clone(),
                 next: first.iter().map(|(name, _)| step(&Way::Written(name))).collect::<Option<_>>()?,
             },

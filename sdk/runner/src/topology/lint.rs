@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pairline_sdk::{NodeDescription, Registry, SyncContract};
 
-use super::document::{END, NodeDocument, TopologyText};
+use super::document::{END, NodeDocument, TopologyText, WebhookDocument};
 use super::wiring::{Edge, Miswired, Target, edges};
 use crate::finding::{Finding, code, suggest};
 
@@ -17,8 +17,19 @@ pub struct Known<'a> {
     pub registry: &'a Registry,
     /// The sync contracts by name; none for one that is there and is wrong itself.
     pub contracts: &'a BTreeMap<String, Option<SyncContract>>,
-    /// The applications that have a description, and the events their webhooks bring.
-    pub applications: &'a BTreeMap<String, BTreeSet<String>>,
+    /// The applications that have a description, and how each tells of its changes.
+    pub applications: &'a BTreeMap<String, Feeds>,
+}
+
+/// How a system tells of its changes.
+#[derive(Clone, Debug, Default)]
+pub struct Feeds {
+    /// Whether it sends webhooks.
+    pub webhooks: bool,
+    /// The events that they bring.
+    pub events: BTreeSet<String>,
+    /// Whether it can be asked what has changed.
+    pub listing: bool,
 }
 
 /// Everything that is wrong with a topology by itself.
@@ -39,6 +50,7 @@ pub fn lint_together<'a>(topologies: impl IntoIterator<Item = &'a TopologyText>)
     let mut findings = Vec::new();
     let mut names: BTreeMap<&str, &TopologyText> = BTreeMap::new();
     let mut events: BTreeMap<(&str, &str), (&TopologyText, usize)> = BTreeMap::new();
+    let mut polls: BTreeMap<&str, &TopologyText> = BTreeMap::new();
     for topology in topologies {
         let TopologyText { document, tree } = topology;
         if let Some(first) = names.get(document.topology.as_str()).filter(|_| !document.topology.is_empty()) {
@@ -50,6 +62,14 @@ pub fn lint_together<'a>(topologies: impl IntoIterator<Item = &'a TopologyText>)
             names.insert(&document.topology, topology);
         }
         let webhook = &document.start.webhook;
+        let polled = document.start.poll.application.as_str();
+        if let Some(first) = polls.insert(polled, topology).filter(|_| !polled.is_empty()) {
+            let path = ["start", "poll", "application"];
+            let (file, place) = (&first.tree.source().file, first.tree.place(&path));
+            let message = format!("what changes in `{polled}` starts two topologies");
+            let finding = tree.error(code::SAME_START, &path, message).related(file, place, "the first is here");
+            findings.push(finding.help("a change starts one topology; lead it to several nodes with `next: [.., ..]`"));
+        }
         for (index, event) in webhook.events.iter().enumerate() {
             let at = |index: usize| index.to_string();
             let claim = (webhook.application.as_str(), event.as_str());
@@ -107,25 +127,10 @@ impl<'a> Lint<'a> {
 
     fn start(&mut self) {
         let start = &self.topology.document.start;
-        if !start.webhook.application.is_empty() {
-            self.application(&start.webhook.application, &["start", "webhook", "application"]);
-        }
-        if self.topology.tree.is_empty(&["start", "webhook", "events"]) {
-            let help = "name at least one event".to_owned();
-            self.error(
-                code::MISSING_KEY,
-                &["start", "webhook", "events"],
-                "no event starts this topology".into(),
-                help,
-            );
-        }
-        let known = self.known.applications.get(&start.webhook.application).filter(|events| !events.is_empty());
-        for (index, event) in start.webhook.events.iter().enumerate() {
-            if let Some(known) = known.filter(|known| !known.contains(event)) {
-                let message = format!("the webhooks of `{}` bring no event `{event}`", start.webhook.application);
-                let help = suggest(event, known.iter().map(String::as_str), "events");
-                self.error(code::UNKNOWN_EVENT, &["start", "webhook", "events", &index.to_string()], message, help);
-            }
+        if self.topology.tree.has(&["start", "poll"]) {
+            self.start_by_poll(&start.poll.application);
+        } else {
+            self.start_by_webhook(&start.webhook);
         }
         for (name, step) in start.next.iter().flat_map(|next| next.named()) {
             let path: Vec<&str> = ["start", "next"].into_iter().chain(step.as_deref()).collect();
@@ -134,6 +139,47 @@ impl<'a> Lint<'a> {
         if self.topology.tree.is_empty(&["nodes"]) {
             let help = "add a node, and lead `start` to it".to_owned();
             self.error(code::MISSING_KEY, &["nodes"], "the topology has no node".into(), help);
+        }
+    }
+
+    fn start_by_webhook(&mut self, webhook: &WebhookDocument) {
+        let path = ["start", "webhook", "application"];
+        if !webhook.application.is_empty() {
+            self.application(&webhook.application, &path);
+        }
+        if self.topology.tree.is_empty(&["start", "webhook", "events"]) {
+            let help = "name at least one event".to_owned();
+            let path = ["start", "webhook", "events"];
+            self.error(code::MISSING_KEY, &path, "no event starts this topology".into(), help);
+        }
+        let Some(feeds) = self.known.applications.get(&webhook.application) else { return };
+        if !feeds.webhooks {
+            let message = format!("`{}` sends no webhooks", webhook.application);
+            let help = format!("start with what has changed: `poll: {{ application: {} }}`", webhook.application);
+            self.error(code::UNKNOWN_EVENT, &path, message, help);
+        }
+        for (index, event) in webhook.events.iter().enumerate() {
+            if !feeds.events.is_empty() && !feeds.events.contains(event) {
+                let message = format!("the webhooks of `{}` bring no event `{event}`", webhook.application);
+                let help = suggest(event, feeds.events.iter().map(String::as_str), "events");
+                self.error(code::UNKNOWN_EVENT, &["start", "webhook", "events", &index.to_string()], message, help);
+            }
+        }
+    }
+
+    fn start_by_poll(&mut self, application: &str) {
+        let path = ["start", "poll", "application"];
+        if self.topology.tree.has(&["start", "webhook"]) {
+            let help = "keep `webhook`: what it misses is asked for, too".to_owned();
+            self.key_error(code::SAME_START, &["start", "poll"], "a topology has one start".into(), help);
+        }
+        if application.is_empty() || !self.application(application, &path) {
+            return;
+        }
+        if self.known.applications.get(application).is_some_and(|feeds| !feeds.listing) {
+            let message = format!("`{application}` cannot be asked what has changed");
+            let help = "describe `operations.changed` of it, or start with its webhooks".to_owned();
+            self.error(code::UNKNOWN_EVENT, &path, message, help);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::graph::{Graph, Step};
+use super::graph::{Graph, Start, Step};
 
 /// How a topology is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,7 +61,7 @@ fn text(out: &mut String, graph: &Graph) {
     let mut line = |text: String| out.push_str(&(text.trim_end().to_owned() + "\n"));
     line(format!("{} (sync contract {})", graph.name, graph.contract));
     line(format!("  {}", graph.about));
-    line(format!("  {:width$}  {}: {} -> {}", "start", start.application, start.events.join(", "), names(&start.next)));
+    line(format!("  {:width$}  {}: {} -> {}", "start", start.application, what_starts(start), names(&start.next)));
     for node in &graph.nodes {
         let mut ways: Vec<String> = Vec::new();
         for route in &node.next.routes {
@@ -79,7 +79,7 @@ fn text(out: &mut String, graph: &Graph) {
 fn mermaid(out: &mut String, number: usize, graph: &Graph) {
     let mut line = |text: String| out.push_str(&(text + "\n"));
     line(format!("  subgraph t{number}[\"{}\"]", escaped(&graph.name)));
-    let events = escaped(&graph.start.events.join(", "));
+    let events = escaped(&what_starts(&graph.start));
     line(format!("    t{number}_start([\"{}: {events}\"])", escaped(graph.start.application.as_str())));
     for (index, node) in graph.nodes.iter().enumerate() {
         line(format!("    t{number}_n{index}[\"{}\"]", escaped(&node.name)));
@@ -108,7 +108,7 @@ fn dot(out: &mut String, number: usize, graph: &Graph) {
     line(format!("  subgraph cluster_{number} {{"));
     line(format!("    label={};", quoted(&graph.name)));
     let start = format!("t{number}_start");
-    let label = format!("{}: {}", graph.start.application, graph.start.events.join(", "));
+    let label = format!("{}: {}", graph.start.application, what_starts(&graph.start));
     line(format!("    {start} [shape=oval, label={}];", quoted(&label)));
     for (index, node) in graph.nodes.iter().enumerate() {
         line(format!("    t{number}_n{index} [label={}];", quoted(&node.name)));
@@ -146,4 +146,9 @@ fn escaped(text: &str) -> String {
         }
     }
     escaped
+}
+
+/// The events that start a topology, in words.
+fn what_starts(start: &Start) -> String {
+    if start.events.is_empty() { "what has changed".to_owned() } else { start.events.join(", ") }
 }

@@ -78,13 +78,14 @@ impl EventShape {
         let (mut values, mut fields) = (None, Vec::new());
         if kind == EventKind::Updated {
             if let Some(field) = self.field.as_ref().and_then(|at| at.of(event)).and_then(Value::as_str) {
+                let field = self.renamed.sent(field);
                 fields.push(field.to_owned());
                 if let Some(at) = &self.value {
                     values = Some(Fields::from_iter([(field.to_owned(), at.of(event).cloned().unwrap_or_default())]));
                 }
             }
             if let Some(Value::Array(names)) = self.changed.as_ref().and_then(|at| at.of(event)) {
-                fields.extend(names.iter().filter_map(Value::as_str).map(str::to_owned));
+                fields.extend(names.iter().filter_map(Value::as_str).map(|name| self.renamed.sent(name).to_owned()));
             }
         }
         let key = self.key_of(event)?;

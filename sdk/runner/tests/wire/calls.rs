@@ -24,7 +24,7 @@ operations:
   read: { method: GET, path: "/records/{id}" }
   create: { method: POST, path: /records }
   update: { method: PATCH, path: "/records/{id}" }
-refusals: { gone: [404] }
+errors: { rules: [{ status: 404, means: gone }] }
 echo: { operation: { header: X-Origin, value: "here/{operation}" } }
 limits: { response_bytes: 1000 }
 "#;

@@ -6,15 +6,13 @@ use axum::http::{HeaderName, HeaderValue, Method};
 use pairline_sdk::{CapabilityClass, Profile, System};
 
 use super::document::{
-    ApplicationDocument, EchoDocument, LimitsDocument, OperationEchoDocument, RecordDocument, RefusalsDocument,
-    UnitDocument,
+    ApplicationDocument, EchoDocument, LimitsDocument, OperationEchoDocument, RecordDocument, UnitDocument,
 };
 use super::duration::duration;
 use super::{Description, Limits, code};
 use crate::application::environment::Environment;
 use crate::application::pointer::Pointer;
-use crate::application::record_shape::RecordShape;
-use crate::application::refusals::{Duplicate, Refusals};
+use crate::application::record_shape::{RecordShape, Renamed};
 use crate::application::template::Template;
 use crate::finding::Finding;
 use crate::yaml::Tree;
@@ -42,7 +40,7 @@ pub(super) struct Echo {
 
 /// What a text is instead of the URL that a system's paths stand below; nothing if it is one. A token that was put there
 /// by mistake, or the password within a URL, is not repeated.
-fn no_base_url(text: &str) -> Option<String> {
+pub(super) fn no_base_url(text: &str) -> Option<String> {
     let scheme = ["http://", "https://"].into_iter().find(|scheme| text.starts_with(scheme));
     match (reqwest::Url::parse(text), scheme) {
         (Ok(url), Some(_)) if url.query().is_none() && url.fragment().is_none() => None,
@@ -150,11 +148,7 @@ impl Check<'_> {
             self.note(&["application"], format!("expected a name of small letters, digits and `-`, found `{name}`"));
         }
         let base_url = self.base_url(&document.base_url);
-        let bearer = self.expanded(&["auth", "bearer"], &document.auth.bearer);
-        if HeaderValue::try_from(&bearer).is_err() {
-            let from = self.comes_from(&document.auth.bearer);
-            self.note(&["auth", "bearer"], format!("expected text that can be sent in a header{from}"));
-        }
+        let auth = self.auth(&document.auth);
         let (class, index_lag, key_header) = self.capabilities(&document);
         let profile = Profile {
             system: System::new(name),
@@ -168,14 +162,16 @@ impl Check<'_> {
         Description {
             profile,
             base_url,
-            bearer: bearer.into(),
-            bearer_from: self.environment.sources(&document.auth.bearer).join(" and "),
+            auth,
             key_header,
             record: self.record(&document.record),
             operations: self.operations(&document.operations),
-            refusals: self.refusals(&document.refusals),
+            errors: self.errors(&document.errors),
             marker: echo.marker.take(),
-            webhook: document.webhook.as_ref().map(|webhook| self.webhook(webhook, name, echo)),
+            webhook: document
+                .webhook
+                .as_ref()
+                .map(|webhook| self.webhook(webhook, name, echo, &document.record.renamed)),
             limits,
             about: document.about,
         }
@@ -192,7 +188,7 @@ impl Check<'_> {
     }
 
     /// Which variable to look at when a text means nothing.
-    fn comes_from(&self, text: &str) -> String {
+    pub(super) fn comes_from(&self, text: &str) -> String {
         let variables = self.environment.sources(text);
         if variables.is_empty() { String::new() } else { format!("; it comes from {}", variables.join(" and ")) }
     }
@@ -213,11 +209,18 @@ impl Check<'_> {
             }
             (ttl, margin, self.header(&at("header"), &key.header))
         });
-        let class = match (&written.unique_field, &key, lag) {
-            (Some(_), ..) => CapabilityClass::A,
-            (None, Some((ttl, margin, _)), _) => CapabilityClass::B { ttl: *ttl, margin: *margin },
-            (None, None, Some(_)) => CapabilityClass::C,
-            (None, None, None) => CapabilityClass::D,
+        if written.upsert && !document.operations.create.path.contains("{field ") {
+            self.note(
+                &["capabilities", "upsert"],
+                "expected a create whose path names the record by a field of ours, as in `/people/by-crm-id/{field crm_id}`",
+            );
+        }
+        let fenced = written.upsert || written.unique_field.is_some();
+        let class = match (fenced, &key, lag) {
+            (true, ..) => CapabilityClass::A,
+            (false, Some((ttl, margin, _)), _) => CapabilityClass::B { ttl: *ttl, margin: *margin },
+            (false, None, Some(_)) => CapabilityClass::C,
+            (false, None, None) => CapabilityClass::D,
         };
         (class, lag.unwrap_or_default(), key.map(|(_, _, header)| header))
     }
@@ -248,6 +251,7 @@ impl Check<'_> {
             in_seconds: written.modified_in == UnitDocument::Seconds,
             fields: self.pointer(&at("fields"), &written.fields),
             leave_out: written.leave_out.iter().cloned().collect(),
+            renamed: Renamed::new(&written.renamed),
             whole: written.whole,
             gone: written
                 .gone
@@ -255,24 +259,6 @@ impl Check<'_> {
                 .map(|gone| (self.pointer(&["record", "gone", "at"], &gone.at), gone.is.clone())),
             error: self.optional_pointer(&at("error"), written.error.as_ref()),
         }
-    }
-
-    fn refusals(&mut self, written: &RefusalsDocument) -> Refusals {
-        let duplicate = written.duplicate.as_ref().map(|duplicate| {
-            let at = |last| ["refusals", "duplicate", last];
-            let (before, behind) = duplicate.says.split_once("{id}").unwrap_or_default();
-            if before.is_empty() {
-                self.note(&at("says"), "expected a text with `{id}` behind a few words that announce it");
-            }
-            Duplicate {
-                status: duplicate.status,
-                at: self.optional_pointer(&at("at"), duplicate.at.as_ref()),
-                before: before.to_owned(),
-                behind: behind.to_owned(),
-            }
-        });
-        let code = self.optional_pointer(&["refusals", "code"], written.code.as_ref());
-        Refusals { gone: written.gone.clone(), duplicate, code }
     }
 
     fn echo(&mut self, written: &EchoDocument) -> Echo {

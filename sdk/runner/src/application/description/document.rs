@@ -1,5 +1,7 @@
 //! An application description as it is written.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -14,7 +16,7 @@ pub(super) struct ApplicationDocument {
     pub(super) record: RecordDocument,
     pub(super) operations: OperationsDocument,
     #[serde(default)]
-    pub(super) refusals: RefusalsDocument,
+    pub(super) errors: ErrorsDocument,
     pub(super) echo: EchoDocument,
     pub(super) webhook: Option<WebhookDocument>,
     #[serde(default)]
@@ -24,13 +26,61 @@ pub(super) struct ApplicationDocument {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AuthDocument {
-    pub(super) bearer: String,
+    pub(super) bearer: Option<String>,
+    pub(super) basic: Option<BasicDocument>,
+    pub(super) header: Option<HeaderDocument>,
+    pub(super) session: Option<SessionDocument>,
+    pub(super) oauth2: Option<Oauth2Document>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BasicDocument {
+    pub(super) user: String,
+    pub(super) password: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HeaderDocument {
+    pub(super) name: String,
+    pub(super) value: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SessionDocument {
+    pub(super) path: String,
+    pub(super) body: Value,
+    pub(super) take: BTreeMap<String, String>,
+    #[serde(default = "authorization")]
+    pub(super) header: String,
+    #[serde(default)]
+    pub(super) prefix: String,
+    pub(super) value: String,
+    pub(super) encoding: Option<EncodingDocument>,
+}
+
+fn authorization() -> String {
+    "Authorization".to_owned()
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Oauth2Document {
+    pub(super) token_url: String,
+    pub(super) client_id: String,
+    pub(super) client_secret: String,
+    pub(super) refresh_token: Option<String>,
+    pub(super) scope: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CapabilitiesDocument {
     pub(super) unique_field: Option<String>,
+    #[serde(default)]
+    pub(super) upsert: bool,
     pub(super) idempotency_key: Option<KeyDocument>,
     pub(super) find: Option<IndexDocument>,
     pub(super) deadline: String,
@@ -63,6 +113,8 @@ pub(super) struct RecordDocument {
     pub(super) fields: String,
     #[serde(default)]
     pub(super) leave_out: Vec<String>,
+    #[serde(default)]
+    pub(super) renamed: BTreeMap<String, String>,
     pub(super) whole: bool,
     pub(super) gone: Option<SaysDocument>,
     pub(super) error: Option<String>,
@@ -90,6 +142,9 @@ pub(super) struct OperationsDocument {
 pub(super) struct ReadDocument {
     pub(super) method: String,
     pub(super) path: String,
+    pub(super) body: Option<Value>,
+    #[serde(default)]
+    pub(super) answer: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -97,18 +152,26 @@ pub(super) struct ReadDocument {
 pub(super) struct WriteDocument {
     pub(super) method: String,
     pub(super) path: String,
-    #[serde(default)]
-    pub(super) body: Map<String, Value>,
+    #[serde(default = "empty")]
+    pub(super) body: Value,
     #[serde(default)]
     pub(super) fields: String,
     pub(super) id: Option<IdDocument>,
+    #[serde(default)]
+    pub(super) answer: String,
+}
+
+fn empty() -> Value {
+    Value::Object(Map::new())
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct IdDocument {
-    pub(super) header: String,
+    pub(super) header: Option<String>,
+    #[serde(default)]
     pub(super) after: String,
+    pub(super) at: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -120,7 +183,24 @@ pub(super) struct ListDocument {
     pub(super) query: Map<String, Value>,
     pub(super) body: Option<Value>,
     pub(super) records: String,
-    pub(super) next: Option<String>,
+    pub(super) next: Option<NextDocument>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "expected a pointer to a token, or one of `link`, `url`, `offset`, `last`")]
+pub(super) enum NextDocument {
+    Token(String),
+    Other(OtherNextDocument),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OtherNextDocument {
+    pub(super) link: Option<String>,
+    pub(super) url: Option<String>,
+    pub(super) offset: Option<usize>,
+    pub(super) last: Option<usize>,
+    pub(super) first: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -165,19 +245,66 @@ pub(super) struct TiesDocument {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RefusalsDocument {
+pub(super) struct ErrorsDocument {
     #[serde(default)]
-    pub(super) gone: Vec<u16>,
-    pub(super) duplicate: Option<DuplicateDocument>,
+    pub(super) rules: Vec<RuleDocument>,
     pub(super) code: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct DuplicateDocument {
-    pub(super) status: u16,
+pub(super) struct RuleDocument {
+    #[serde(default)]
+    pub(super) status: StatusDocument,
     pub(super) at: Option<String>,
-    pub(super) says: String,
+    pub(super) is: Option<Value>,
+    pub(super) says: Option<String>,
+    pub(super) means: MeansDocument,
+    pub(super) wait: Option<WaitDocument>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "expected a status, such as `404`, or a list of them")]
+pub(super) enum StatusDocument {
+    One(u16),
+    Several(Vec<u16>),
+}
+
+impl Default for StatusDocument {
+    fn default() -> Self {
+        Self::Several(Vec::new())
+    }
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum MeansDocument {
+    Gone,
+    Duplicate,
+    Refused,
+    Repeat,
+    Throttled,
+    Denied,
+    Unknown,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected a duration, such as `10s`, or where it stands: `{ header: NAME, in: seconds }`"
+)]
+pub(super) enum WaitDocument {
+    Fixed(String),
+    Said(SaidDocument),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SaidDocument {
+    pub(super) header: Option<String>,
+    pub(super) at: Option<String>,
+    #[serde(rename = "in")]
+    pub(super) unit: UnitDocument,
 }
 
 #[derive(Debug, Deserialize)]

@@ -3,23 +3,27 @@
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, Method};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::check::Check;
 use super::document::{
     ChangedDocument, FindDocument, IdDocument, ListDocument, OperationsDocument, OrderDocument, SinceDocument,
     WriteDocument,
 };
+use super::paging::Next;
 use crate::application::changes::Order;
 use crate::application::json;
 use crate::application::pointer::Pointer;
-use crate::application::template::{BodyTemplate, Template};
+use crate::application::template::{ANY_FIELD, BodyTemplate, Template};
+
+/// What `answer` says of a call whose status is all that it is answered.
+const NOTHING: &str = "nothing";
 
 /// How a system is called.
 #[derive(Clone, Debug)]
 pub(crate) struct Operations {
     /// Reads one record.
-    pub(crate) read: (Method, Template),
+    pub(crate) read: ReadCall,
     /// Makes a record.
     pub(crate) create: WriteCall,
     /// Changes some fields of a record.
@@ -30,6 +34,19 @@ pub(crate) struct Operations {
     pub(crate) changed: Option<Changed>,
 }
 
+/// A call that reads one record.
+#[derive(Clone, Debug)]
+pub(crate) struct ReadCall {
+    /// The HTTP method.
+    pub(crate) method: Method,
+    /// The path.
+    pub(crate) path: Template,
+    /// The body.
+    pub(crate) body: Option<BodyTemplate>,
+    /// Where the answer holds the record.
+    pub(crate) answer: Pointer,
+}
+
 /// A call that writes.
 #[derive(Clone, Debug)]
 pub(crate) struct WriteCall {
@@ -38,11 +55,34 @@ pub(crate) struct WriteCall {
     /// The path.
     pub(crate) path: Template,
     /// What every body holds.
-    pub(crate) body: Map<String, Value>,
+    pub(crate) body: BodyTemplate,
     /// Where in the body the fields go.
     pub(crate) fields: Pointer,
-    /// Where the answer names the record, if its body does not.
-    pub(crate) id: Option<IdHeader>,
+    /// Fields whose values stand in the path and not in the body.
+    pub(crate) in_path: Vec<String>,
+    /// Where the answer names the record, if the record in it does not.
+    pub(crate) id: Option<IdPlace>,
+    /// Where the answer holds the record; nothing: its status is all that it says.
+    pub(crate) answer: Option<Pointer>,
+}
+
+/// Where an answer names a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum IdPlace {
+    /// A header.
+    Header(IdHeader),
+    /// Its body.
+    Body(Pointer),
+}
+
+impl IdPlace {
+    /// The id that an answer names.
+    pub(crate) fn read(&self, headers: &HeaderMap, body: &Value) -> Option<String> {
+        match self {
+            Self::Header(header) => header.read(headers),
+            Self::Body(at) => at.of(body).and_then(json::id_text),
+        }
+    }
 }
 
 /// A header that names a record, as a path of it does.
@@ -56,7 +96,7 @@ pub(crate) struct IdHeader {
 
 impl IdHeader {
     /// The id in the headers of an answer: what stands behind the last of its marks, up to the next part of the path.
-    pub(crate) fn read(&self, headers: &HeaderMap) -> Option<String> {
+    fn read(&self, headers: &HeaderMap) -> Option<String> {
         let text = headers.get(&self.name)?.to_str().ok()?;
         let (_, behind) = text.rsplit_once(&*self.after)?;
         let id = behind.split(['/', '?', '#']).next()?;
@@ -78,8 +118,8 @@ pub(crate) struct List {
     pub(crate) body: Option<BodyTemplate>,
     /// Where the answer holds the records.
     pub(crate) records: Pointer,
-    /// Where it holds the token for the next page.
-    pub(crate) next: Option<Pointer>,
+    /// How it goes on.
+    pub(crate) next: Option<Next>,
 }
 
 /// How records are found.
@@ -123,10 +163,12 @@ impl Check<'_> {
     pub(super) fn operations(&mut self, written: &OperationsDocument) -> Operations {
         let at = |last| ["operations", "read", last];
         Operations {
-            read: (
-                self.method(&at("method"), &written.read.method),
-                self.url_path(&at("path"), &written.read.path, &["id"]),
-            ),
+            read: ReadCall {
+                method: self.method(&at("method"), &written.read.method),
+                path: self.url_path(&at("path"), &written.read.path, &["id"]),
+                body: self.body(&at("body"), written.read.body.as_ref(), &["id"]),
+                answer: self.pointer(&at("answer"), &written.read.answer),
+            },
             create: self.write("create", &written.create, &[]),
             update: self.write("update", &written.update, &["id"]),
             find: written.find.as_ref().map(|find| self.find(find)),
@@ -136,31 +178,50 @@ impl Check<'_> {
 
     fn write(&mut self, name: &str, written: &WriteDocument, known: &[&str]) -> WriteCall {
         let at = |last| ["operations", name, last];
+        let path = self.url_path(&at("path"), &written.path, &[known, &[ANY_FIELD]].concat());
+        let body = self.body(&at("body"), Some(&written.body), known);
+        let answer = written.answer != NOTHING;
         let call = WriteCall {
             method: self.method(&at("method"), &written.method),
-            path: self.url_path(&at("path"), &written.path, known),
-            body: written.body.clone(),
+            in_path: path.fields(),
+            path,
+            body: body.unwrap_or(BodyTemplate::Value(Value::Null)),
             fields: self.pointer(&at("fields"), &written.fields),
-            id: written.id.as_ref().map(|id| self.id_header(name, id)),
+            id: written.id.as_ref().map(|id| self.id_place(name, id)),
+            answer: answer.then(|| self.pointer(&at("answer"), &written.answer)),
         };
-        if call.fields.object(&mut Value::Object(call.body.clone())).is_none() {
+        if call.fields.object(&mut written.body.clone()).is_none() {
             self.note(&at("fields"), "expected a place for the fields, found a value of the body there");
+        }
+        if name == "create" && call.answer.is_none() && call.id.is_none() {
+            self.note(&at("answer"), "expected `id`, too: something must tell which record was made");
         }
         call
     }
 
-    fn id_header(&mut self, name: &str, written: &IdDocument) -> IdHeader {
+    fn id_place(&mut self, name: &str, written: &IdDocument) -> IdPlace {
         let at = |last| ["operations", name, "id", last];
+        let whole = ["operations", name, "id"];
         if name != "create" {
-            self.note(
-                &["operations", name, "id"],
-                "expected `id` where a record is made: any other is known by its own",
-            );
+            self.note(&whole, "expected `id` where a record is made: any other is known by its own");
         }
+        let header = match (&written.header, &written.at) {
+            (Some(header), None) => header,
+            (None, Some(pointer)) => return IdPlace::Body(self.pointer(&at("at"), pointer)),
+            _ => {
+                self.note(&whole, "expected either `header` and `after`, or `at`");
+                return IdPlace::Body(Pointer::default());
+            }
+        };
         if written.after.is_empty() {
             self.note(&at("after"), "expected what stands before the id, as in `/people/`, found nothing");
         }
-        IdHeader { name: self.header(&at("header"), &written.header), after: written.after.clone() }
+        IdPlace::Header(IdHeader { name: self.header(&at("header"), header), after: written.after.clone() })
+    }
+
+    fn body(&mut self, path: &[&str], written: Option<&Value>, known: &[&str]) -> Option<BodyTemplate> {
+        let body = written.map(|body| BodyTemplate::parse(body, known)).transpose();
+        self.ok(path, body)
     }
 
     fn list(&mut self, path: &[&str], written: &ListDocument, known: &[&str]) -> List {
@@ -170,14 +231,13 @@ impl Check<'_> {
             (self.template(&place, key, known), self.template(&place, &json::text(value), known))
         });
         let query = query.collect();
-        let body = written.body.as_ref().map(|body| BodyTemplate::parse(body, known)).transpose();
         List {
             method: self.method(&at("method"), &written.method),
             path: self.url_path(&at("path"), &written.path, known),
             query,
-            body: self.ok(&at("body"), body),
+            body: self.body(&at("body"), written.body.as_ref(), known),
             records: self.pointer(&at("records"), &written.records),
-            next: self.optional_pointer(&at("next"), written.next.as_ref()),
+            next: written.next.as_ref().map(|next| self.next(&at("next"), next)),
         }
     }
 

@@ -1,11 +1,14 @@
 //! What a system's webhooks look like, and how its description says so.
 
+use std::collections::BTreeMap;
+
 use pairline_sdk::EventKind;
 
 use super::check::{Check, Echo};
 use super::document::{BodyDocument, EventDocument, WebhookDocument};
 use super::signature::SignatureScheme;
 use crate::application::pointer::Pointer;
+use crate::application::record_shape::Renamed;
 use crate::application::template::Template;
 
 /// A system's webhooks.
@@ -38,19 +41,27 @@ pub struct EventShape {
     pub(crate) changed: Option<Pointer>,
     /// What all must be there for the actor to be us.
     pub(crate) actor: Vec<(Pointer, String)>,
+    /// Fields that events call otherwise than writes do.
+    pub(crate) renamed: Renamed,
     /// Our marker as it comes back, with the operation id in it.
     pub(crate) operation: Option<(Pointer, Template)>,
 }
 
 impl Check<'_> {
-    pub(super) fn webhook(&mut self, written: &WebhookDocument, application: &str, echo: Echo) -> Webhook {
+    pub(super) fn webhook(
+        &mut self,
+        written: &WebhookDocument,
+        application: &str,
+        echo: Echo,
+        renamed: &BTreeMap<String, String>,
+    ) -> Webhook {
         if echo.operation.is_none() && echo.actor.is_empty() {
             self.warn(
                 &["echo"],
                 "expected `actor` or an `operation` that comes back in an event: else no echo is recognized",
             );
         }
-        let event = self.event(&written.event, echo);
+        let event = EventShape { renamed: Renamed::new(renamed), ..self.event(&written.event, echo) };
         if event.kinds.iter().all(|(_, kind)| kind.is_none()) {
             self.note(&["webhook", "event", "kind"], format!("expected at least one kind of event of {application}"));
         }
@@ -76,6 +87,7 @@ impl Check<'_> {
             changed: self.optional_pointer(&at("changed"), written.changed.as_ref()),
             actor: echo.actor,
             operation: echo.operation,
+            renamed: Renamed::default(),
         }
     }
 }

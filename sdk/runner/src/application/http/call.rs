@@ -7,13 +7,17 @@ use serde_json::Value;
 use tracing::error;
 
 use super::HttpApplication;
+use super::sign_in::Credential;
+use crate::application::errors::Meaning;
 use crate::application::json;
 use crate::application::limiter::Permit;
-use crate::application::refusals::Meaning;
 use crate::application::transport::{Answer, Call, TransportError};
 use crate::metrics::{
     APPLICATION_PAUSED, HTTP_REQUESTS, HTTP_THROTTLED, LIMITER_WAITS, Metrics, Number, OUTCOMES_UNKNOWN,
 };
+
+/// How soon a call is made again that only lacked a new session.
+const AT_ONCE: Duration = Duration::from_millis(1);
 
 /// What became of a call, as far as it is the same for reads and writes.
 pub(super) enum Reply {
@@ -33,7 +37,10 @@ pub(super) enum Reply {
 
 impl HttpApplication {
     /// Makes a call, and lets the limiter learn from its end.
-    pub(super) async fn call(&self, call: Call, permit: Permit<'_>) -> Reply {
+    pub(super) async fn call(&self, mut call: Call, permit: Permit<'_>, credential: Option<Credential>) -> Reply {
+        if let Some(credential) = &credential {
+            call.headers.insert(credential.name.clone(), credential.value.clone());
+        }
         let answer = self.transport.call(call).await;
         self.meters.count(answer.as_ref().ok());
         let answer = match answer {
@@ -46,18 +53,26 @@ impl HttpApplication {
                 return Reply::Unclear(reason);
             }
         };
-        let decided = match self.description.refusals.meaning(&answer, self.clock.now()) {
+        let decided = match self.description.errors.meaning(&answer, self.clock.now()) {
             Meaning::Done => Reply::Done(answer),
             Meaning::Gone => Reply::Gone(answer),
             Meaning::Duplicate(id) => Reply::Duplicate(answer, id),
             Meaning::Refused => Reply::Refused(answer),
+            Meaning::Repeat(after) => {
+                let reason = format!("answered that nothing was done (status {})", answer.status);
+                Reply::NotNow { reason: reason.into(), after }
+            }
             Meaning::Throttled(after) => {
                 self.meters.throttled.add_one();
-                return Reply::NotNow { reason: "asked us to wait (429)".into(), after: permit.throttled(after) };
+                return Reply::NotNow { reason: "asked us to wait".into(), after: permit.throttled(after) };
+            }
+            Meaning::Denied if credential.is_some_and(|credential| self.signed_in.is_over(&credential)) => {
+                let reason = "does not know our session any more; we sign in again";
+                Reply::NotNow { reason: reason.into(), after: AT_ONCE }
             }
             Meaning::Denied => {
-                let after = self.denied(permit, answer.status);
-                let (status, look_at) = (answer.status, self.description.token_is_from());
+                let after = self.denied(permit, Some(answer.status));
+                let (status, look_at) = (answer.status, self.description.auth.is_from());
                 let reason = format!("refuses our credentials ({status}): check {look_at}");
                 return Reply::NotNow { reason: reason.into(), after };
             }
@@ -82,14 +97,14 @@ impl HttpApplication {
         parsed.map_err(|error| format!("expected JSON, found something else: {error}"))
     }
 
-    fn denied(&self, permit: Permit<'_>, status: u16) -> Duration {
+    pub(super) fn denied(&self, permit: Permit<'_>, status: Option<u16>) -> Duration {
         let after = permit.denied();
         let application = self.description.system().as_str();
         error!(
             application,
             status,
             seconds = after.as_secs(),
-            check = self.description.token_is_from(),
+            check = self.description.auth.is_from(),
             "the application refuses our credentials; it is left alone"
         );
         after

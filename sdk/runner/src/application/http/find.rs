@@ -28,7 +28,7 @@ impl HttpApplication {
         let mut found = Vec::new();
         let mut token: Option<String> = None;
         for _ in 0..pages {
-            let mut values = vec![("field", field), ("value", value)];
+            let mut values = vec![("field", self.description.record.renamed.answered(field)), ("value", value)];
             values.extend(token.as_deref().map(|token| ("page", token)));
             let (answers, next) = self.page(list, &values).await?;
             for answer in answers {

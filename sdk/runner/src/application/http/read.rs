@@ -7,26 +7,35 @@ use pairline_sdk::{ReadError, Record, Timestamp};
 use serde_json::Value;
 
 use super::call::Reply;
+use super::sign_in::NotSignedIn;
 use super::{HttpApplication, JSON};
 use crate::application::record_shape::Found;
+use crate::application::template::Values;
 use crate::application::transport::Call;
 use crate::application::{http_date, json};
 
 impl HttpApplication {
     /// One record, if there is one of this id.
     pub(super) async fn read_record(&self, id: &str) -> Result<Option<Record>, ReadError> {
-        let (method, path) = &self.description.operations.read;
+        let read = &self.description.operations.read;
+        let values: &Values<'_> = &[("id", id)];
         // An id that is none would read the collection.
-        let path = path.fill_path(&[("id", id)]).filter(|_| json::is_id(id));
-        let Some(path) = path else {
+        let path = read.path.fill_path(values).filter(|_| json::is_id(id));
+        let body = read.body.as_ref().map(|body| body.fill(values));
+        let (Some(path), Some(body)) = (path, body.map_or(Some(None), |body| Some(Some(body?.to_string())))) else {
             return Err(ReadError::Refused(self.said("expected an id that can stand in a path, found another")));
         };
-        let Some(answer) = self.get(method.clone(), &path, None).await? else { return Ok(None) };
+        let Some(mut answer) = self.get(read.method.clone(), &path, body).await? else { return Ok(None) };
         let answered_at = self.clock.now();
+        if read.answer.is_past_a_list(&answer.json) {
+            // It was looked for, and there is none.
+            return Ok(None);
+        }
+        answer.json = read.answer.take(answer.json).unwrap_or_default();
         // A record that was merged may answer with the one it went into, which is somebody else's.
         let found = self.record(answer.json)?.filter(|(record, _)| record.id == id);
         Ok(found.map(|(record, modified)| {
-            let age = answer.date.zip(modified).map(|(date, modified)| date.since(modified));
+            let age = date(&answer.headers).zip(modified).map(|(date, modified)| date.since(modified));
             Record { changed_at: age.map(|age| answered_at.minus(age)), ..record }
         }))
     }
@@ -39,6 +48,10 @@ impl HttpApplication {
         body: Option<String>,
     ) -> Result<Option<Body>, ReadError> {
         let permit = self.limiter.enter().await?;
+        let (permit, credential) = self
+            .credential(permit)
+            .await
+            .map_err(|NotSignedIn { reason, after }| ReadError::Wait { reason: self.said(&reason), after })?;
         let mut headers = self.headers.clone();
         if body.is_some() {
             headers.insert(CONTENT_TYPE, JSON);
@@ -51,14 +64,14 @@ impl HttpApplication {
             deadline: self.description.profile.deadline,
             longest_answer: self.description.limits.response_bytes,
         };
-        match self.call(call, permit).await {
+        match self.call(call, permit, credential).await {
             Reply::Done(answer) => {
                 let json = self.parsed(&answer.body).map_err(|reason| ReadError::Failed(self.said(&reason)))?;
-                Ok(Some(Body { json, date: date(&answer.headers) }))
+                Ok(Some(Body { json, headers: answer.headers }))
             }
             Reply::Gone(_) => Ok(None),
             Reply::Refused(answer) | Reply::Duplicate(answer, _) => {
-                Err(ReadError::Refused(self.said(&self.description.refusals.reason(&answer))))
+                Err(ReadError::Refused(self.said(&self.description.errors.reason(&answer))))
             }
             Reply::NotNow { reason, after } => Err(ReadError::Wait { reason: self.said(&reason), after }),
             Reply::Unclear(reason) => Err(ReadError::Failed(self.said(&reason))),
@@ -78,10 +91,10 @@ impl HttpApplication {
 /// What was read.
 pub(super) struct Body {
     pub(super) json: Value,
-    /// What the system's clock showed when it answered: at least this, since it leaves out the milliseconds.
-    date: Option<Timestamp>,
+    pub(super) headers: HeaderMap,
 }
 
+/// What the system's clock showed when it answered: at least this, since it leaves out the milliseconds.
 fn date(headers: &HeaderMap) -> Option<Timestamp> {
     http_date::parse(headers.get(DATE)?.to_str().ok()?)
 }

@@ -2,12 +2,13 @@
 
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use pairline_sdk::{Fields, Operation, OperationKind, Outcome, Record};
-use serde_json::{Map, Value};
+use pairline_sdk::{Fields, Operation, OperationKind, Outcome, Record, RecordId};
+use serde_json::Value;
 use tracing::warn;
 
 use super::call::Reply;
 use super::{HttpApplication, JSON};
+use crate::application::description::WriteCall;
 use crate::application::record_shape::Found;
 use crate::application::transport::Answer;
 
@@ -43,7 +44,7 @@ impl HttpApplication {
                 reason: self.said(&format!("status {}, record {id} stands in the way", answer.status)),
             },
             Reply::Gone(answer) | Reply::Duplicate(answer, None) | Reply::Refused(answer) => {
-                Outcome::Failed { reason: self.said(&self.description.refusals.reason(&answer)) }
+                Outcome::Failed { reason: self.said(&self.description.errors.reason(&answer)) }
             }
             Reply::NotNow { reason, after } => Outcome::NotSent { reason: self.said(&reason), after: Some(after) },
             Reply::Unclear(reason) => self.unknown(operation, &reason),
@@ -52,12 +53,23 @@ impl HttpApplication {
 
     /// A success says so by an id; anything else with such a status proves nothing.
     fn done(&self, operation: &Operation, answer: &Answer) -> Outcome {
-        let named = self.description.operations.create.id.as_ref().and_then(|id| id.read(&answer.headers));
-        let named = named.filter(|_| operation.kind == OperationKind::Create);
-        let body = match (self.parsed(&answer.body), &named) {
-            (Ok(body), _) => body,
-            (Err(_), Some(_)) if answer.body.is_empty() => Value::Object(Map::new()),
-            (Err(reason), _) => return self.unknown(operation, &format!("status {}, {reason}", answer.status)),
+        let operations = &self.description.operations;
+        let is_create = operation.kind == OperationKind::Create;
+        let call = if is_create { &operations.create } else { &operations.update };
+        let may_be_empty = call.answer.is_none() || call.id.is_some();
+        let body = match self.parsed(&answer.body) {
+            Ok(body) => body,
+            Err(_) if answer.body.is_empty() && may_be_empty => Value::Null,
+            Err(reason) => return self.unknown(operation, &format!("status {}, {reason}", answer.status)),
+        };
+        let named = call.id.as_ref().and_then(|id| id.read(&answer.headers, &body));
+        let held = call.answer.as_ref().and_then(|at| at.take(body)).filter(|held| !held.is_null());
+        let Some(body) = held.filter(|held| may_hold_a_record(held, call)) else {
+            // All there is to know of the record is which one it is.
+            let known = if is_create { named } else { operation.target_id.clone().filter(|_| call.answer.is_none()) };
+            let record = known.map(|id| RecordId::new(self.description.system(), &id));
+            let arrived = record.map(|record| operation.arrived_at(&record));
+            return arrived.unwrap_or_else(|| self.unknown(operation, "answered without a record"));
         };
         let shape = &self.description.record;
         // An answer may hold the id alone; the id is what must not get lost.
@@ -81,6 +93,11 @@ impl HttpApplication {
         warn!(application, operation = %operation.id, reason, "nobody knows what became of a write");
         Outcome::Unknown { reason: self.said(reason) }
     }
+}
+
+/// Whether it is worth a look: where the answer names the record in a place of its own, it need not hold one.
+fn may_hold_a_record(held: &Value, call: &WriteCall) -> bool {
+    held.is_object() || call.id.is_none()
 }
 
 #[cfg(test)]

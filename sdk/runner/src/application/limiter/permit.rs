@@ -55,7 +55,7 @@ impl Permit<'_> {
             jittered(pause, &*limiter.random)
         });
         drop(state);
-        limiter.pause(after, "the application asked us to wait (429)");
+        limiter.pause(after, "the application asked us to wait");
         after.min(PAUSE_LONGEST)
     }
 

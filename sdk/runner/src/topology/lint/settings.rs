@@ -89,7 +89,7 @@ impl Lint<'_> {
     /// for that record's counterpart where the record itself is, and make a second one there.
     fn side(&mut self, setting: &Setting, named: &str, path: &[&str]) {
         let may_be_meant = self.application(named, path);
-        let start = System::new(&self.topology.document.start.webhook.application);
+        let start = System::new(self.topology.document.start.application());
         let Some(contract) = self.contract.filter(|contract| contract.covers(&start)) else { return };
         let side = if setting.kind == SettingKind::Source { &start } else { contract.other(&start) };
         if may_be_meant && side.as_str() != named {

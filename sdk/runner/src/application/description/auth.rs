@@ -1,0 +1,201 @@
+//! What a system's calls are believed by, and how its description says so.
+
+use std::collections::BTreeMap;
+
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderName, HeaderValue};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+
+use super::check::{Check, no_base_url};
+use super::document::{AuthDocument, EncodingDocument, Oauth2Document, SessionDocument};
+use crate::application::pointer::Pointer;
+use crate::application::template::Template;
+
+/// What calls are believed by, and where that comes from.
+#[derive(Clone, Debug)]
+pub(crate) struct Credentials {
+    /// What they are.
+    pub(crate) kind: Auth,
+    /// What to look at when they are refused: the variables, else the key of the description.
+    from: String,
+}
+
+/// What calls are believed by.
+#[derive(Clone, Debug)]
+pub(crate) enum Auth {
+    /// A header that is always the same.
+    Header {
+        /// Its name.
+        name: HeaderName,
+        /// Its value.
+        value: SecretString,
+    },
+    /// A header that is got by signing in at the system.
+    Session(SessionAuth),
+    /// A bearer token that is got from a token server.
+    Oauth2(Oauth2),
+}
+
+/// How to sign in at a system.
+#[derive(Clone, Debug)]
+pub(crate) struct SessionAuth {
+    /// The path that is posted to.
+    pub(crate) path: String,
+    /// What is posted, as JSON.
+    pub(crate) body: SecretString,
+    /// What is taken from the answer.
+    pub(crate) take: BTreeMap<String, Pointer>,
+    /// The header of every call after it.
+    pub(crate) header: HeaderName,
+    /// What stands before its value.
+    pub(crate) prefix: String,
+    /// Its value, with places for what was taken.
+    pub(crate) value: Template,
+    /// Whether the value is written in base64.
+    pub(crate) base64: bool,
+}
+
+/// How a token is got.
+#[derive(Clone, Debug)]
+pub(crate) struct Oauth2 {
+    /// The token server.
+    pub(crate) url: String,
+    /// What is posted to it, as a form.
+    pub(crate) form: Vec<(&'static str, SecretString)>,
+}
+
+impl Credentials {
+    /// What to look at when they are refused.
+    pub(crate) fn is_from(&self) -> &str {
+        &self.from
+    }
+
+    /// Whether this token is sent with every call.
+    pub(crate) fn sends(&self, token: &str) -> bool {
+        let Auth::Header { value, .. } = &self.kind else { return false };
+        value.expose_secret().strip_prefix("Bearer ") == Some(token)
+    }
+}
+
+impl Check<'_> {
+    pub(super) fn auth(&mut self, written: &AuthDocument) -> Credentials {
+        let known = [
+            ("bearer", written.bearer.is_some()),
+            ("basic", written.basic.is_some()),
+            ("header", written.header.is_some()),
+            ("session", written.session.is_some()),
+            ("oauth2", written.oauth2.is_some()),
+        ];
+        let given: Vec<&str> = known.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
+        let [one] = given[..] else {
+            let names = known.map(|(name, _)| format!("`{name}`")).join(", ");
+            self.note(&["auth"], format!("expected one of {names}, found {}", given.len()));
+            return Credentials { kind: fixed(AUTHORIZATION, String::new()), from: String::new() };
+        };
+        let mut sources = Vec::new();
+        let kind = if let Some(token) = &written.bearer {
+            let token = self.credential(&["auth", "bearer"], token, &mut sources);
+            fixed(AUTHORIZATION, format!("Bearer {token}"))
+        } else if let Some(basic) = &written.basic {
+            let user = self.credential(&["auth", "basic", "user"], &basic.user, &mut sources);
+            let password = self.credential(&["auth", "basic", "password"], &basic.password, &mut sources);
+            if user.contains(':') {
+                self.note(&["auth", "basic", "user"], "expected a name without `:`, which ends it");
+            }
+            fixed(AUTHORIZATION, format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
+        } else if let Some(header) = &written.header {
+            let value = self.credential(&["auth", "header", "value"], &header.value, &mut sources);
+            fixed(self.header(&["auth", "header", "name"], &header.name), value)
+        } else if let Some(session) = &written.session {
+            Auth::Session(self.session(session, &mut sources))
+        } else if let Some(oauth2) = &written.oauth2 {
+            Auth::Oauth2(self.oauth2(oauth2, &mut sources))
+        } else {
+            fixed(AUTHORIZATION, String::new())
+        };
+        let from = if sources.is_empty() { format!("`auth.{one}` of its description") } else { sources.join(" and ") };
+        Credentials { kind, from }
+    }
+
+    /// A part of the credentials, which are sent in a header.
+    fn credential(&mut self, path: &[&str], text: &str, sources: &mut Vec<String>) -> String {
+        let value = self.expanded(path, text);
+        if HeaderValue::try_from(&value).is_err() {
+            let from = self.comes_from(text);
+            self.note(path, format!("expected text that can be sent in a header{from}"));
+        }
+        sources.extend(self.environment.sources(text));
+        value
+    }
+
+    fn session(&mut self, written: &SessionDocument, sources: &mut Vec<String>) -> SessionAuth {
+        let at = |last| ["auth", "session", last];
+        self.url_path(&at("path"), &written.path, &[]);
+        let mut body = written.body.clone();
+        self.expand_all(&at("body"), &mut body, sources);
+        let take = written.take.iter().map(|(name, pointer)| {
+            let pointer = self.pointer(&["auth", "session", "take", name], pointer);
+            (name.clone(), pointer)
+        });
+        let take: BTreeMap<String, Pointer> = take.collect();
+        let value = self.credential(&at("value"), &written.value, sources);
+        let names: Vec<&str> = take.keys().map(String::as_str).collect();
+        SessionAuth {
+            path: written.path.clone(),
+            body: body.to_string().into(),
+            header: self.header(&at("header"), &written.header),
+            prefix: written.prefix.clone(),
+            value: self.template(&at("value"), &value, &names),
+            base64: match written.encoding {
+                None => false,
+                Some(EncodingDocument::Base64) => true,
+                Some(EncodingDocument::Hex) => {
+                    self.note(&at("encoding"), "expected `base64`, or no encoding");
+                    false
+                }
+            },
+            take,
+        }
+    }
+
+    /// Puts variables into every text of a body.
+    fn expand_all(&mut self, path: &[&str], value: &mut Value, sources: &mut Vec<String>) {
+        match value {
+            Value::String(text) => {
+                sources.extend(self.environment.sources(text));
+                *text = self.expanded(path, text);
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.expand_all(path, item, sources)),
+            Value::Object(map) => map.values_mut().for_each(|value| self.expand_all(path, value, sources)),
+            _ => {}
+        }
+    }
+
+    fn oauth2(&mut self, written: &Oauth2Document, sources: &mut Vec<String>) -> Oauth2 {
+        let at = |last| ["auth", "oauth2", last];
+        let url = self.expanded(&at("token_url"), &written.token_url);
+        if let Some(found) = no_base_url(&url).filter(|_| !url.is_empty()) {
+            self.note(&at("token_url"), format!("expected an http or https URL without a query, found {found}"));
+        }
+        let mut form = vec![
+            ("client_id", self.credential(&at("client_id"), &written.client_id, sources)),
+            ("client_secret", self.credential(&at("client_secret"), &written.client_secret, sources)),
+        ];
+        match &written.refresh_token {
+            Some(token) => {
+                form.push(("grant_type", "refresh_token".to_owned()));
+                form.push(("refresh_token", self.credential(&at("refresh_token"), token, sources)));
+            }
+            None => form.push(("grant_type", "client_credentials".to_owned())),
+        }
+        form.extend(written.scope.as_ref().map(|scope| ("scope", scope.clone())));
+        Oauth2 { url, form: form.into_iter().map(|(name, value)| (name, value.into())).collect() }
+    }
+}
+
+fn fixed(name: HeaderName, value: String) -> Auth {
+    Auth::Header { name, value: value.into() }
+}
