@@ -9,6 +9,7 @@ use pairline_runner::project::{Project, Sources};
 use pairline_runner::story::{self, TestFormat};
 
 use crate::support::registry;
+use crate::systems::unlike::files_of_the_guide;
 use crate::tidy::read;
 
 /// A key and a word that is none.
@@ -37,20 +38,32 @@ fn example() -> Vec<(&'static str, String)> {
     FILES.map(|(file, chapter)| (file, shown(chapter))).into()
 }
 
+/// The example, and systems that are described otherwise: what an application may say instead of something else.
+fn all_examples() -> Vec<(String, String)> {
+    let mut files: Vec<_> = example().into_iter().map(|(file, text)| (file.to_owned(), text)).collect();
+    files.extend(files_of_the_guide());
+    for file in ["crm.yaml", "tryton.yaml", "salesforce.yaml", "stripe.yaml"] {
+        let folder = if file == "crm.yaml" { "applications" } else { "library" };
+        files.push((format!("applications/{file}"), read(&format!("topologies/{folder}/{file}"))));
+    }
+    files
+}
+
 /// These files beside the ERP that is shipped.
-fn sources(files: &[(&str, String)]) -> Sources {
+fn sources(files: &[(impl AsRef<str>, String)]) -> Sources {
     let mut sources = Sources::default();
     sources.add("applications/erp.yaml", "applications/erp.yaml", &read("topologies/applications/erp.yaml"));
     for (file, text) in files {
-        sources.add(file, file, text);
+        sources.add(file.as_ref(), file.as_ref(), text);
     }
     sources
 }
 
 /// Everything `check` and `test` say of the example when one of its files is another.
-async fn said(files: &[(&str, String)], changed: &str, text: String) -> String {
-    let files: Vec<_> =
-        files.iter().map(|(file, own)| (*file, if *file == changed { text.clone() } else { own.clone() })).collect();
+async fn said(files: &[(String, String)], changed: &str, text: String) -> String {
+    let own =
+        |(file, own): &(String, String)| (file.clone(), if *file == changed { text.clone() } else { own.clone() });
+    let files: Vec<_> = files.iter().map(own).collect();
     let project = Project::load(&sources(&files), &registry());
     let mut said: String = project.findings.iter().map(|finding| finding.render(false) + "\n").collect();
     if changed.ends_with(".test.yaml") {
@@ -128,7 +141,7 @@ async fn the_example_is_sound_and_its_tests_pass() {
 
 #[tokio::test]
 async fn the_reference_names_every_key_and_every_word_that_is_accepted() {
-    let (page, files) = (page(), example());
+    let (page, files) = (page(), all_examples());
     let mut keys: BTreeSet<String> = BTreeSet::new();
     for (file, text) in &files {
         for changed in with_a_key_too_many(text) {

@@ -1,4 +1,4 @@
 //! The program with systems that nobody of us has written it for, connected by YAML alone.
 
 mod books;
-mod unlike;
+pub(crate) mod unlike;

@@ -8,6 +8,8 @@ mod changes;
 pub mod description;
 mod environment;
 mod errors;
+mod form;
+mod form_body;
 mod http;
 mod http_date;
 pub(crate) mod json;

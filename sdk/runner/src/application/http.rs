@@ -27,6 +27,8 @@ use serde_json::Value;
 
 use super::changes::RemoteClock;
 use super::description::{Auth, Description, WriteCall};
+use super::form::put_forms;
+use super::form_body::form_of;
 use super::json;
 use super::limiter::Limiter;
 use super::record_shape::put_fields;
@@ -36,6 +38,7 @@ use call::Meters;
 use sign_in::{NotSignedIn, SignedIn};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
 
 /// An [`Application`] over HTTP.
 pub struct HttpApplication {
@@ -130,14 +133,16 @@ impl Application for HttpApplication {
         let path = call.path.fill_path(&values).ok_or("the path of a write cannot be filled")?;
         let mut body = call.body.fill(&values).ok_or("the body of a write cannot be filled")?;
         let target = call.fields.object(&mut body).ok_or("there is no place for the fields in the body")?;
-        if in_path.is_empty() {
+        let forms = &self.description.record.forms;
+        if in_path.is_empty() && forms.is_empty() {
             put_fields(target, fields)?;
         } else {
-            let mut rest = fields.clone();
+            let mut rest = put_forms(forms, target, fields)?;
             rest.retain(|name, _| !call.in_path.contains(name));
             put_fields(target, &rest)?;
         }
-        Ok(Request { method: call.method.to_string(), path, body: body.to_string() })
+        let body = if call.is_form { form_of(&body) } else { body.to_string() };
+        Ok(Request { method: call.method.to_string(), path, body })
     }
 
     async fn admit(&self) -> Result<(), ReadError> {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use pairline_sdk::{Fields, Record, Timestamp};
 use serde_json::{Map, Value};
 
+use super::form::Form;
 use super::json::{id_text, plain_text};
 use super::pointer::Pointer;
 
@@ -25,6 +26,8 @@ pub(super) struct RecordShape {
     pub(super) leave_out: BTreeSet<String>,
     /// Fields that answers and events call otherwise than writes do.
     pub(super) renamed: Renamed,
+    /// Fields in a form of their own.
+    pub(super) forms: Vec<Form>,
     /// Whether an answer names every field that has a value.
     pub(super) whole: bool,
     /// Where a record says that it is not there any more, and what it says then.
@@ -82,10 +85,13 @@ impl RecordShape {
         }
         let version = self.version.as_ref().and_then(|at| at.of(&answer)).and_then(plain_text);
         let modified = self.modified.iter().find_map(|at| at.of(&answer)).and_then(|at| instant(at, self.in_seconds));
+        let formed: Vec<_> =
+            self.forms.iter().filter_map(|form| Some((form.name.clone(), form.read(&answer)?))).collect();
         let Some(Value::Object(fields)) = self.fields.take(answer) else {
             return Err("expected a record, found no fields");
         };
-        let fields = self.flat(fields);
+        let mut fields = self.flat(fields);
+        fields.extend(formed.into_iter().map(|(name, value)| (name, Value::String(value))));
         Ok(Found::Record(Record { version, ..Record::new(id, fields) }, modified))
     }
 

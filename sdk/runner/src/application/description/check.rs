@@ -4,16 +4,19 @@ use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue, Method};
 use pairline_sdk::{CapabilityClass, Profile, System};
+use serde_json::Value;
 
 use super::document::{
-    ApplicationDocument, EchoDocument, LimitsDocument, OperationEchoDocument, RecordDocument, UnitDocument,
+    ApplicationDocument, EchoDocument, FormDocument, LimitsDocument, OperationEchoDocument, RecordDocument,
+    UnitDocument,
 };
 use super::duration::duration;
 use super::{Description, Limits, code};
 use crate::application::environment::Environment;
+use crate::application::form::{Form, VALUE};
 use crate::application::pointer::Pointer;
 use crate::application::record_shape::{RecordShape, Renamed};
-use crate::application::template::Template;
+use crate::application::template::{BodyTemplate, Template};
 use crate::finding::Finding;
 use crate::yaml::Tree;
 
@@ -252,12 +255,29 @@ impl Check<'_> {
             fields: self.pointer(&at("fields"), &written.fields),
             leave_out: written.leave_out.iter().cloned().collect(),
             renamed: Renamed::new(&written.renamed),
+            forms: written.forms.iter().map(|(name, form)| self.form(name, form)).collect(),
             whole: written.whole,
             gone: written
                 .gone
                 .as_ref()
                 .map(|gone| (self.pointer(&["record", "gone", "at"], &gone.at), gone.is.clone())),
             error: self.optional_pointer(&at("error"), written.error.as_ref()),
+        }
+    }
+
+    fn form(&mut self, name: &str, written: &FormDocument) -> Form {
+        let at = |last| ["record", "forms", name, last];
+        if !written.is.contains("{value}") {
+            self.note(&at("is"), "expected `{value}` in it, and perhaps a text before it");
+        }
+        let sent = BodyTemplate::parse(&Value::Object(written.sent.clone()), &[VALUE]);
+        let sent = sent.map_err(|message| self.note(&at("sent"), message));
+        Form {
+            name: name.to_owned(),
+            at: self.pointer(&at("at"), &written.at),
+            each: self.optional_pointer(&at("each"), written.each.as_ref()),
+            is: self.template(&at("is"), &written.is, &[VALUE]),
+            sent: sent.unwrap_or(BodyTemplate::Value(Value::Null)),
         }
     }
 

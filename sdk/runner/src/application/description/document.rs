@@ -115,9 +115,25 @@ pub(super) struct RecordDocument {
     pub(super) leave_out: Vec<String>,
     #[serde(default)]
     pub(super) renamed: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) forms: BTreeMap<String, FormDocument>,
     pub(super) whole: bool,
     pub(super) gone: Option<SaysDocument>,
     pub(super) error: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FormDocument {
+    pub(super) at: String,
+    pub(super) each: Option<String>,
+    #[serde(default = "value")]
+    pub(super) is: String,
+    pub(super) sent: Map<String, Value>,
+}
+
+fn value() -> String {
+    "{value}".to_owned()
 }
 
 #[derive(Debug, Deserialize)]
@@ -155,10 +171,20 @@ pub(super) struct WriteDocument {
     #[serde(default = "empty")]
     pub(super) body: Value,
     #[serde(default)]
+    pub(super) encoding: BodyEncodingDocument,
+    #[serde(default)]
     pub(super) fields: String,
     pub(super) id: Option<IdDocument>,
     #[serde(default)]
     pub(super) answer: String,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum BodyEncodingDocument {
+    #[default]
+    Json,
+    Form,
 }
 
 fn empty() -> Value {

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::check::Check;
 use super::document::{
-    ChangedDocument, FindDocument, IdDocument, ListDocument, OperationsDocument, OrderDocument, SinceDocument,
-    WriteDocument,
+    BodyEncodingDocument, ChangedDocument, FindDocument, IdDocument, ListDocument, OperationsDocument, OrderDocument,
+    SinceDocument, WriteDocument,
 };
 use super::paging::Next;
 use crate::application::changes::Order;
@@ -56,6 +56,8 @@ pub(crate) struct WriteCall {
     pub(crate) path: Template,
     /// What every body holds.
     pub(crate) body: BodyTemplate,
+    /// Whether the body is sent as a form, and not as JSON.
+    pub(crate) is_form: bool,
     /// Where in the body the fields go.
     pub(crate) fields: Pointer,
     /// Fields whose values stand in the path and not in the body.
@@ -186,6 +188,7 @@ impl Check<'_> {
             in_path: path.fields(),
             path,
             body: body.unwrap_or(BodyTemplate::Value(Value::Null)),
+            is_form: written.encoding == BodyEncodingDocument::Form,
             fields: self.pointer(&at("fields"), &written.fields),
             id: written.id.as_ref().map(|id| self.id_place(name, id)),
             answer: answer.then(|| self.pointer(&at("answer"), &written.answer)),

@@ -17,13 +17,12 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use super::{HttpApplication, JSON};
+use super::{FORM, HttpApplication, JSON};
 use crate::application::description::{Auth, Oauth2, SessionAuth};
 use crate::application::json;
 use crate::application::limiter::Permit;
 use crate::application::transport::Call;
 
-const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
 /// A token is not used in the last part of its life, so that it does not end on the way.
 const BEFORE_ITS_END: Duration = Duration::from_secs(30);
 /// How long nobody signs in after it has failed.

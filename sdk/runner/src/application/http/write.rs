@@ -7,7 +7,7 @@ use serde_json::Value;
 use tracing::warn;
 
 use super::call::Reply;
-use super::{HttpApplication, JSON};
+use super::{FORM, HttpApplication, JSON};
 use crate::application::description::WriteCall;
 use crate::application::record_shape::Found;
 use crate::application::transport::Answer;
@@ -16,7 +16,7 @@ impl HttpApplication {
     /// What a write carries besides its body: the marker, and the key where the system takes one.
     pub(super) fn write_headers(&self, operation: &Operation) -> Result<HeaderMap, String> {
         let mut headers = self.headers.clone();
-        headers.insert(CONTENT_TYPE, JSON);
+        headers.insert(CONTENT_TYPE, if self.write_call(operation).is_form { FORM } else { JSON });
         let mut put = |name: &HeaderName, text: &str| match HeaderValue::try_from(text) {
             Ok(value) => {
                 headers.insert(name.clone(), value);
@@ -31,6 +31,14 @@ impl HttpApplication {
             put(name, key)?;
         }
         Ok(headers)
+    }
+
+    fn write_call(&self, operation: &Operation) -> &WriteCall {
+        let operations = &self.description.operations;
+        match operation.kind {
+            OperationKind::Create => &operations.create,
+            OperationKind::Update => &operations.update,
+        }
     }
 
     /// What became of a write.
@@ -53,9 +61,8 @@ impl HttpApplication {
 
     /// A success says so by an id; anything else with such a status proves nothing.
     fn done(&self, operation: &Operation, answer: &Answer) -> Outcome {
-        let operations = &self.description.operations;
         let is_create = operation.kind == OperationKind::Create;
-        let call = if is_create { &operations.create } else { &operations.update };
+        let call = self.write_call(operation);
         let may_be_empty = call.answer.is_none() || call.id.is_some();
         let body = match self.parsed(&answer.body) {
             Ok(body) => body,
