@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use pairline_runner::application::{Call, ReqwestTransport, Transport, TransportError};
+use pairline_runner::application::{Call, HostGuard, ReqwestTransport, Transport, TransportError};
 use pairline_sdk::{
     Application, Arrival, Clock, Delivery, EventFacts, EventKind, ReadError, RecordId, System, Timestamp,
 };
@@ -242,6 +242,11 @@ fn slow(pause: Duration, byte: &'static [u8]) -> u16 {
     port
 }
 
+fn transport(port: u16) -> ReqwestTransport {
+    let base_url = format!("http://127.0.0.1:{port}");
+    ReqwestTransport::new(HostGuard::new(&base_url, false).unwrap()).unwrap()
+}
+
 fn get(port: u16, deadline: Duration, longest_answer: usize) -> Call {
     Call {
         method: "GET".parse().unwrap(),
@@ -258,7 +263,7 @@ async fn fm_067_a_system_that_answers_a_byte_at_a_time_is_given_up_at_the_deadli
     let port = slow(Duration::from_millis(20), b"1\r\n \r\n");
     let began = Instant::now();
 
-    let answer = ReqwestTransport::new(false).unwrap().call(get(port, SECOND / 2, 1 << 20)).await;
+    let answer = transport(port).call(get(port, SECOND / 2, 1 << 20)).await;
 
     let took = began.elapsed();
     assert!(matches!(answer, Err(TransportError::Lost(_))), "{answer:?}");
@@ -269,7 +274,7 @@ async fn fm_067_a_system_that_answers_a_byte_at_a_time_is_given_up_at_the_deadli
 async fn fm_098_an_answer_that_never_ends_is_cut_at_the_limit() {
     let port = slow(Duration::ZERO, b"8\r\n12345678\r\n");
 
-    let answer = ReqwestTransport::new(false).unwrap().call(get(port, 20 * SECOND, 100_000)).await;
+    let answer = transport(port).call(get(port, 20 * SECOND, 100_000)).await;
 
     assert!(matches!(&answer, Err(TransportError::Lost(reason)) if reason.contains("100000 bytes")), "{answer:?}");
 }

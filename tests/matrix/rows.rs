@@ -498,12 +498,16 @@ pub(super) const ROWS: [Row; 100] = [
         "two keys of a signature are believed at a time; a token of ours is replaced by a restart with the new one",
         &["sdk/runner/src/webhook/signature.rs::every_way_to_sign_is_checked_as_its_sender_signs"],
     ),
-    part(
+    tested(
         93,
         "a URL, an id or a redirection leads a call elsewhere",
         &[BlackBox],
-        "redirections are not followed and ids stay one part of a path; addresses of names are not checked",
-        &["sdk/runner/src/application/template.rs::places_are_filled_and_stay_one_part_of_the_path"],
+        &[
+            "sdk/runner/src/application/template.rs::places_are_filled_and_stay_one_part_of_the_path",
+            "sdk/runner/tests/wire/hosts.rs::a_redirection_is_an_answer_and_nobody_is_called_there",
+            "sdk/runner/tests/wire/hosts.rs::a_name_that_turns_private_is_refused_before_the_next_connection",
+            "sdk/runner/tests/wire/hosts.rs::what_is_filled_into_a_path_or_stands_at_its_beginning_leads_no_call_to_another_host",
+        ],
     ),
     tested(
         94,

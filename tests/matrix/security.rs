@@ -1,7 +1,7 @@
 //! Whom the program believes, and what it tells to whom.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pairline_fakes::{Faults, erp_signature};
-use pairline_runner::application::{Call, Description, Environment, ReqwestTransport, Transport};
+use pairline_runner::application::{Call, Description, Environment, HostGuard, ReqwestTransport, Transport};
 use pairline_runner::project::Sources;
 use serde_json::{Value, json};
 
@@ -155,10 +155,43 @@ async fn fm_093_a_system_cannot_send_a_call_with_its_token_elsewhere() {
             deadline: Duration::from_secs(5),
             longest_answer: 1_000,
         };
-        let answer = ReqwestTransport::new(false).unwrap().call(call).await.unwrap();
+        let guard = HostGuard::new(&format!("http://127.0.0.1:{port}"), false).unwrap();
+        let answer = ReqwestTransport::new(guard).unwrap().call(call).await.unwrap();
         assert_eq!(answer.status, status);
     }
     assert_eq!(reached.load(Ordering::SeqCst), 0, "a redirection was followed");
+}
+
+/// A proxy is somebody who sees every call, token included; the machine's variables name it, and not the description.
+#[test]
+fn fm_093_a_proxy_that_the_environment_names_is_not_asked() {
+    let proxy = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    proxy.set_nonblocking(true).unwrap();
+    let stage = Stage::new();
+    for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"] {
+        stage.set(name, format!("http://{}", proxy.local_addr().unwrap()));
+    }
+    let runner = stage.run(&[]);
+
+    stage.crm.person_creates(json!({ "email": "ada@example.org" })).unwrap();
+
+    stage.agrees_on(1);
+    runner.stop();
+    let asked = proxy.accept().map(|(_, caller)| caller);
+    assert!(asked.as_ref().is_err_and(|error| error.kind() == ErrorKind::WouldBlock), "{asked:?}");
+}
+
+/// The real program, by the names that every machine has.
+#[test]
+fn fm_093_a_base_url_may_name_this_machine_as_it_is_called() {
+    let stage = Stage::new();
+    stage.set("CRM_BASE_URL", format!("http://localhost:{}", stage.crm.address().port()));
+    let runner = stage.run(&[]);
+
+    stage.crm.person_creates(json!({ "email": "ada@example.org" })).unwrap();
+
+    stage.agrees_on(1);
+    runner.stop();
 }
 
 #[tokio::test]

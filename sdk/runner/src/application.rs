@@ -10,6 +10,7 @@ mod environment;
 mod errors;
 mod form;
 mod form_body;
+mod host_guard;
 mod http;
 mod http_date;
 pub(crate) mod json;
@@ -22,6 +23,7 @@ mod transport;
 
 pub use description::Description;
 pub use environment::Environment;
+pub use host_guard::{HostGuard, Lookup};
 pub use http::HttpApplication;
 pub use limiter::Limiter;
 pub use played::{Exchange, PlayedTransport};

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-use crate::application::{Description, Environment, HttpApplication, ReqwestTransport, Transport};
+use crate::application::{Description, Environment, HostGuard, HttpApplication, ReqwestTransport, Transport};
 use crate::catch_up::{CatchUp, Gate};
 use crate::composition::Stores;
 use crate::finding::Finding;
@@ -334,6 +334,11 @@ fn spawn_pruning(
     });
 }
 
+/// Carries the calls of one description over the machine's network.
+fn network(description: &Description) -> Result<Arc<dyn Transport>, String> {
+    Ok(Arc::new(ReqwestTransport::new(HostGuard::of(description)?)?))
+}
+
 impl Parts {
     fn make(
         project: &Project,
@@ -347,16 +352,13 @@ impl Parts {
         }
         let descriptions = descriptions(project, environment)?;
         let metrics = Arc::new(Metrics::default());
-        let transport: Arc<dyn Transport> = match &ground.transport {
-            Some(transport) => Arc::clone(transport),
-            None => {
-                let tls = descriptions.iter().any(Description::is_tls);
-                Arc::new(ReqwestTransport::new(tls).map_err(StartError::Configuration)?)
-            }
-        };
         let mut applications = BTreeMap::new();
         for description in &descriptions {
-            let transport = Arc::clone(&transport);
+            // Each has a transport of its own, which reaches no host but that of its description.
+            let transport = match &ground.transport {
+                Some(transport) => Arc::clone(transport),
+                None => network(description).map_err(StartError::Configuration)?,
+            };
             let (clock, random) = (Arc::clone(&ground.clock), Arc::clone(&ground.random));
             let application = HttpApplication::new(description.clone(), transport, clock, random, &metrics);
             let application = application.map_err(StartError::Configuration)?;

@@ -48,6 +48,8 @@ pub struct Description {
     pub profile: Profile,
     /// The URL its paths stand below, without a slash at the end.
     pub(super) base_url: String,
+    /// Whether the name in it may lead to an address that is none of the public internet.
+    pub(super) private_network: bool,
     /// What its calls are believed by.
     pub(super) auth: Credentials,
     /// The header that takes an idempotency key.
@@ -118,11 +120,6 @@ impl Description {
         let keys = self.webhook.as_ref().map(|webhook| &webhook.signature.keys);
         keys.map(|keys| keys.iter().any(|key| key.expose_secret() == secret.as_bytes()))
     }
-
-    /// Whether it is called over TLS.
-    pub fn is_tls(&self) -> bool {
-        self.base_url.starts_with("https:")
-    }
 }
 
 #[cfg(test)]
@@ -189,7 +186,6 @@ mod tests {
 
         assert!(findings.is_empty(), "{findings:?}");
         assert_eq!(crm.base_url, "https://crm.test/api");
-        assert!(crm.is_tls());
         assert_eq!(crm.marker.unwrap().1.fill(&[("operation", "7")]).unwrap(), "mine/7");
         let webhook = crm.webhook.unwrap();
         assert_eq!(
@@ -243,6 +239,7 @@ mod tests {
             ("whole: true", "whole: true\n  hole: true", "no key `hole`"),
             ("${ERP_BASE_URL:-http://127.0.0.1:18082}", "ftp://x", "expected an http or https URL"),
             ("${ERP_BASE_URL:-http://127.0.0.1:18082}", "http://x/?a=b", "found one with a `?`"),
+            ("${ERP_BASE_URL:-http://127.0.0.1:18082}", "http://a:b@x", "found one with a user or a password"),
             ("${ERP_BASE_URL:-http://127.0.0.1:18082}", "http://x:port", "found `http://` before something"),
             ("${ERP_BASE_URL:-http://127.0.0.1:18082}", "erp.test:80", "found `erp.test:80`, which lacks"),
         ] {

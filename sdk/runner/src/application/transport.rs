@@ -9,6 +9,8 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, Method};
 use tracing::warn;
 
+use super::host_guard::HostGuard;
+
 /// A connection that is not made by then is not made, in time for the call's deadline to be of use.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 /// Shorter than common servers keep an idle connection, so that a write is not put on one that is just being closed.
@@ -60,30 +62,32 @@ pub trait Transport: Send + Sync {
     async fn call(&self, call: Call) -> Result<Answer, TransportError>;
 }
 
-/// Calls over HTTP/1.1, on connections that are kept.
+/// Calls over HTTP/1.1 to the host of one description, on connections that are kept. Redirections are answers, and no
+/// proxy is asked: nobody but the description says where a call goes.
 pub struct ReqwestTransport {
     client: reqwest::Client,
+    guard: HostGuard,
 }
 
 impl ReqwestTransport {
-    /// For systems of which one is reached by TLS, or none.
+    /// For the system that this guards.
     ///
     /// # Errors
     ///
     /// One line when the client cannot be made.
-    pub fn new(tls: bool) -> Result<Self, String> {
-        let client = match Self::builder(tls).build() {
+    pub fn new(guard: HostGuard) -> Result<Self, String> {
+        let client = match Self::builder(guard.is_tls(), &guard).build() {
             Ok(client) => client,
             Err(error) => {
-                // A machine without certificates can still reach systems without TLS; the others refuse themselves.
+                // Without certificates the system refuses itself, and the program can still tell what is wrong with it.
                 warn!(error = %chain(&error), "no certificates to check the systems with");
-                Self::builder(false).build().map_err(|error| chain(&error))?
+                Self::builder(false, &guard).build().map_err(|error| chain(&error))?
             }
         };
-        Ok(Self { client })
+        Ok(Self { client, guard })
     }
 
-    fn builder(certificates: bool) -> reqwest::ClientBuilder {
+    fn builder(certificates: bool, guard: &HostGuard) -> reqwest::ClientBuilder {
         if rustls::crypto::CryptoProvider::get_default().is_none() {
             // Somebody else may have been faster; theirs is as good.
             drop(rustls::crypto::ring::default_provider().install_default());
@@ -92,6 +96,7 @@ impl ReqwestTransport {
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .no_proxy()
+            .dns_resolver(guard.clone())
             .referer(false)
             .http1_only()
             .tcp_nodelay(true)
@@ -106,6 +111,7 @@ impl ReqwestTransport {
 impl Transport for ReqwestTransport {
     async fn call(&self, call: Call) -> Result<Answer, TransportError> {
         let Call { method, url, headers, body, deadline, longest_answer } = call;
+        let url = self.guard.url(&url).map_err(|refused| TransportError::NotSent(refused.to_string()))?;
         let mut request = self.client.request(method, url).headers(headers).timeout(deadline);
         if let Some(body) = body {
             request = request.body(body);

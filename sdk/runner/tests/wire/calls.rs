@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pairline_runner::application::{
-    Description, Environment, HttpApplication, ReqwestTransport, Transport, TransportError,
+    Description, Environment, HostGuard, HttpApplication, ReqwestTransport, Transport, TransportError,
 };
 use pairline_runner::machine::{SystemClock, SystemRandom};
 use pairline_runner::metrics::Metrics;
@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::remote::{Remote, Reply, answer};
 
-const DESCRIPTION: &str = r#"
+pub(crate) const DESCRIPTION: &str = r#"
 application: there
 about: A system for tests.
 base_url: ${BASE_URL}
@@ -30,12 +30,24 @@ limits: { response_bytes: 1000 }
 "#;
 
 fn application(base_url: &str) -> HttpApplication {
+    let description = described(DESCRIPTION, base_url);
+    let guard = HostGuard::of(&description).unwrap();
+    guarded(description, guard)
+}
+
+/// A description below this URL.
+pub(crate) fn described(text: &str, base_url: &str) -> Description {
     let environment = Environment::of([("BASE_URL", base_url), ("TOKEN", "token")]);
-    let (description, findings) = Description::parse("there.yaml", DESCRIPTION, &environment);
+    let (description, findings) = Description::parse("there.yaml", text, &environment);
     assert!(findings.is_empty(), "{findings:?}");
-    let transport: Arc<dyn Transport> = Arc::new(ReqwestTransport::new(false).unwrap());
+    description.unwrap()
+}
+
+/// Its application, whose calls are kept at their host like this.
+pub(crate) fn guarded(description: Description, guard: HostGuard) -> HttpApplication {
+    let transport: Arc<dyn Transport> = Arc::new(ReqwestTransport::new(guard).unwrap());
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom::default()));
-    HttpApplication::new(description.unwrap(), transport, clock, random, &Metrics::default()).unwrap()
+    HttpApplication::new(description, transport, clock, random, &Metrics::default()).unwrap()
 }
 
 async fn remote(script: Vec<Reply>) -> (Remote, HttpApplication) {
@@ -44,13 +56,13 @@ async fn remote(script: Vec<Reply>) -> (Remote, HttpApplication) {
     (remote, application)
 }
 
-fn intent(application: &HttpApplication) -> Intent {
+pub(crate) fn intent(application: &HttpApplication) -> Intent {
     let fields: Fields = json!({ "name": "Ada" }).as_object().unwrap().clone();
     let write = Write::Update { id: "7".to_owned(), fields };
     testing::intent(application, &write, SystemClock.now())
 }
 
-fn record() -> Vec<u8> {
+pub(crate) fn record() -> Vec<u8> {
     answer("200 OK", r#"{"id":"7","name":"Ada"}"#)
 }
 
@@ -156,8 +168,9 @@ async fn where_nobody_listens_nothing_is_sent_and_the_application_is_left_alone(
 
 #[tokio::test]
 async fn the_texts_of_errors_hold_no_url() {
-    let transport = ReqwestTransport::new(false).unwrap();
     let remote = Remote::start(vec![Reply::Reset(vec![]), Reply::Hang(vec![])]).await;
+    let guard = HostGuard::new(&format!("http://{}", remote.address), false).unwrap();
+    let transport = ReqwestTransport::new(guard).unwrap();
     for _ in 0..2 {
         let call = pairline_runner::application::Call {
             method: axum::http::Method::GET,

@@ -3,4 +3,5 @@
 
 mod calls;
 mod deliveries;
+mod hosts;
 mod remote;

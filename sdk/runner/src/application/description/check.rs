@@ -46,6 +46,10 @@ pub(super) struct Echo {
 pub(super) fn no_base_url(text: &str) -> Option<String> {
     let scheme = ["http://", "https://"].into_iter().find(|scheme| text.starts_with(scheme));
     match (reqwest::Url::parse(text), scheme) {
+        // Nobody would send them, and they would be shown wherever the address is.
+        (Ok(url), Some(_)) if !url.username().is_empty() || url.password().is_some() => {
+            Some("one with a user or a password".to_owned())
+        }
         (Ok(url), Some(_)) if url.query().is_none() && url.fragment().is_none() => None,
         (Ok(_), Some(_)) => Some("one with a `?` or a `#`".to_owned()),
         (Err(error), Some(scheme)) => Some(format!("`{scheme}` before something that is no address ({error})")),
@@ -165,6 +169,7 @@ impl Check<'_> {
         Description {
             profile,
             base_url,
+            private_network: document.private_network,
             auth,
             key_header,
             record: self.record(&document.record),

@@ -11,6 +11,8 @@ pub(super) struct ApplicationDocument {
     pub(super) application: String,
     pub(super) about: String,
     pub(super) base_url: String,
+    #[serde(default)]
+    pub(super) private_network: bool,
     pub(super) auth: AuthDocument,
     pub(super) capabilities: CapabilitiesDocument,
     pub(super) record: RecordDocument,
