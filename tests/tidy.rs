@@ -281,7 +281,7 @@ fn every_guarantee_names_its_assumption_and_tests_that_are_there() {
     assert!(named >= 20, "the page names {named} tests");
 
     let guarantees = parts(&page, "What is promised");
-    assert_eq!(guarantees.len(), 10, "expected the guarantees below `What is promised`");
+    assert_eq!(guarantees.len(), 11, "expected the guarantees below `What is promised`");
     for guarantee in guarantees {
         let title = guarantee.lines().next().unwrap_or_default();
         assert!(guarantee.contains("\n- *Rests on:* "), "`{title}` does not say what it rests on");

@@ -82,6 +82,8 @@ pub(crate) enum Lie {
     ErrorObjectForWrites,
     /// The call is not made; it is refused with all that was sent, headers included.
     TellsAll,
+    /// The call is not made; the answer has this status line and this body.
+    Refuses(&'static str, &'static str),
 }
 
 /// Stands between the program and a system.
@@ -190,6 +192,7 @@ fn hand_on(mut caller: TcpStream, system: SocketAddr, told: &Mutex<Told>) -> std
             json("200 OK", error).into_bytes()
         }
         Lie::ErrorObjectUnsent => json("200 OK", error).into_bytes(),
+        Lie::Refuses(status, body) => json(status, body).into_bytes(),
         Lie::TellsAll => {
             let all = serde_json::json!({ "error": { "message": head, "body": String::from_utf8_lossy(&body) } });
             json("422 Unprocessable", &all.to_string()).into_bytes()

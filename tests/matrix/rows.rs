@@ -513,7 +513,12 @@ pub(super) const ROWS: [Row; 100] = [
         94,
         "secrets or persons are in the log",
         &[BlackBox],
-        &["sdk/runner/src/application/description.rs::a_secret_is_in_no_debug_output"],
+        &[
+            "sdk/runner/src/application/description.rs::a_secret_is_in_no_debug_output",
+            "tests/canary.rs::a_thousand_mistakes_of_a_system_bring_no_secret_into_a_reason_a_log_line_or_a_metric",
+            "tests/canary.rs::no_delivery_brings_a_secret_into_an_answer_a_log_line_a_metric_or_the_trash",
+            "tests/canary.rs::the_program_and_its_commands_show_no_secret_that_a_system_repeats",
+        ],
     ),
     tested(
         95,

@@ -18,6 +18,7 @@ mod limiter;
 mod played;
 mod pointer;
 mod record_shape;
+pub(crate) mod secrets;
 mod template;
 mod transport;
 

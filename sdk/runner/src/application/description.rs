@@ -20,6 +20,7 @@ use secrecy::ExposeSecret;
 use super::environment::Environment;
 use super::errors::Errors;
 use super::record_shape::RecordShape;
+use super::secrets::Secrets;
 use super::template::Template;
 use crate::finding::Finding;
 use crate::yaml::Tree;
@@ -50,6 +51,8 @@ pub struct Description {
     pub(super) base_url: String,
     /// Whether the name in it may lead to an address that is none of the public internet.
     pub(super) private_network: bool,
+    /// What may not be repeated of all this.
+    pub(crate) secrets: Secrets,
     /// What its calls are believed by.
     pub(super) auth: Credentials,
     /// The header that takes an idempotency key.

@@ -1,12 +1,22 @@
 //! What the machine tells the program: variables in the values of an application description.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
 
 /// Where variables are looked up.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Environment {
     variables: Option<BTreeMap<String, String>>,
     lenient: bool,
+}
+
+/// Most variables that matter are secrets: their names alone.
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.variables.as_ref().map(|variables| variables.keys().collect::<Vec<_>>());
+        f.debug_struct("Environment").field("variables", &names).field("lenient", &self.lenient).finish()
+    }
 }
 
 impl Environment {
@@ -102,10 +112,20 @@ impl Environment {
         let file = std::env::var_os(&variable).filter(|file| self.variables.is_none() && !file.is_empty());
         let Some(file) = file else { return Ok(None) };
         let place = format!("the file `{}` that {variable} names", file.display());
-        let text = std::fs::read_to_string(&file).map_err(|error| format!("cannot read {place}: {error}"))?;
+        let text = std::fs::read_to_string(&file).map_err(|error| {
+            // Somebody may have put the secret itself there.
+            let place =
+                if is_path(Path::new(&file)) { place.clone() } else { format!("the file that {variable} names") };
+            format!("cannot read {place}: {error}")
+        })?;
         let value = text.trim_end_matches(['\r', '\n']).to_owned();
         Ok(Some(if value.is_empty() { Found::Empty { place } } else { Found::Value { value, variable } }))
     }
+}
+
+/// Whether it looks like a path by itself, wherever one stands.
+fn is_path(path: &Path) -> bool {
+    path.is_absolute() || path.starts_with(".") || path.starts_with("..")
 }
 
 /// What is found of a variable.
@@ -155,6 +175,26 @@ mod tests {
 
         assert_eq!(environment.sources("http://${HOST}:${PORT:-80}/${EMPTY:-}"), ["HOST"]);
         assert!(environment.sources("http://there").is_empty());
+    }
+
+    #[test]
+    fn a_variable_is_shown_by_its_name_alone() {
+        let shown = format!("{:?}", Environment::of([("TOKEN", "canary")]));
+
+        assert!(shown.contains("TOKEN") && !shown.contains("canary"), "{shown}");
+    }
+
+    #[test]
+    fn what_does_not_look_like_a_path_may_be_the_secret_itself() {
+        for (path, shown) in [
+            ("/run/secrets/token", true),
+            ("./token", true),
+            ("../token", true),
+            ("canary-token", false),
+            ("ey.J/x", false),
+        ] {
+            assert_eq!(is_path(Path::new(path)), shown, "{path}");
+        }
     }
 
     #[test]

@@ -21,6 +21,7 @@ use super::problem::Problem;
 use super::signature::Verifier;
 use crate::application::description::{Description, EventShape};
 use crate::application::json;
+use crate::application::secrets::Secrets;
 use crate::metrics::{DELIVERIES, EVENTS_RECEIVED, Metrics, Number};
 
 /// Deliveries in work at once; a sender that finds the door closed comes back.
@@ -51,6 +52,7 @@ struct Sender {
     verifier: Verifier,
     batch: bool,
     event: EventShape,
+    secrets: Secrets,
     body_bytes: usize,
     depth: usize,
     accepted: Number,
@@ -77,13 +79,14 @@ impl Receiver {
         let mut senders = BTreeMap::new();
         for description in descriptions {
             let name = description.system().as_str().to_owned();
-            let Description { profile, webhook: Some(webhook), limits, .. } = description else { continue };
+            let Description { profile, webhook: Some(webhook), limits, secrets, .. } = description else { continue };
             let events = |result| metrics.number(&EVENTS_RECEIVED, &[&name, result]);
             let sender = Sender {
                 system: profile.system,
                 verifier: Verifier::new(&webhook.signature).map_err(|reason| format!("{name}: {reason}"))?,
                 batch: webhook.batch,
                 event: webhook.event,
+                secrets,
                 body_bytes: limits.body_bytes,
                 depth: limits.depth,
                 accepted: events("accepted"),
@@ -146,7 +149,9 @@ impl Receiver {
             return Ok(Taken { accepted: 0, duplicates: 0, unreadable: 0 });
         }
         let unreadable = read.delivery.unreadable.len() as u64;
-        for part in &read.delivery.unreadable {
+        for part in &mut read.delivery.unreadable {
+            // Nobody can deliver it, but a person is shown it.
+            part.body = sender.secrets.hidden_in(std::mem::take(&mut part.body));
             warn!(application = %sender.system, reason = part.reason, "a part of a delivery goes to the trash");
         }
         for arrival in &mut read.delivery.arrivals {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use axum::body::Bytes;
 use serde_json::Value;
 use tracing::error;
 
@@ -44,7 +45,7 @@ impl HttpApplication {
         let answer = self.transport.call(call).await;
         self.meters.count(answer.as_ref().ok());
         let answer = match answer {
-            Ok(answer) => answer,
+            Ok(answer) => self.discreet(answer),
             Err(TransportError::NotSent(reason)) => {
                 return Reply::NotNow { reason: reason.into(), after: permit.unreachable() };
             }
@@ -86,6 +87,13 @@ impl HttpApplication {
         };
         permit.answered();
         decided
+    }
+
+    /// The answer, without its body if it is no success and repeats a token or a key of ours: what is read out of it is
+    /// stored, logged and shown. A success is the data of a record, which is carried as it is.
+    fn discreet(&self, answer: Answer) -> Answer {
+        let repeats = !(200..300).contains(&answer.status) && self.description.secrets.are_in_body(&answer.body);
+        if repeats { Answer { body: Bytes::new(), ..answer } } else { answer }
     }
 
     /// The body of an answer.
@@ -141,9 +149,34 @@ impl Meters {
 
 #[cfg(test)]
 mod tests {
-    use pairline_sdk::Application;
+    use pairline_sdk::{Application, Outcome};
 
-    use super::super::stage::{CRM, answer, exchange, stage, update};
+    use super::super::stage::{CRM, answer, create, exchange, stage, update};
+
+    #[tokio::test]
+    async fn a_refusal_that_repeats_a_secret_is_its_status_alone() {
+        // In this environment a secret is the name of its variable.
+        for (status, body, without) in [
+            (400, r#"{"category":"CRM_TOKEN"}"#, r#"{"category":"CRM_OUTAGE"}"#),
+            (400, r#"{"category":"NO-CRM_CLIENT_SECRET"}"#, r#"{"category":"NO-KEY"}"#),
+            (400, r#"{"category":"\u0043RM_TOKEN"}"#, r#"{"category":"\u0043RM_OUTAGE"}"#),
+            (400, r#"{"category":"DENIED","message":"not by crm_token"}"#, r#"{"category":"DENIED"}"#),
+            (409, r#"{"message":"Existing ID: CRM_TOKEN"}"#, r#"{"message":"Existing ID: 7"}"#),
+        ] {
+            let path = "/crm/v3/objects/contacts";
+            let stage = stage(CRM, [body, without].map(|body| exchange("POST", path, answer(status, body))).to_vec());
+
+            let repeated = stage.application.send(&stage.intent(&create())).await;
+            let other = stage.application.send(&stage.intent(&create())).await;
+
+            let plain = match status {
+                409 => Outcome::Duplicate { id: None },
+                _ => Outcome::Failed { reason: format!("crm: refused with status {status}") },
+            };
+            assert_eq!(repeated, plain, "{body}");
+            assert_ne!(other, plain, "{without}");
+        }
+    }
 
     #[tokio::test]
     pub(super) async fn calls_are_counted_by_class_and_writes_in_doubt_by_themselves() {
