@@ -38,9 +38,24 @@ fn example() -> Vec<(&'static str, String)> {
     FILES.map(|(file, chapter)| (file, shown(chapter))).into()
 }
 
+/// What may stand instead of something in the shop's description, and in none of the other systems'.
+const INSTEAD: [(&str, &str); 3] = [
+    ("bearer: \"${SHOP_TOKEN}\"", "basic: { user: a, password: b }"),
+    (
+        "bearer: \"${SHOP_TOKEN}\"",
+        "oauth2: { token_url: \"http://a.test\", client_id: a, client_secret: b, refresh_token: c, scope: d }",
+    ),
+    ("records: /people, next: /next", "records: /people, next: { offset: 100 }"),
+];
+
 /// The example, and systems that are described otherwise: what an application may say instead of something else.
 fn all_examples() -> Vec<(String, String)> {
     let mut files: Vec<_> = example().into_iter().map(|(file, text)| (file.to_owned(), text)).collect();
+    let shop = files.iter().find(|(file, _)| file == "applications/shop.yaml").unwrap().1.clone();
+    for (index, (from, to)) in INSTEAD.into_iter().enumerate() {
+        assert!(shop.contains(from), "{from}");
+        files.push((format!("applications/shop-{index}.yaml"), shop.replacen(from, to, 1)));
+    }
     files.extend(files_of_the_guide());
     for file in ["crm.yaml", "tryton.yaml", "salesforce.yaml", "stripe.yaml"] {
         let folder = if file == "crm.yaml" { "applications" } else { "library" };

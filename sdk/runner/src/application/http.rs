@@ -205,6 +205,8 @@ impl Application for HttpApplication {
 }
 
 #[cfg(test)]
+mod library;
+#[cfg(test)]
 mod stage;
 
 #[cfg(test)]

@@ -100,6 +100,12 @@ impl Template {
         self.fill_into(out, values, true)
     }
 
+    /// Fills it at the end of a text as a name or a value of a query: nothing in it is taken for the query's own signs.
+    pub(crate) fn fill_query(&self, out: &mut String, values: &Values<'_>) -> Option<()> {
+        escape(out, &self.fill(values)?);
+        Some(())
+    }
+
     /// What the text that it became says for a place, if it could have become that text.
     pub(crate) fn matched<'a>(&self, text: &'a str) -> Option<&'a str> {
         let mut text = text;

@@ -45,7 +45,7 @@ impl HttpApplication {
         let answer = self.transport.call(call).await;
         self.meters.count(answer.as_ref().ok());
         let answer = match answer {
-            Ok(answer) => self.discreet(answer),
+            Ok(answer) => answer,
             Err(TransportError::NotSent(reason)) => {
                 return Reply::NotNow { reason: reason.into(), after: permit.unreachable() };
             }
@@ -54,7 +54,9 @@ impl HttpApplication {
                 return Reply::Unclear(reason);
             }
         };
-        let decided = match self.description.errors.meaning(&answer, self.clock.now()) {
+        let meaning = self.description.errors.meaning(&answer, self.clock.now());
+        let (answer, meaning) = self.discreet(answer, meaning, credential.as_ref());
+        let decided = match meaning {
             Meaning::Done => Reply::Done(answer),
             Meaning::Gone => Reply::Gone(answer),
             Meaning::Duplicate(id) => Reply::Duplicate(answer, id),
@@ -89,11 +91,18 @@ impl HttpApplication {
         decided
     }
 
-    /// The answer, without its body if it is no success and repeats a token or a key of ours: what is read out of it is
+    /// The answer, without its body if it is an error and repeats a token or a key of ours: what is read out of it is
     /// stored, logged and shown. A success is the data of a record, which is carried as it is.
-    fn discreet(&self, answer: Answer) -> Answer {
-        let repeats = !(200..300).contains(&answer.status) && self.description.secrets.are_in_body(&answer.body);
-        if repeats { Answer { body: Bytes::new(), ..answer } } else { answer }
+    fn discreet(&self, answer: Answer, meaning: Meaning, credential: Option<&Credential>) -> (Answer, Meaning) {
+        let repeats = || {
+            let newest = credential.map(|credential| &*credential.secrets);
+            [Some(&self.description.secrets), newest].into_iter().flatten().any(|known| known.are_in_body(&answer.body))
+        };
+        if meaning == Meaning::Done || !repeats() {
+            return (answer, meaning);
+        }
+        let meaning = if let Meaning::Duplicate(_) = meaning { Meaning::Duplicate(None) } else { meaning };
+        (Answer { body: Bytes::new(), ..answer }, meaning)
     }
 
     /// The body of an answer.

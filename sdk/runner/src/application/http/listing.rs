@@ -83,9 +83,9 @@ fn filled(list: &List, values: &Values<'_>) -> Option<String> {
     for (name, value) in &list.query {
         let before = path.len();
         path.push(separator);
-        let filled = name.fill_escaped(&mut path, values).and_then(|()| {
+        let filled = name.fill_query(&mut path, values).and_then(|()| {
             path.push('=');
-            value.fill_escaped(&mut path, values)
+            value.fill_query(&mut path, values)
         });
         match filled {
             Some(()) => separator = '&',

@@ -3,7 +3,7 @@
 //! However many calls need it, one of them signs in and the others wait for it. A session that the system does not know any
 //! more is given up by the first call that is told so; a new one that is refused at once is no matter of sessions.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -21,6 +21,7 @@ use super::{FORM, HttpApplication, JSON};
 use crate::application::description::{Auth, Oauth2, SessionAuth};
 use crate::application::json;
 use crate::application::limiter::Permit;
+use crate::application::secrets::Secrets;
 use crate::application::transport::Call;
 
 /// A token is not used in the last part of its life, so that it does not end on the way.
@@ -33,6 +34,8 @@ const AFTER_A_FAILURE: Duration = Duration::from_secs(5);
 pub(super) struct Credential {
     pub(super) name: HeaderName,
     pub(super) value: HeaderValue,
+    /// What nobody may repeat of it.
+    pub(super) secrets: Arc<Secrets>,
     /// Which signing in it comes from.
     number: u64,
     /// Whether this call has signed in itself.
@@ -57,8 +60,16 @@ pub(super) struct SignedIn {
 #[derive(Default)]
 struct Session {
     number: u64,
-    credential: Option<(HeaderName, HeaderValue)>,
+    credential: Option<Got>,
     until: Option<Timestamp>,
+}
+
+/// What signing in has got.
+#[derive(Clone)]
+struct Got {
+    name: HeaderName,
+    value: HeaderValue,
+    secrets: Arc<Secrets>,
 }
 
 impl SignedIn {
@@ -86,27 +97,25 @@ impl HttpApplication {
         let mut session = self.signed_in.session.lock().await;
         let lives = session.until.is_none_or(|until| self.clock.now() < until);
         let credential = session.credential.clone().filter(|_| lives && session.number > self.signed_in.newest_over());
-        if let Some((name, value)) = credential {
-            return Ok((permit, Some(Credential { name, value, number: session.number, is_new: false })));
+        if let Some(got) = credential {
+            return Ok((permit, Some(got.credential(session.number, false))));
         }
-        let (name, value, until) = match &self.description.auth.kind {
-            Auth::Session(written) => match self.open_session(written).await {
-                Ok((name, value)) => (name, value, None),
-                Err(failure) => return Err(self.not_signed_in(permit, failure)),
-            },
-            Auth::Oauth2(written) => match self.token(written).await {
-                Ok((value, until)) => (AUTHORIZATION, value, until),
-                Err(failure) => return Err(self.not_signed_in(permit, failure)),
-            },
+        let got = match &self.description.auth.kind {
+            Auth::Session(written) => self.open_session(written).await.map(|got| (got, None)),
+            Auth::Oauth2(written) => self.token(written).await,
             Auth::Header { .. } => return Ok((permit, None)),
         };
+        let (got, until) = match got {
+            Ok(got) => got,
+            Err(failure) => return Err(self.not_signed_in(permit, failure)),
+        };
         session.number += 1;
-        session.credential = Some((name.clone(), value.clone()));
+        session.credential = Some(got.clone());
         session.until = until;
-        Ok((permit, Some(Credential { name, value, number: session.number, is_new: true })))
+        Ok((permit, Some(got.credential(session.number, true))))
     }
 
-    async fn open_session(&self, written: &SessionAuth) -> Result<(HeaderName, HeaderValue), Failure> {
+    async fn open_session(&self, written: &SessionAuth) -> Result<Got, Failure> {
         let url = [&self.description.base_url, written.path.as_str()].concat();
         let answer = self.post(url, JSON, written.body.expose_secret()).await?;
         let taken = written.take.iter().map(|(name, at)| Some((name.as_str(), json::plain_text(at.of(&answer)?)?)));
@@ -115,10 +124,15 @@ impl HttpApplication {
         let values: Vec<(&str, &str)> = taken.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let value = written.value.fill(&values).ok_or(Failure::Refused)?;
         let value = if written.base64 { STANDARD.encode(value) } else { value };
-        Ok((written.header.clone(), sensitive(&[&written.prefix, value.as_str()].concat())?))
+        let secrets = taken.into_iter().map(|(_, value)| value).chain([value.clone()]);
+        Ok(Got {
+            name: written.header.clone(),
+            value: sensitive(&[&written.prefix, value.as_str()].concat())?,
+            secrets: Arc::new(Secrets::new(secrets)),
+        })
     }
 
-    async fn token(&self, written: &Oauth2) -> Result<(HeaderValue, Option<Timestamp>), Failure> {
+    async fn token(&self, written: &Oauth2) -> Result<(Got, Option<Timestamp>), Failure> {
         let now = self.clock.now();
         let mut form = Url::parse("form:").map_err(|_| Failure::Refused)?;
         let pairs = written.form.iter().map(|(name, value)| (*name, value.expose_secret()));
@@ -127,7 +141,9 @@ impl HttpApplication {
         let token = answer.get("access_token").and_then(Value::as_str).ok_or(Failure::Refused)?;
         let life = answer.get("expires_in").and_then(Value::as_u64).map(Duration::from_secs);
         let until = life.map(|life| now.plus(life.saturating_sub(BEFORE_ITS_END).max(life / 2)));
-        Ok((sensitive(&["Bearer ", token].concat())?, until))
+        let value = sensitive(&["Bearer ", token].concat())?;
+        let secrets = Arc::new(Secrets::new([token.to_owned()]));
+        Ok((Got { name: AUTHORIZATION, value, secrets }, until))
     }
 
     async fn post(&self, url: String, kind: HeaderValue, body: &str) -> Result<Value, Failure> {
@@ -161,6 +177,13 @@ impl HttpApplication {
                 NotSignedIn { reason: format!("cannot sign in: {reason}"), after: AFTER_A_FAILURE }
             }
         }
+    }
+}
+
+impl Got {
+    fn credential(self, number: u64, is_new: bool) -> Credential {
+        let Self { name, value, secrets } = self;
+        Credential { name, value, secrets, number, is_new }
     }
 }
 
