@@ -137,6 +137,8 @@ impl From<ReadError> for NodeError {
 pub struct ChangedPage {
     /// The records, whole.
     pub records: Vec<Record>,
+    /// The ids of those among them that are listed as not there any more.
+    pub gone: Vec<String>,
     /// Where the listing continues; none: this was the last page of the pass.
     pub next: Option<Value>,
     /// The cursor the next pass starts from, once this page is durable.

@@ -80,6 +80,8 @@ pub(crate) enum Lie {
     EmptyWrites,
     /// As `ErrorObject`, for calls that write; the others are handed on.
     ErrorObjectForWrites,
+    /// As `Empty`, for calls with this in their body; the others are handed on.
+    EmptyFor(&'static str),
     /// The call is not made; it is refused with all that was sent, headers included.
     TellsAll,
     /// The call is not made; the answer has this status line and this body.
@@ -156,6 +158,8 @@ fn hand_on(mut caller: TcpStream, system: SocketAddr, told: &Mutex<Told>) -> std
         let lie = match told.lie {
             Lie::EmptyWrites | Lie::ErrorObjectForWrites if !writes => Lie::Truth,
             Lie::EmptyWrites => Lie::Empty,
+            Lie::EmptyFor(part) if String::from_utf8_lossy(&body).contains(part) => Lie::Empty,
+            Lie::EmptyFor(_) => Lie::Truth,
             Lie::ErrorObjectForWrites => Lie::ErrorObject,
             lie => lie,
         };
@@ -183,7 +187,7 @@ fn hand_on(mut caller: TcpStream, system: SocketAddr, told: &Mutex<Told>) -> std
     };
     let reply = match lie {
         Lie::Truth => ask()?,
-        Lie::Empty | Lie::EmptyWrites => {
+        Lie::Empty | Lie::EmptyWrites | Lie::EmptyFor(_) => {
             let answered = answer(&ask()?);
             json(&format!("{} OK", answered.status), "").into_bytes()
         }

@@ -1,4 +1,6 @@
 //! The program with systems that nobody of us has written it for, connected by YAML alone.
 
 mod books;
+mod installed;
+mod tryton;
 pub(crate) mod unlike;

@@ -129,7 +129,8 @@ impl Poll {
             self.application.admit().await?;
             let listed = self.application.changed(&cursor, page.as_ref()).await?;
             pass.listed += listed.records.len();
-            let arrivals = self.doubtful(&listed.records).await?;
+            let mut arrivals = self.doubtful(&listed.records).await?;
+            arrivals.extend(self.gone(&listed.gone).await?);
             pass.hints += arrivals.len();
             if !arrivals.is_empty() || listed.cursor != cursor {
                 let cursor = Some((system.clone(), listed.cursor));
@@ -173,6 +174,18 @@ impl Poll {
             }
         }
         Ok(arrivals)
+    }
+
+    /// Of the records that are listed as not there any more, those whose pair does not know it.
+    async fn gone(&self, ids: &[String]) -> Result<Vec<Arrival>, PollError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let system = &self.application.profile().system;
+        let ids: Vec<RecordId> = ids.iter().map(|id| RecordId::new(system, id)).collect();
+        let looks = self.store.look_many(&ids, self.contract.other(system)).await?;
+        let news = ids.into_iter().zip(looks).filter(|(_, look)| matches!(look, Look::Found(_)));
+        Ok(news.map(|(id, _)| Arrival::look_at(id)).collect())
     }
 
     fn is_settled(&self, record: &Record, look: &Look) -> bool {

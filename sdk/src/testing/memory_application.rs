@@ -257,7 +257,7 @@ impl Application for MemoryApplication {
         let mut state = self.state();
         state.listings += 1;
         let records = state.records.iter().map(|(id, fields)| Record::new(id, fields.clone())).collect();
-        Ok(ChangedPage { records, next: None, cursor: Value::Null })
+        Ok(ChangedPage { records, ..ChangedPage::default() })
     }
 
     async fn send(&self, intent: &Intent) -> Outcome {

@@ -60,7 +60,7 @@ pub(super) fn run(input: &[u8]) {
                 continue;
             }
         };
-        let ChangedPage { records, next, cursor: moved } = listed;
+        let ChangedPage { records, next, cursor: moved, .. } = listed;
         assert!(records.iter().all(|record| is_id(&record.id)));
         let to = read(&moved).expect("a cursor of ours is a cursor");
         assert!(to.0 >= at.0 && to.1 >= at.1, "from {at:?} back to {to:?}");

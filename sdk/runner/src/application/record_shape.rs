@@ -84,7 +84,7 @@ impl RecordShape {
             return Ok(Found::Gone);
         }
         let version = self.version.as_ref().and_then(|at| at.of(&answer)).and_then(plain_text);
-        let modified = self.modified.iter().find_map(|at| at.of(&answer)).and_then(|at| instant(at, self.in_seconds));
+        let modified = self.modified_at(&answer);
         let formed: Vec<_> =
             self.forms.iter().filter_map(|form| Some((form.name.clone(), form.read(&answer)?))).collect();
         let Some(Value::Object(fields)) = self.fields.take(answer) else {
@@ -93,6 +93,11 @@ impl RecordShape {
         let mut fields = self.flat(fields);
         fields.extend(formed.into_iter().map(|(name, value)| (name, Value::String(value))));
         Ok(Found::Record(Record { version, ..Record::new(id, fields) }, modified))
+    }
+
+    /// When an answer says that its record was last modified.
+    pub(super) fn modified_at(&self, answer: &Value) -> Option<Timestamp> {
+        self.modified.iter().find_map(|at| at.of(answer)).and_then(|at| instant(at, self.in_seconds))
     }
 
     /// The id an answer holds, also when it holds no whole record.

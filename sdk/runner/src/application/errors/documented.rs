@@ -125,7 +125,7 @@ fn what_tryton_answers() {
         &[
             (200, r#"{"id":1,"result":[2]}"#, Is::Done),
             (200, r#"{"id":1,"result":null}"#, Is::Done),
-            (200, r#"{"id":1,"error":["UserError",["The code on party must be unique.","",null]]}"#, Is::Duplicate),
+            (200, r#"{"id":1,"error":["UserError",["The code on party must be unique.","",null]]}"#, Is::Repeat),
             (
                 200,
                 r#"{"id":1,"error":["UserError",["You are trying to read records \"99999\" of \"Party\" that don't exist.","",null]]}"#,

@@ -26,7 +26,7 @@ impl HttpApplication {
             remote_clock.saw(cursor.newest, Instant::now());
             remote_clock.at_least(Instant::now())
         };
-        let (records, held) = self.changed_records(changed, &page).await?;
+        let Listed { records, gone, held } = self.changed_records(changed, &page).await?;
         let clocks = Clocks { ours: self.clock.now(), theirs };
         let turn = page.turn(cursor, held, changed.order, changed.overlap, clocks);
         let turn = turn.map_err(|reason| ReadError::Failed(self.said(&reason)))?;
@@ -34,13 +34,14 @@ impl HttpApplication {
         let written = |value: serde_json::Result<Value>| value.expect("cursors and pages are numbers and texts");
         Ok(ChangedPage {
             records,
+            gone,
             next: turn.next.map(|next| written(serde_json::to_value(next))),
             cursor: written(serde_json::to_value(turn.cursor)),
         })
     }
 
     /// What a page holds.
-    async fn changed_records(&self, changed: &Changed, page: &Page) -> Result<(Vec<Record>, Held), ReadError> {
+    async fn changed_records(&self, changed: &Changed, page: &Page) -> Result<Listed, ReadError> {
         let instant = |at: Timestamp| match changed.since {
             Since::Milliseconds => at.as_millis().to_string(),
             // What was changed later in the same second is listed again: no stamp is passed over.
@@ -61,24 +62,34 @@ impl HttpApplication {
             }
         };
         let last_id = answers.last().and_then(|answer| self.description.record.id_in(answer));
-        let mut records = Vec::with_capacity(answers.len());
-        let mut held = Held { stamps: Vec::with_capacity(answers.len()), last_id, token };
+        let held = Held { stamps: Vec::with_capacity(answers.len()), last_id, token };
+        let mut listed = Listed { records: Vec::with_capacity(answers.len()), gone: Vec::new(), held };
         for answer in answers {
-            let Some((record, modified)) = self.record(answer)? else { continue };
-            let stamp = modified.ok_or_else(|| {
-                ReadError::Failed(
-                    self.said("expected every listed record to say when it was modified, found one without"),
-                )
-            })?;
-            held.stamps.push(stamp);
-            records.push(record);
+            let shape = &self.description.record;
+            let (id, stamp) = (shape.id_in(&answer), shape.modified_at(&answer));
+            match (self.record(answer)?, stamp) {
+                (Some(_), None) => {
+                    let reason = "expected every listed record to say when it was modified, found one without";
+                    return Err(ReadError::Failed(self.said(reason)));
+                }
+                (Some((record, _)), _) => listed.records.push(record),
+                (None, _) => listed.gone.extend(id),
+            }
+            listed.held.stamps.extend(stamp);
         }
-        Ok((records, held))
+        Ok(listed)
     }
 
     fn remote_clock(&self) -> MutexGuard<'_, RemoteClock> {
         self.remote_clock.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a page has shown.
+struct Listed {
+    records: Vec<Record>,
+    gone: Vec<String>,
+    held: Held,
 }
 
 fn rfc3339(at: Timestamp) -> String {
@@ -140,6 +151,19 @@ mod tests {
         // The first stamp was in doubt when it was passed, so the next pass begins there.
         assert_eq!(cursor, json!({ "since": 1_699_999_995_000_i64, "newest": 1_700_000_010_000_i64 }));
         stage.is_as_expected();
+    }
+
+    #[tokio::test]
+    async fn what_is_listed_as_gone_is_told_apart() {
+        let (one, two) = ("2023-11-14T22:13:20.000Z", "2023-11-14T22:13:30.000Z");
+        let contact =
+            |id: &str, at: &str, archived| json!({ "id": id, "properties": {}, "updatedAt": at, "archived": archived });
+        let results = json!({ "results": [contact("1", one, false), contact("2", two, true)] });
+        let stage = stage(CRM, vec![exchange("POST", "/crm/v3/objects/contacts/search", ok(results))]);
+
+        let page = stage.application.changed(&Value::Null, None).await.unwrap();
+
+        assert_eq!((page.records.len(), page.gone), (1, vec!["2".to_owned()]));
     }
 
     #[tokio::test]

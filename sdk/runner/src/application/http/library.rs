@@ -99,7 +99,7 @@ async fn a_party_is_made_changed_and_found_by_json_rpc() {
                 rpc(ok(json!({ "id": 1, "result": null }))),
                 call("model.party.party.write", json!([[7], { "name": "Ada King" }, {}])),
             ),
-            rpc(ok(json!({ "id": 1, "error": ["UserError", ["The code on party must be unique.", "", null]] }))),
+            rpc(ok(json!({ "id": 1, "error": ["UserError", ["You are not allowed.", "", null]] }))),
             rpc(ok(json!({ "id": 1, "result": [] }))),
             rpc(ok(json!({ "id": 1, "result": [party()] }))),
         ],
