@@ -12,7 +12,7 @@ mod form;
 mod form_body;
 mod host_guard;
 mod http;
-mod http_date;
+pub(crate) mod http_date;
 pub(crate) mod json;
 mod limiter;
 mod played;

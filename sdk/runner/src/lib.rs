@@ -6,6 +6,7 @@ pub mod check;
 pub mod cli;
 pub mod composition;
 pub mod contract;
+pub mod doctor;
 pub mod finding;
 pub mod first_run;
 pub mod flow;

@@ -44,6 +44,11 @@ impl Field {
         matches!(&self.owner, Owner::System(owner) if owner == system)
     }
 
+    /// What kind of value it holds.
+    pub fn kind(&self) -> FieldKind {
+        self.kind
+    }
+
     /// What happens to an edit on the side that does not own it.
     pub fn violation(&self) -> Violation {
         self.violation

@@ -118,6 +118,11 @@ impl Description {
         self.auth.sends(token)
     }
 
+    /// What to look at when its credentials are refused: variables, or a key of the description.
+    pub(crate) fn credentials_are_from(&self) -> &str {
+        self.auth.is_from()
+    }
+
     /// Whether its webhooks are signed with this secret; nothing when it sends none.
     pub(crate) fn is_signed_with(&self, secret: &str) -> Option<bool> {
         let keys = self.webhook.as_ref().map(|webhook| &webhook.signature.keys);

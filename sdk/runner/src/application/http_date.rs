@@ -3,7 +3,7 @@
 use pairline_sdk::Timestamp;
 
 /// The instant a header names, if it names one.
-pub(super) fn parse(text: &str) -> Option<Timestamp> {
+pub(crate) fn parse(text: &str) -> Option<Timestamp> {
     let date = jiff::fmt::rfc2822::parse(text).ok()?;
     Some(Timestamp::from_millis(date.timestamp().as_millisecond()))
 }

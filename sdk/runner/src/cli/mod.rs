@@ -5,6 +5,7 @@ mod cases;
 mod chaos;
 mod creates;
 mod dev;
+mod doctor;
 mod explain;
 mod ids;
 mod log;
@@ -23,6 +24,7 @@ use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use pairline_sdk::{Clock, Random};
 
+pub(crate) use output::printable;
 pub use output::{Exit, Output, counted};
 
 use crate::check::CheckFormat;
@@ -88,6 +90,8 @@ enum Command {
         #[arg(long)]
         deny_warnings: bool,
     },
+    /// Ask the systems themselves: what each really does, beside what its description promises. Writes nothing without --probe.
+    Doctor(doctor::DoctorArgs),
     /// Run the topologies' own tests (`*.test.yaml`).
     Test {
         /// Only tests whose name contains this.
@@ -229,7 +233,10 @@ pub fn main(composition: Composition) -> std::process::ExitCode {
         }
     };
     let output = Output::new(cli.global.json, cli.global.color == Color::Always, cli.global.color == Color::Never);
-    log::start(&cli.global, matches!(cli.command, Command::Dev(_) | Command::Chaos(_) | Command::Test { .. }));
+    log::start(
+        &cli.global,
+        matches!(cli.command, Command::Dev(_) | Command::Chaos(_) | Command::Doctor(_) | Command::Test { .. }),
+    );
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return output.fail(&Exit::new(71, format!("cannot start threads: {error}"))),
@@ -260,6 +267,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Exit> {
             };
             project::check_command(context, format, deny_warnings)
         }
+        Command::Doctor(args) => doctor::doctor(context, args).await,
         Command::Test { filter } => project::test_command(context, filter.as_deref()).await,
         Command::Graph { topology, format } => {
             let format = match format {
