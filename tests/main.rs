@@ -7,6 +7,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 mod bad_input;
 mod canary;
+mod doctor;
 mod e2e;
 mod fuzz;
 mod matrix;

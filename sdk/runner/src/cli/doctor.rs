@@ -38,11 +38,12 @@ pub(super) async fn doctor(context: &Context, args: DoctorArgs) -> Result<u8, Ex
     let listen = args.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], args.port)));
     let (clock, random) = Context::machine();
     let ledger = if args.probe { Some(Ledger::open(context, &project, listen).await?) } else { None };
-    if ledger.is_some() {
+    if let Some(ledger) = &ledger {
         let systems = if args.applications.is_empty() { names.join(", ") } else { args.applications.join(", ") };
         eprintln!(
-            "writing: a scratch record, or two, in each of {systems}, with `pairline-doctor-` in their texts; \
-             nothing else is changed, and what is to be deleted is told at the end"
+            "writing: a scratch record, or two, in each of {systems}, with `pairline-doctor-` in their texts. \
+             Nothing else is changed, and what is to be deleted is told at the end. Until then {} knows of them.",
+            ledger.folder.display()
         );
     }
     let orders = Orders {

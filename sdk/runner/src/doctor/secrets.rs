@@ -28,7 +28,7 @@ const PATHS: [&[&str]; 7] = [
 ];
 
 /// Every secret there is.
-pub struct Secrets(Vec<Secret>);
+pub(super) struct Secrets(Vec<Secret>);
 
 struct Secret {
     system: System,

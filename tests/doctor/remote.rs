@@ -1,0 +1,201 @@
+//! A small system that does not do what a description says of it: it forgets fields, gives them other names, spells values
+//! in its own way, or has another time.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, Request, Response, StatusCode};
+use axum::routing::get;
+use serde_json::{Map, Value, json};
+
+use super::{changed, project};
+use crate::bad_input::stage::Stage;
+
+/// What its calls are believed by.
+pub(super) const TOKEN: &str = "canary-shop-token-55d0";
+
+/// How it looks to whoever has only read its documentation.
+const DESCRIPTION: &str = r#"application: shop
+about: A shop of a test.
+base_url: ${SHOP_BASE_URL:-http://127.0.0.1:9}
+auth: { bearer: "${SHOP_TOKEN}" }
+capabilities:
+  find: { index_lag: 1s }
+  deadline: 3s
+  request_life: 5s
+record:
+  id: /id
+  modified: [/at]
+  leave_out: [id, at]
+  whole: true
+operations:
+  read: { method: GET, path: "/items/{id}" }
+  create: { method: POST, path: /items }
+  update: { method: PATCH, path: "/items/{id}" }
+  find:
+    list: { method: GET, path: /items, query: { "{field}": "{value}" }, records: /items }
+errors:
+  rules:
+    - { status: 404, means: gone }
+echo: {}
+"#;
+
+const CONTRACT: &str = "contract: person
+about: A contact of the CRM and an item of the shop.
+systems: [crm, shop]
+inverse: { crm: erp_id, shop: ref }
+fields:
+  email: { owner: crm, in: { crm: email, shop: mail } }
+  phone: { owner: crm, type: phone, in: { crm: phone, shop: tel } }
+  name: { owner: crm, in: { crm: firstname, shop: title } }
+";
+
+/// In which way it is other than described.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ways {
+    /// It forgets these fields.
+    pub(super) forgets: Vec<&'static str>,
+    /// It keeps these under another name.
+    pub(super) renames: BTreeMap<&'static str, &'static str>,
+    /// It answers these with what it was sent as credentials behind them.
+    pub(super) tells: Vec<&'static str>,
+    /// It refuses a second record with the same value there, with status 422.
+    pub(super) refuses_second: Option<&'static str>,
+    /// What its answers have as `Date`.
+    pub(super) date: Option<&'static str>,
+}
+
+/// The system, on a free port of 127.0.0.1.
+#[derive(Clone)]
+pub(super) struct Remote(Arc<Inner>);
+
+struct Inner {
+    ways: Ways,
+    items: Mutex<Vec<Map<String, Value>>>,
+    writes: AtomicUsize,
+}
+
+impl Remote {
+    /// Starts it and describes it in the `project` of a stage, which it is added to.
+    pub(super) fn connected(stage: &Stage, ways: Ways, description: impl FnOnce(String) -> String) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        stage.set("SHOP_BASE_URL", format!("http://{}", listener.local_addr().unwrap()));
+        stage.set("SHOP_TOKEN", TOKEN);
+        let remote = Self(Arc::new(Inner { ways, items: Mutex::default(), writes: AtomicUsize::new(0) }));
+        let routes = Router::new()
+            .route("/items", get(list).post(create))
+            .route("/items/{id}", get(read).patch(update))
+            .with_state(remote.clone());
+        tokio::spawn(async move {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            axum::serve(listener, routes).await
+        });
+        project(stage, "applications/shop.yaml", |_| description(DESCRIPTION.to_owned()));
+        changed(stage, "contracts/person.yaml", |_| CONTRACT.to_owned());
+        remote
+    }
+
+    /// How many records it holds.
+    pub(super) fn records(&self) -> usize {
+        self.0.items.lock().unwrap().len()
+    }
+
+    /// How often it was called to write.
+    pub(super) fn writes(&self) -> usize {
+        self.0.writes.load(Ordering::SeqCst)
+    }
+
+    fn refuses(&self, headers: &HeaderMap) -> Option<Response<Body>> {
+        let expected = format!("Bearer {TOKEN}");
+        let is_known = headers.get("authorization").is_some_and(|sent| sent.as_bytes() == expected.as_bytes());
+        (!is_known).then(|| self.answer(StatusCode::UNAUTHORIZED, &json!({})))
+    }
+
+    fn answer(&self, status: StatusCode, body: &Value) -> Response<Body> {
+        let mut answer = Response::builder().status(status);
+        if let Some(date) = self.0.ways.date {
+            answer = answer.header("date", date);
+        }
+        answer.body(body.to_string().into()).unwrap()
+    }
+
+    /// What it keeps of what it was sent.
+    fn kept(&self, sent: &Bytes) -> Map<String, Value> {
+        let sent: Map<String, Value> = serde_json::from_slice(sent).unwrap();
+        let ways = &self.0.ways;
+        let kept = sent.into_iter().filter(|(name, _)| !ways.forgets.contains(&name.as_str()));
+        let kept = kept.map(|(name, value)| match value.as_str().filter(|_| ways.tells.contains(&name.as_str())) {
+            Some(text) => (name, json!(format!("{text} {TOKEN}"))),
+            None => (name, value),
+        });
+        kept.map(|(name, value)| (ways.renames.get(name.as_str()).map_or(name, |other| (*other).to_owned()), value))
+            .collect()
+    }
+}
+
+async fn create(State(remote): State<Remote>, headers: HeaderMap, body: Bytes) -> Response<Body> {
+    remote.0.writes.fetch_add(1, Ordering::SeqCst);
+    if let Some(refusal) = remote.refuses(&headers) {
+        return refusal;
+    }
+    let mut item = remote.kept(&body);
+    let mut items = remote.0.items.lock().unwrap();
+    if let Some(field) = remote.0.ways.refuses_second
+        && items.iter().any(|other| other.get(field) == item.get(field))
+    {
+        return remote.answer(StatusCode::UNPROCESSABLE_ENTITY, &json!({ "message": "no" }));
+    }
+    item.insert("id".to_owned(), json!(format!("I-{}", items.len() + 1)));
+    item.insert("at".to_owned(), json!(1_700_000_000_000_i64));
+    items.push(item.clone());
+    remote.answer(StatusCode::CREATED, &Value::Object(item))
+}
+
+async fn update(
+    State(remote): State<Remote>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
+    remote.0.writes.fetch_add(1, Ordering::SeqCst);
+    if let Some(refusal) = remote.refuses(&headers) {
+        return refusal;
+    }
+    let kept = remote.kept(&body);
+    let mut items = remote.0.items.lock().unwrap();
+    let Some(item) = items.iter_mut().find(|item| item["id"] == json!(id)) else {
+        return remote.answer(StatusCode::NOT_FOUND, &json!({}));
+    };
+    item.extend(kept);
+    remote.answer(StatusCode::OK, &Value::Object(item.clone()))
+}
+
+async fn read(State(remote): State<Remote>, Path(id): Path<String>, headers: HeaderMap) -> Response<Body> {
+    if let Some(refusal) = remote.refuses(&headers) {
+        return refusal;
+    }
+    let items = remote.0.items.lock().unwrap();
+    match items.iter().find(|item| item["id"] == json!(id)) {
+        Some(item) => remote.answer(StatusCode::OK, &Value::Object(item.clone())),
+        None => remote.answer(StatusCode::NOT_FOUND, &json!({})),
+    }
+}
+
+async fn list(
+    State(remote): State<Remote>,
+    Query(asked): Query<BTreeMap<String, String>>,
+    request: Request<Body>,
+) -> Response<Body> {
+    if let Some(refusal) = remote.refuses(request.headers()) {
+        return refusal;
+    }
+    let items = remote.0.items.lock().unwrap();
+    let fits = |item: &&Map<String, Value>| asked.iter().all(|(name, value)| item.get(name) == Some(&json!(value)));
+    let found: Vec<_> = items.iter().filter(fits).collect();
+    remote.answer(StatusCode::OK, &json!({ "items": found }))
+}
