@@ -178,6 +178,35 @@ fn a_second_record_that_is_refused_without_saying_why_is_found() {
 }
 
 #[test]
+fn a_record_that_is_made_by_a_path_with_our_id_is_class_a() {
+    let stage = Stage::new();
+    let remote = Remote::connected(&stage, Ways::default(), |text| {
+        let text = text.replacen("{ method: POST, path: /items }", "{ method: PUT, path: \"/by-ref/{field ref}\" }", 1);
+        text.replacen("capabilities:\n", "capabilities:\n  upsert: true\n", 1)
+    });
+
+    let (_, told) = asked(&stage, &["shop", "--probe"]);
+
+    let shop = of(&told, "shop");
+    assert_eq!((&shop["promised"], &shop["measured"]), (&json!("A"), &json!("A")), "{told:#}");
+    assert_eq!(codes(&told), [""; 0], "{told:#}");
+    assert_eq!(remote.records(), 1);
+}
+
+#[test]
+fn a_record_that_nobody_was_told_of_is_found() {
+    let stage = Stage::new();
+    let remote = Remote::connected(&stage, Ways { doubles: true, ..Ways::default() }, |text| text);
+
+    let (_, told) = asked(&stage, &["shop", "--probe"]);
+
+    let stray = found(&stage, &told, "PL0716", SHOP, "create:");
+    // The last one is left of the record that was made with all the same values.
+    assert_eq!(stray["message"], "there are records that no create was answered with: I-2, I-4", "{told:#}");
+    assert_eq!(of(&told, "shop")["made"].as_array().unwrap().len(), remote.records());
+}
+
+#[test]
 fn a_value_that_comes_back_as_another_is_shown_without_the_secret_in_it() {
     let stage = Stage::new();
     let ways = Ways { tells: vec!["title"], ..Ways::default() };

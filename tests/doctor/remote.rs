@@ -65,6 +65,8 @@ pub(super) struct Ways {
     pub(super) tells: Vec<&'static str>,
     /// It refuses a second record with the same value there, with status 422.
     pub(super) refuses_second: Option<&'static str>,
+    /// It makes two records of each.
+    pub(super) doubles: bool,
     /// What its answers have as `Date`.
     pub(super) date: Option<&'static str>,
 }
@@ -90,6 +92,7 @@ impl Remote {
         let routes = Router::new()
             .route("/items", get(list).post(create))
             .route("/items/{id}", get(read).patch(update))
+            .route("/by-ref/{reference}", axum::routing::put(upsert))
             .with_state(remote.clone());
         tokio::spawn(async move {
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
@@ -153,7 +156,27 @@ async fn create(State(remote): State<Remote>, headers: HeaderMap, body: Bytes) -
     item.insert("id".to_owned(), json!(format!("I-{}", items.len() + 1)));
     item.insert("at".to_owned(), json!(1_700_000_000_000_i64));
     items.push(item.clone());
+    if remote.0.ways.doubles {
+        let id = json!(format!("I-{}", items.len() + 1));
+        items.push(item.clone().into_iter().chain([("id".to_owned(), id)]).collect());
+    }
     remote.answer(StatusCode::CREATED, &Value::Object(item))
+}
+
+async fn upsert(
+    remote: State<Remote>,
+    Path(reference): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
+    let known = remote.0.0.items.lock().unwrap().iter().find(|item| item["ref"] == json!(reference)).cloned();
+    let mut sent: Map<String, Value> = serde_json::from_slice(&body).unwrap();
+    sent.insert("ref".to_owned(), json!(reference));
+    let body = Bytes::from(Value::Object(sent).to_string());
+    match known {
+        Some(item) => update(remote, Path(item["id"].as_str().unwrap().to_owned()), headers, body).await,
+        None => create(remote, headers, body).await,
+    }
 }
 
 async fn update(

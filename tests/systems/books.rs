@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 const PAGE: usize = 2;
 
 /// What it is told by.
-pub(super) const KEY: &str = "books-key-7f";
+pub(super) const KEY: &str = "books-key-7f-4b19c602";
 
 type Debtor = BTreeMap<String, Value>;
 

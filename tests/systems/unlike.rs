@@ -145,3 +145,21 @@ fn an_answer_that_never_comes_makes_no_second_debtor() {
     assert_eq!(connected.linked(1), pairs);
     runner.stop();
 }
+
+#[test]
+fn the_doctor_agrees_with_the_guide_and_says_what_is_missing_as_the_guide_shows() {
+    let connected = Connected::new();
+    let asked = || connected.stage.cli(&["--config", "project", "doctor", "books", "--probe"]);
+
+    let right = asked();
+    let file = connected.stage.path("project/applications/books.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replacen("  renamed: { ref: ext_ref }\n", "", 1)).unwrap();
+    let wrong = asked();
+
+    assert_eq!(right.code, 0, "{right:?}");
+    assert!(right.stdout.contains("measured class  C, as promised"), "{right:?}");
+    assert_eq!(wrong.code, 1, "{wrong:?}");
+    let finding = wrong.stdout.split("\n\n").find(|part| part.starts_with("error[PL0709]")).unwrap();
+    assert!(read("sdk/docs/connecting-a-system.md").contains(finding), "the guide does not show:\n{finding}");
+}

@@ -108,10 +108,10 @@ pub async fn examine(orders: &Orders<'_>) -> Result<Diagnosis, String> {
             }
         };
         diagnosis.secrets.judge(&mut patient);
-        patient.look_at_webhook(&*transport, is_running).await;
-        patient.look_at_promises();
         let answers = patient.look_at_answers().await;
         patient.look_at_clock();
+        patient.look_at_webhook(&*transport, is_running).await;
+        patient.look_at_promises();
         match &orders.ledger {
             Some(ledger) if answers => probe::probe(&mut patient, ledger, orders).await,
             Some(_) => patient.note("probe", "nothing was written: it does not answer as described"),

@@ -312,6 +312,12 @@ impl Probe<'_> {
         loop {
             match self.attempt(patient, first, number, &same).await {
                 Answer::Refused { as_duplicate: is } => as_duplicate = Some(is),
+                Answer::Made(other) if other == id => {
+                    seen.fenced = true;
+                    patient
+                        .note("uniqueness", "a second create with the same values is answered with the first record");
+                    return;
+                }
                 Answer::Made(other) => {
                     patient.made(&other);
                     break;
