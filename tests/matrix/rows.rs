@@ -191,7 +191,7 @@ pub(super) const ROWS: [Row; 100] = [
         "a create is refused, and the record in the way is named in a sentence",
         &[Simulation],
         &[
-            "sdk/runner/src/application/refusals.rs::the_id_of_a_duplicate_is_read_from_the_sentence_and_from_nowhere_else",
+            "sdk/runner/src/application/errors.rs::the_id_of_a_duplicate_is_read_from_the_sentence_and_from_nowhere_else",
         ],
     ),
     part(
@@ -365,8 +365,8 @@ pub(super) const ROWS: [Row; 100] = [
         63,
         "a system asks for a pause and does not say how long",
         &[Unit],
-        "a limit of the day is not told from one of the second, and no work gives way to other work",
-        &[],
+        "no work gives way to other work",
+        &["sdk/runner/src/application/errors/documented.rs::what_hubspot_answers"],
     ),
     part(
         64,
@@ -387,8 +387,11 @@ pub(super) const ROWS: [Row; 100] = [
         68,
         "our credentials expire or are revoked",
         &[Unit, BlackBox],
-        "tokens are fixed: there is none to be refreshed",
-        &["sdk/runner/src/application/limiter.rs::refused_credentials_pause_for_half_a_minute_and_say_so"],
+        "a refresh token that is another one after each use would be lost with the program",
+        &[
+            "sdk/runner/src/application/limiter.rs::refused_credentials_pause_for_half_a_minute_and_say_so",
+            "sdk/runner/src/application/http/library.rs::one_login_is_enough_until_the_session_is_over",
+        ],
     ),
     pending(69, "a first fill holds up live edits", "there is no backfill, and hints have no priority"),
     tested(

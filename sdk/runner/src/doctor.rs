@@ -19,7 +19,7 @@ use pairline_sdk::{CapabilityClass, Clock, Random, System};
 
 pub use report::{Diagnosis, Examined, Fact, Lag};
 
-use crate::application::{Environment, ReqwestTransport, Transport};
+use crate::application::Environment;
 use crate::composition::Stores;
 use crate::finding::in_order;
 use crate::project::Project;
@@ -92,14 +92,13 @@ pub struct Orders<'a> {
 pub async fn examine(orders: &Orders<'_>) -> Result<Diagnosis, String> {
     let sources: Vec<_> = orders.project.applications.iter().collect();
     let secrets = Secrets::of(sources.iter().map(|(_, source)| source), orders.environment);
-    let transport: Arc<dyn Transport> = Arc::new(ReqwestTransport::new(true)?);
-    let is_running = webhook::is_running(&*transport, orders.listen).await;
+    let is_running = webhook::is_running(orders.listen).await;
     let mut diagnosis = Diagnosis::new(secrets);
     for (name, source) in sources {
         if !orders.only.is_empty() && !orders.only.contains(name) {
             continue;
         }
-        let patient = Patient::admit(name, source, orders, &diagnosis.secrets, Arc::clone(&transport))?;
+        let patient = Patient::admit(name, source, orders, &diagnosis.secrets)?;
         let mut patient = match patient {
             Ok(patient) => patient,
             Err((examined, findings)) => {
@@ -110,7 +109,7 @@ pub async fn examine(orders: &Orders<'_>) -> Result<Diagnosis, String> {
         diagnosis.secrets.judge(&mut patient);
         let answers = patient.look_at_answers().await;
         patient.look_at_clock();
-        patient.look_at_webhook(&*transport, is_running).await;
+        patient.look_at_webhook(is_running).await;
         patient.look_at_promises();
         match &orders.ledger {
             Some(ledger) if answers => probe::probe(&mut patient, ledger, orders).await,
@@ -133,7 +132,7 @@ pub async fn examine(orders: &Orders<'_>) -> Result<Diagnosis, String> {
 ///
 /// One line when no calls can be made from this machine at all.
 pub async fn program_runs(listen: SocketAddr) -> Result<bool, String> {
-    Ok(webhook::is_running(&ReqwestTransport::new(false)?, listen).await)
+    Ok(webhook::is_running(listen).await)
 }
 
 /// Where scratch records come from, as the ledger and the idempotency keys name it.

@@ -12,7 +12,7 @@ use super::report::{Examined, Fact, Lag};
 use super::secrets::Secrets;
 use super::webhook::origin;
 use super::{Orders, code, letter};
-use crate::application::{Description, HttpApplication, Transport};
+use crate::application::{Description, HostGuard, HttpApplication, ReqwestTransport, Transport};
 use crate::finding::{Finding, Place, SourceText};
 use crate::metrics::Metrics;
 use crate::yaml::Tree;
@@ -49,7 +49,6 @@ impl<'a> Patient<'a> {
         source: &SourceText,
         orders: &Orders<'a>,
         secrets: &Secrets,
-        transport: Arc<dyn Transport>,
     ) -> Result<Result<Self, Refused>, String> {
         let (description, findings) = Description::parse(&source.file, &source.text, orders.environment);
         let examined = |address: String, class| Examined {
@@ -68,6 +67,7 @@ impl<'a> Patient<'a> {
             return Ok(Err((examined, findings)));
         }
         let examined = examined(origin(description.base_url()), Some(letter(description.profile.class)));
+        let transport = Arc::new(ReqwestTransport::new(HostGuard::of(&description)?)?);
         let ear = Arc::new(Ear::new(transport, Arc::clone(&orders.wall)));
         let (clock, random) = (Arc::clone(&orders.clock), Arc::clone(&orders.random));
         let below = Arc::clone(&ear) as Arc<dyn Transport>;

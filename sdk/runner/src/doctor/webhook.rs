@@ -8,15 +8,17 @@ use reqwest::Url;
 
 use super::code;
 use super::patient::Patient;
-use crate::application::{Call, Transport};
+use crate::application::{Call, HostGuard, ReqwestTransport, Transport};
 
 /// A program that is there answers its own probes at once.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// Longer than any answer of a probe.
 const LONGEST_ANSWER: usize = 64 * 1024;
 
-/// A call of our own program's probes: no system is asked, and no credentials go along.
-async fn status(transport: &dyn Transport, url: String) -> Result<u16, String> {
+/// A call of our own program's probes: no system is asked, and no credentials go along. What stands in front of the program
+/// may be anywhere.
+async fn status(url: String) -> Result<u16, String> {
+    let transport = ReqwestTransport::new(HostGuard::new(&origin(&url), true)?)?;
     let call = Call {
         method: Method::GET,
         url,
@@ -29,7 +31,7 @@ async fn status(transport: &dyn Transport, url: String) -> Result<u16, String> {
 }
 
 /// Whether the program listens there now.
-pub(super) async fn is_running(transport: &dyn Transport, listen: SocketAddr) -> bool {
+pub(super) async fn is_running(listen: SocketAddr) -> bool {
     // An address that stands for all of the machine's is called by the one that every machine has.
     let host: IpAddr = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -37,7 +39,7 @@ pub(super) async fn is_running(transport: &dyn Transport, listen: SocketAddr) ->
         ip => ip,
     };
     let url = format!("http://{}/livez", SocketAddr::from((host, listen.port())));
-    status(transport, url).await.is_ok_and(|status| status == 200)
+    status(url).await.is_ok_and(|status| status == 200)
 }
 
 /// Whether a URL leads no further than this machine.
@@ -53,7 +55,7 @@ pub(super) fn origin(url: &str) -> String {
 
 impl Patient<'_> {
     /// Whether webhooks can arrive, as far as that can be seen from here.
-    pub(super) async fn look_at_webhook(&mut self, transport: &dyn Transport, is_running: bool) {
+    pub(super) async fn look_at_webhook(&mut self, is_running: bool) {
         let at = ["webhook", "signature", "url"];
         let Some(webhook) = &self.description().webhook else {
             self.note("webhook", "it sends none: it is asked for its changes");
@@ -106,7 +108,7 @@ impl Patient<'_> {
         let mut ready = url.clone();
         ready.set_path(&format!("{front}/readyz"));
         ready.set_query(None);
-        match status(transport, ready.into()).await {
+        match status(ready.into()).await {
             Ok(200 | 503) => self.note("webhook", format!("{shown}; from here the program is reached by it")),
             answer => {
                 let found = match answer {
