@@ -66,6 +66,10 @@ impl ProcessAction for EchoFilter {
         }
         match self.store.echo(&hint.record, facts).await? {
             Echo::Own => Ok(dto.follow("own")),
+            Echo::Arrived(update) => {
+                self.store.arrived(&update).await?;
+                Ok(dto.follow("own"))
+            }
             Echo::Foreign => Ok(dto.follow("foreign")),
             Echo::UnderWay => Err(NodeError::wait(format!("our write to {} is under way", hint.record), ANSWER_WAIT)),
         }

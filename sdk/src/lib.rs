@@ -62,7 +62,7 @@ pub use ledger::{
 pub use owner_guard::OwnerGuard;
 pub use pair_store::{
     Adopted, Adoption, Begin, Case, CaseId, CaseKind, Create, Creates, Echo, History, Look, Note, NoteKind, PairStore,
-    Persisted, Rebase, Resend, Reserve, SendAgain, Settled, StoreCounts, StoreError, Update, has_arrived, judge_echo,
+    Persisted, Rebase, Resend, Reserve, SendAgain, Settled, StoreCounts, StoreError, Update, judge_echo,
 };
 pub use process_action::ProcessAction;
 pub use process_dto::ProcessDto;

@@ -14,7 +14,7 @@ use serde::Serialize;
 pub use self::adoption::{Adopted, Adoption};
 pub use self::case::{Case, CaseId, CaseKind};
 pub use self::create::{Create, Creates, Persisted, Resend, Reserve, SendAgain};
-pub use self::echo::{Echo, has_arrived, judge_echo};
+pub use self::echo::{Echo, judge_echo};
 pub use self::update::{Begin, Note, NoteKind, Rebase, Update};
 use crate::{
     EventFacts, Intent, NodeError, Operation, OperationId, Outcome, Pair, PairId, RecordId, Reservation, Revision,
@@ -35,9 +35,11 @@ pub trait PairStore: Send + Sync {
     async fn look_many(&self, records: &[RecordId], target: &System) -> Result<Vec<Look>, StoreError>;
 
     /// Whether an event is our own write coming back. Only the ledger's values decide, never a marker alone.
-    ///
-    /// An event that names an update of unknown outcome settles it: it has been committed.
     async fn echo(&self, record: &RecordId, facts: &EventFacts) -> Result<Echo, StoreError>;
+
+    /// Settles an update whose own event has come: it was applied as it was sent. If its outcome is known by now, nothing
+    /// happens.
+    async fn arrived(&self, update: &Operation) -> Result<(), StoreError>;
 
     /// Settles a record that carries an inverse id and has no pair.
     ///

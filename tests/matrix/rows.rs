@@ -366,7 +366,7 @@ pub(super) const ROWS: [Row; 100] = [
         "a system asks for a pause and does not say how long",
         &[Unit],
         "no work gives way to other work",
-        &["sdk/runner/src/application/errors/documented.rs::what_hubspot_answers"],
+        &["sdk/runner/src/application/errors/tests/documented.rs::what_hubspot_answers"],
     ),
     part(
         64,
@@ -390,7 +390,7 @@ pub(super) const ROWS: [Row; 100] = [
         "a refresh token that is another one after each use would be lost with the program",
         &[
             "sdk/runner/src/application/limiter.rs::refused_credentials_pause_for_half_a_minute_and_say_so",
-            "sdk/runner/src/application/http/library.rs::one_login_is_enough_until_the_session_is_over",
+            "sdk/runner/src/application/http/tests/library.rs::one_login_is_enough_until_the_session_is_over",
         ],
     ),
     pending(69, "a first fill holds up live edits", "there is no backfill, and hints have no priority"),

@@ -161,6 +161,7 @@ store! {
     read look(record: &RecordId, target: &System) -> Look;
     read look_many(records: &[RecordId], target: &System) -> Vec<Look>;
     read echo(record: &RecordId, facts: &EventFacts) -> Echo;
+    write arrived(update: &Operation) -> ();
     write adopt(adoption: &Adoption) -> Adopted;
     write reserve(create: &Create) -> Reserve;
     write begin(update: &Update, revision: Revision) -> Begin;

@@ -104,7 +104,7 @@ fn pause(paused: bool) -> Order {
     })
 }
 
-pub(super) const STORIES: [Story; 21] = [
+pub(super) const STORIES: [Story; 22] = [
     Story {
         name: "a contact reaches the ERP and is edited meanwhile",
         before: nothing,
@@ -237,6 +237,22 @@ pub(super) const STORIES: [Story; 21] = [
             "the wait for a request that may still land is over too soon: one contact too many, and a case that says so",
             Then { contacts: 2, customers: 1, pairs: 1, cases: 1, values: &[] },
         )),
+    },
+    Story {
+        name: "a person takes back an edit whose answer was lost",
+        before: nothing,
+        acts: &[
+            Act::Do(ada),
+            Act::Rest,
+            Act::Meanwhile("erp update", Fate::Unanswered, |_| ()),
+            Act::Do(|systems| systems.crm.person_edits(&systems.contact(0), json!({ "phone": "2" })).unwrap()),
+            Act::Wait(4),
+            Act::Do(|systems| systems.erp.person_edits(&systems.customer(0), json!({ "phone": "1" })).unwrap()),
+            Act::Rest,
+        ],
+        // Without the event of the write both look alike: it is sent again then.
+        then: Then { values: &[("phone", &["1", "2"])], ..ONE_PAIR },
+        at_worst: None,
     },
     Story {
         name: "nobody knows whether an edit was written",

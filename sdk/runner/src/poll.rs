@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pairline_sdk::{
-    Agreement, Application, Arrival, Clock, Delivery, Engine, EngineError, Look, PairState, PairStore, ReadError,
-    Record, RecordId, StoreError, SyncContract, Timestamp,
+    Agreement, Application, Arrival, ChangedPage, Clock, Delivery, Engine, EngineError, Look, PairState, PairStore,
+    ReadError, Record, RecordId, StoreError, SyncContract, Timestamp,
 };
+use serde_json::Value;
 use tracing::{debug, warn};
 
 use crate::catch_up::CatchUp;
@@ -126,8 +127,15 @@ impl Poll {
         let cursor = self.engine.cursor(&system).await?;
         let (mut pass, mut page) = (Pass::default(), None);
         for _ in 0..PAGES_PER_PASS {
-            self.application.admit().await?;
-            let listed = self.application.changed(&cursor, page.as_ref()).await?;
+            let listed = match self.page(&cursor, page.as_ref()).await {
+                // A pass that began again from its first page would never get to its end where a few calls are all that a
+                // system takes at a time.
+                Err(ReadError::Wait { after, .. }) if page.is_some() => {
+                    self.clock.sleep_until(self.clock.now().plus(after.min(LONGEST_WAIT))).await;
+                    continue;
+                }
+                listed => listed?,
+            };
             pass.listed += listed.records.len();
             let mut arrivals = self.doubtful(&listed.records).await?;
             arrivals.extend(self.gone(&listed.gone).await?);
@@ -143,6 +151,11 @@ impl Poll {
             }
         }
         Ok(pass)
+    }
+
+    async fn page(&self, cursor: &Value, page: Option<&Value>) -> Result<ChangedPage, ReadError> {
+        self.application.admit().await?;
+        self.application.changed(cursor, page).await
     }
 
     /// The records that may not hold what their pair says.

@@ -9,10 +9,14 @@ use crate::record::is_empty;
 use crate::{EventFacts, EventKind, Operation, OperationState, Pair, RecordId};
 
 /// Whether a hint is our own write coming back.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Echo {
     /// It is: drop it.
     Own,
+    /// It is, and proves that this update of unknown outcome has arrived. Say so with
+    /// [`arrived`](super::PairStore::arrived) before it is dropped: nothing else tells an update that a person has taken
+    /// back from one that never arrived.
+    Arrived(Arc<Operation>),
     /// It belongs to an operation that is under way; its answer will tell. Until that is written down, the event is the
     /// only proof that the operation has arrived, so it must not be dropped.
     UnderWay,
@@ -37,9 +41,11 @@ pub fn judge_echo(look: &Look, record: &RecordId, facts: &EventFacts, create: Op
         if side.newest.as_ref() != Some(operation) {
             return Echo::Foreign;
         }
-        let open = pair.open.as_ref().filter(|open| open.id == *operation);
-        let under_way = open.is_some_and(|open| open.state == OperationState::Pending);
-        return if under_way { Echo::UnderWay } else { Echo::Own };
+        return match pair.open.as_ref().filter(|open| open.id == *operation) {
+            Some(open) if open.state == OperationState::Pending => Echo::UnderWay,
+            Some(open) if open.state == OperationState::Unknown => Echo::Arrived(Arc::clone(open)),
+            _ => Echo::Own,
+        };
     }
     if !facts.ours || pair.open.is_some() {
         return Echo::Foreign;
@@ -58,16 +64,6 @@ pub fn judge_echo(look: &Look, record: &RecordId, facts: &EventFacts, create: Op
         },
         _ => Echo::Foreign,
     }
-}
-
-/// The update of unknown outcome that an event proves to have arrived: the event names it.
-///
-/// Only the event tells an update that was taken back by a person from one that never arrived.
-pub fn has_arrived(look: &Look, record: &RecordId, facts: &EventFacts) -> Option<Arc<Operation>> {
-    let Look::Found(pair) = look else { return None };
-    let open = pair.open.as_ref()?;
-    let is_it = facts.operation.as_ref() == Some(&open.id) && open.target_record().as_ref() == Some(record);
-    (is_it && open.state == OperationState::Unknown).then(|| Arc::clone(open))
 }
 
 fn left_there(pair: &Pair, record: &RecordId, name: &str, value: &Value) -> bool {

@@ -12,7 +12,7 @@ use crate::{
     Adopted, Adoption, Begin, Case, CaseId, CaseKind, Clock, Create, Creates, Echo, EventFacts, History, Intent, Look,
     Note, Operation, OperationId, OperationKind, OperationState, Outcome, Pair, PairId, PairState, PairStore,
     Persisted, Rebase, RecordId, Resend, Reserve, Revision, SendAgain, Settled, StoreCounts, StoreError, System,
-    Timestamp, Update, has_arrived, judge_echo,
+    Timestamp, Update, judge_echo,
 };
 
 /// A [`PairStore`] in memory. Creates are allowed unless a test says otherwise.
@@ -86,18 +86,22 @@ impl PairStore for MemoryStore {
 
     async fn echo(&self, record: &RecordId, facts: &EventFacts) -> Result<Echo, StoreError> {
         self.stage.pass(Step::Store("echo")).await;
-        let now = self.clock.now();
-        let mut state = self.state();
+        let state = self.state();
         let look = state.any_pair_of(record).map_or(Look::Missing, |pair| {
             if pair.is_active() { Look::Found(Arc::new(pair)) } else { Look::Inactive(Some(Arc::new(pair))) }
         });
-        if let Some(open) = has_arrived(&look, record, facts) {
-            state.settle(&open, &open.arrived_at(record), now)?;
-            return Ok(Echo::Own);
-        }
         let create = facts.operation.as_ref().and_then(|id| state.operations.get(id));
         let create = create.filter(|op| op.kind == OperationKind::Create && op.pair.is_none());
         Ok(judge_echo(&look, record, facts, create))
+    }
+
+    async fn arrived(&self, update: &Operation) -> Result<(), StoreError> {
+        self.stage.pass(Step::Store("arrived")).await;
+        let now = self.clock.now();
+        match update.target_record() {
+            Some(record) => self.state().settle(update, &update.arrived_at(&record), now).map(drop),
+            None => Ok(()),
+        }
     }
 
     async fn adopt(&self, adoption: &Adoption) -> Result<Adopted, StoreError> {

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use pairline_sdk::{
     Adopted, Adoption, Begin, Case, CaseId, Create, Creates, Echo, EventFacts, History, Intent, Look, Operation,
     OperationId, Outcome, Pair, PairId, PairStore, Persisted, Rebase, RecordId, Resend, Reserve, Revision, SendAgain,
-    Settled, StoreCounts, StoreError, System, Timestamp, Update, has_arrived, judge_echo,
+    Settled, StoreCounts, StoreError, System, Timestamp, Update, judge_echo,
 };
 
 use crate::reads::Reads;
@@ -45,11 +45,14 @@ impl PairStore for SqlitePairs {
 
     async fn echo(&self, record: &RecordId, facts: &EventFacts) -> Result<Echo, StoreError> {
         let (look, create) = self.reads.evidence(record, facts).await?;
-        if let Some(open) = has_arrived(&look, record, facts) {
-            self.writer.ask(settle::Settle::of(&open, open.arrived_at(record))).await??;
-            return Ok(Echo::Own);
-        }
         Ok(judge_echo(&look, record, facts, create.as_ref()))
+    }
+
+    async fn arrived(&self, update: &Operation) -> Result<(), StoreError> {
+        match update.target_record() {
+            Some(record) => self.writer.ask(settle::Settle::of(update, update.arrived_at(&record))).await?.map(drop),
+            None => Ok(()),
+        }
     }
 
     async fn adopt(&self, adoption: &Adoption) -> Result<Adopted, StoreError> {

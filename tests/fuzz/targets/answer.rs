@@ -18,7 +18,12 @@ static SYSTEMS: LazyLock<[(&str, Description); 3]> = LazyLock::new(|| {
     // A 409 that says the id anywhere in its text, with words behind it.
     let anywhere = varied(
         ERP,
-        &[("gone: [404]", "gone: [404, 410]\n  duplicate: { status: 409, says: \"known as {id}!\" }\n  code: /code")],
+        &[(
+            "    - { status: 404, means: gone }",
+            "    - { status: [404, 410], means: gone }\n    \
+             - { status: 409, says: \"known as {id}!\", means: duplicate }\n    \
+             - { status: 409, means: duplicate }\n  code: /code",
+        )],
     );
     [("crm", described(CRM)), ("erp", described(ERP)), ("erp-anywhere", anywhere)]
 });

@@ -28,7 +28,7 @@ pub(super) use auth::{Auth, Credentials, Oauth2, SessionAuth};
 use check::Check;
 use document::ApplicationDocument;
 pub(super) use operations::{Changed, List, Operations, Since, WriteCall};
-pub(super) use paging::Next;
+pub(super) use paging::{Full, Next};
 pub use signature::{Encoding, SignatureScheme, Signed, SignedHeader, SignedTime};
 pub use webhook::{EventShape, Webhook};
 
@@ -213,6 +213,34 @@ mod tests {
         assert!(lines[1].contains("CRM_CLIENT_SECRET"), "{}", lines[1]);
         assert!(findings.iter().all(|finding| finding.code == code::MISSING_VARIABLE && finding.is_error()));
         assert!(Description::parse("crm.yaml", CRM, &Environment::lenient()).1.is_empty());
+    }
+
+    #[test]
+    fn a_url_that_is_all_variable_is_not_missed_where_variables_are_unknown() {
+        let text = ERP.replacen("${ERP_BASE_URL:-http://127.0.0.1:18082}", "${ERP_BASE_URL}", 1);
+
+        let (_, findings) = Description::parse("a.yaml", &text, &Environment::lenient());
+
+        assert!(findings.is_empty(), "{findings:?}");
+        assert!(!Description::parse("a.yaml", &text, &Environment::of([("ERP_BASE_URL", "erp")])).1.is_empty());
+    }
+
+    #[test]
+    fn a_call_that_is_always_the_same_is_no_call_for_a_record() {
+        for (from, to, place) in [
+            (r#"read: { method: GET, path: "/customers/{id}" }"#, "read: { method: GET, path: /customers }", "{id}"),
+            (r#"update: { method: PATCH, path: "/customers/{id}" }"#, "update: { method: PATCH, path: /x }", "{id}"),
+            (r#"limit: 500, cursor: "{page}" }"#, "limit: 500 }", "{page}"),
+            (r#"updated_since: "{since}", "#, "", "{since}"),
+            (r#""{field}": "{value}", "#, "", "{value}"),
+        ] {
+            let text = ERP.replacen(from, to, 1);
+            assert_ne!(text, ERP, "{from}");
+
+            let findings = findings_of(&text);
+
+            assert!(findings.iter().any(|finding| finding.contains(place)), "{to}: {findings:?}");
+        }
     }
 
     #[test]

@@ -263,10 +263,9 @@ fn seconds(text: &str) -> Option<f64> {
 }
 
 #[cfg(test)]
-mod documented;
-
-#[cfg(test)]
 mod tests {
+    mod documented;
+
     use axum::http::HeaderValue;
     use serde_json::json;
 

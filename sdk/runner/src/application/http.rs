@@ -205,12 +205,12 @@ impl Application for HttpApplication {
 }
 
 #[cfg(test)]
-mod library;
-#[cfg(test)]
 mod stage;
 
 #[cfg(test)]
 mod tests {
+    mod library;
+
     use std::time::Duration;
 
     use pairline_sdk::Fields;

@@ -81,6 +81,11 @@ impl Template {
         names.map(str::to_owned).collect()
     }
 
+    /// Whether it has this place.
+    pub(crate) fn has(&self, place: &str) -> bool {
+        self.0.iter().any(|part| matches!(part, Part::Place(name) if name == place))
+    }
+
     /// Fills it. Nothing when one of its places has no value.
     pub(crate) fn fill(&self, values: &Values<'_>) -> Option<String> {
         let mut out = String::new();
@@ -191,6 +196,16 @@ impl BodyTemplate {
             }
             other => Self::Value(other.clone()),
         })
+    }
+
+    /// Whether it has this place anywhere.
+    pub(crate) fn has(&self, place: &str) -> bool {
+        match self {
+            Self::Value(_) => false,
+            Self::Text(template) | Self::Number(template) => template.has(place),
+            Self::List(items) => items.iter().any(|item| item.has(place)),
+            Self::Object(entries) => entries.iter().any(|(_, value)| value.has(place)),
+        }
     }
 
     /// Fills it.

@@ -36,6 +36,10 @@ impl PairStore for Pairs {
         self.inner.echo(record, facts).await
     }
 
+    async fn arrived(&self, update: &Operation) -> Result<(), StoreError> {
+        self.inner.arrived(update).await
+    }
+
     async fn adopt(&self, adoption: &Adoption) -> Result<Adopted, StoreError> {
         self.kill.pass(Moment::AdoptBefore);
         let adopted = self.inner.adopt(adoption).await?;

@@ -55,13 +55,19 @@ pub async fn an_event_that_names_an_update_of_unknown_outcome_settles_it(test: i
     story.settle(&intent, unknown()).await;
     let event = EventFacts { operation: Some(intent.operation().id.clone()), ..facts(EventKind::Updated) };
 
-    assert_eq!(story.0.echo(&customer("9"), &event).await.unwrap(), Echo::Own);
+    let Echo::Arrived(update) = story.0.echo(&customer("9"), &event).await.unwrap() else {
+        panic!("expected a proof that it has arrived")
+    };
+    assert_eq!(update.id, intent.operation().id);
+    story.0.arrived(&update).await.unwrap();
 
     let after = story.found("1").await;
     assert!(after.open.is_none(), "nothing is waited for any more");
     assert_eq!(after.side(&erp()).base["name"], json!("Grace"));
     assert!(after.revision > pair.revision, "a decision made before is stale");
     assert_eq!(story.0.echo(&customer("9"), &event).await.unwrap(), Echo::Own, "once more");
+    story.0.arrived(&update).await.unwrap();
+    assert_eq!(story.found("1").await.revision, after.revision, "its outcome is known by now");
 }
 
 pub async fn an_event_of_a_create_under_way_waits_for_its_answer(test: impl StoreUnderTest) {

@@ -215,7 +215,10 @@ pub(super) struct ListDocument {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "expected a pointer to a token, or one of `link`, `url`, `offset`, `last`")]
+#[serde(
+    untagged,
+    expecting = "expected a pointer to a token, or only one of `{ link: next }`, `{ url: /pointer }`, `{ offset: 100 }` and `{ last: 100 }`, the last two perhaps with `first`"
+)]
 pub(super) enum NextDocument {
     Token(String),
     Other(OtherNextDocument),
@@ -228,7 +231,7 @@ pub(super) struct OtherNextDocument {
     pub(super) url: Option<String>,
     pub(super) offset: Option<usize>,
     pub(super) last: Option<usize>,
-    pub(super) first: Option<String>,
+    pub(super) first: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -124,6 +124,15 @@ pub(crate) struct List {
     pub(crate) next: Option<Next>,
 }
 
+impl List {
+    /// Whether it has this place anywhere.
+    fn has(&self, place: &str) -> bool {
+        self.path.has(place)
+            || self.query.iter().any(|(name, value)| name.has(place) || value.has(place))
+            || self.body.as_ref().is_some_and(|body| body.has(place))
+    }
+}
+
 /// How records are found.
 #[derive(Clone, Debug)]
 pub(crate) struct Find {
@@ -164,13 +173,16 @@ pub(crate) enum Since {
 impl Check<'_> {
     pub(super) fn operations(&mut self, written: &OperationsDocument) -> Operations {
         let at = |last| ["operations", "read", last];
+        let read = ReadCall {
+            method: self.method(&at("method"), &written.read.method),
+            path: self.url_path(&at("path"), &written.read.path, &["id"]),
+            body: self.body(&at("body"), written.read.body.as_ref(), &["id"]),
+            answer: self.pointer(&at("answer"), &written.read.answer),
+        };
+        let is_there = read.path.has("id") || read.body.as_ref().is_some_and(|body| body.has("id"));
+        self.needs(&["operations", "read"], "id", is_there);
         Operations {
-            read: ReadCall {
-                method: self.method(&at("method"), &written.read.method),
-                path: self.url_path(&at("path"), &written.read.path, &["id"]),
-                body: self.body(&at("body"), written.read.body.as_ref(), &["id"]),
-                answer: self.pointer(&at("answer"), &written.read.answer),
-            },
+            read,
             create: self.write("create", &written.create, &[]),
             update: self.write("update", &written.update, &["id"]),
             find: written.find.as_ref().map(|find| self.find(find)),
@@ -182,6 +194,10 @@ impl Check<'_> {
         let at = |last| ["operations", name, last];
         let path = self.url_path(&at("path"), &written.path, &[known, &[ANY_FIELD]].concat());
         let body = self.body(&at("body"), Some(&written.body), known);
+        if known.contains(&"id") {
+            let is_there = path.has("id") || body.as_ref().is_some_and(|body| body.has("id"));
+            self.needs(&["operations", name], "id", is_there);
+        }
         let answer = written.answer != NOTHING;
         let call = WriteCall {
             method: self.method(&at("method"), &written.method),
@@ -227,6 +243,13 @@ impl Check<'_> {
         self.ok(path, body)
     }
 
+    /// A call that has no use for what it is about would be about something else each time.
+    fn needs(&mut self, path: &[&str], place: &str, is_there: bool) {
+        if !is_there {
+            self.note(path, format!("expected `{{{place}}}` somewhere in it, found a call that is always the same"));
+        }
+    }
+
     fn list(&mut self, path: &[&str], written: &ListDocument, known: &[&str]) -> List {
         let at = |last| [path, &[last]].concat();
         let query = written.query.iter().map(|(key, value)| {
@@ -234,19 +257,26 @@ impl Check<'_> {
             (self.template(&place, key, known), self.template(&place, &json::text(value), known))
         });
         let query = query.collect();
-        List {
+        let list = List {
             method: self.method(&at("method"), &written.method),
             path: self.url_path(&at("path"), &written.path, known),
             query,
             body: self.body(&at("body"), written.body.as_ref(), known),
             records: self.pointer(&at("records"), &written.records),
             next: written.next.as_ref().map(|next| self.next(&at("next"), next)),
+        };
+        let by_place = matches!(list.next, Some(Next::Token(_) | Next::Offset(_) | Next::Last(_)));
+        // A listing by time goes on from the last stamp instead.
+        if by_place && known.contains(&"page") {
+            self.needs(path, "page", list.has("page"));
         }
+        list
     }
 
     fn find(&mut self, written: &FindDocument) -> Find {
         let at = |last| ["operations", "find", last];
         let list = self.list(&at("list"), &written.list, &["field", "value", "page"]);
+        self.needs(&at("list"), "value", list.has("value"));
         let otherwise = written.otherwise.as_ref();
         let otherwise = otherwise.map(|list| self.list(&at("otherwise"), list, &["page"]));
         Find { fields: written.fields.clone(), list, otherwise }
@@ -272,6 +302,7 @@ impl Check<'_> {
             SinceDocument::Rfc3339 => Since::Rfc3339,
         };
         let list = self.list(&at("list"), &written.list, known);
+        self.needs(&at("list"), "since", list.has("since"));
         if list.next.is_none() {
             self.note(&at("list"), "expected `next`: where an answer says that there is more");
         }

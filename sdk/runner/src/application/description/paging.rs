@@ -1,7 +1,10 @@
 //! How a listing goes on, and how a description says so.
 
+use serde_json::Value;
+
 use super::check::Check;
 use super::document::{NextDocument, OtherNextDocument};
+use crate::application::json;
 use crate::application::pointer::Pointer;
 
 /// How a listing goes on after a page.
@@ -62,16 +65,16 @@ impl Check<'_> {
                 Next::Last(self.full(&at("last"), *full, first))
             }
             _ => {
-                self.note(path, "expected one of `link`, `url`, `offset`, `last`");
+                self.note(path, "expected only one of `link`, `url`, `offset`, `last`");
                 Next::Token(Pointer::default())
             }
         }
     }
 
-    fn full(&mut self, path: &[&str], full: usize, first: &Option<String>) -> Full {
+    fn full(&mut self, path: &[&str], full: usize, first: &Option<Value>) -> Full {
         if full == 0 {
             self.note(path, "expected how many records a page holds, found 0");
         }
-        Full { full, first: first.clone() }
+        Full { full, first: first.as_ref().map(|first| json::text(first).into_owned()) }
     }
 }

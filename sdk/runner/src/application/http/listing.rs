@@ -7,7 +7,8 @@ use reqwest::Url;
 use serde_json::Value;
 
 use super::HttpApplication;
-use crate::application::description::{List, Next};
+use super::read::Body;
+use crate::application::description::{Full, List, Next};
 use crate::application::json;
 use crate::application::pointer::Pointer;
 use crate::application::template::Values;
@@ -32,31 +33,34 @@ impl HttpApplication {
         let body = list.body.as_ref().and_then(|body| body.fill(&values)).map(|body| body.to_string());
         let answer = self.get(list.method.clone(), &path, body).await?;
         let answer = answer.ok_or_else(|| refused("has no such listing (status 404)"))?;
-        let text = |at: &Pointer| at.of(&answer.json).and_then(json::plain_text);
-        let said = match &list.next {
-            Some(Next::Token(at) | Next::Url(at)) => text(at).filter(|next| !next.is_empty()),
-            Some(Next::Link(relation)) => linked(&answer.headers, relation),
-            Some(Next::Offset(_) | Next::Last(_)) | None => None,
-        };
-        let said = match (&list.next, said) {
-            (Some(Next::Link(_) | Next::Url(_)), Some(url)) => Some(self.below(&path, &url)?),
-            (_, said) => said,
-        };
-        let Some(Value::Array(records)) = list.records.take(answer.json) else {
-            return Err(ReadError::Failed(self.said("expected a list of records, found none")));
-        };
-        let next = match &list.next {
-            Some(Next::Offset(page)) if records.len() >= page.full => {
-                let before: usize = token.or(first).map_or(Ok(0), str::parse).unwrap_or_default();
-                Some((before + records.len()).to_string())
+        let next = self.behind(list, &path, token.or(first), &answer)?;
+        match list.records.take(answer.json) {
+            Some(Value::Array(records)) => Ok((records, next)),
+            _ => Err(ReadError::Failed(self.said("expected a list of records, found none"))),
+        }
+    }
+
+    /// The token for the page behind this one, which was asked for by a path and perhaps a token.
+    fn behind(&self, list: &List, path: &str, token: Option<&str>, answer: &Body) -> Result<Option<String>, ReadError> {
+        let text = |at: &Pointer| at.of(&answer.json).and_then(json::plain_text).filter(|text| !text.is_empty());
+        let records = list.records.of(&answer.json).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let is_full = |page: &Full| records.len() >= page.full;
+        match &list.next {
+            Some(Next::Token(at)) => Ok(text(at)),
+            Some(Next::Url(at)) => text(at).map(|url| self.below(path, &url)).transpose(),
+            Some(Next::Link(relation)) => {
+                linked(&answer.headers, relation).map(|url| self.below(path, &url)).transpose()
             }
-            Some(Next::Last(page)) if records.len() >= page.full => {
+            Some(Next::Offset(page)) if is_full(page) => {
+                let before: usize = token.and_then(|token| token.parse().ok()).unwrap_or_default();
+                Ok(Some((before + records.len()).to_string()))
+            }
+            Some(Next::Last(page)) if is_full(page) => {
                 let last = records.last().and_then(|record| self.description.record.id_in(record));
-                Some(last.ok_or_else(|| ReadError::Failed(self.said("expected a record, found no id")))?)
+                last.map(Some).ok_or_else(|| ReadError::Failed(self.said("expected a record, found no id")))
             }
-            _ => said,
-        };
-        Ok((records, next))
+            Some(Next::Offset(_) | Next::Last(_)) | None => Ok(None),
+        }
     }
 
     /// The path of a URL that an answer names, which must be below the base URL: our credentials go along.

@@ -3,13 +3,13 @@
 use pairline_sdk::{Application, Outcome, ReadError, Write};
 use serde_json::{Value, json};
 
-use super::stage::{Stage, answer, exchange, fields, ok, stage};
+use super::super::stage::{Stage, answer, exchange, fields, ok, stage};
 use crate::application::played::{Exchange, Played};
 
-const TRYTON: &str = include_str!("../../../../../topologies/library/tryton.yaml");
-const SALESFORCE: &str = include_str!("../../../../../topologies/library/salesforce.yaml");
-const STRIPE: &str = include_str!("../../../../../topologies/library/stripe.yaml");
-const DIRECTUS: &str = include_str!("../../../../../topologies/library/directus.yaml");
+const TRYTON: &str = include_str!("../../../../../../topologies/library/tryton.yaml");
+const SALESFORCE: &str = include_str!("../../../../../../topologies/library/salesforce.yaml");
+const STRIPE: &str = include_str!("../../../../../../topologies/library/stripe.yaml");
+const DIRECTUS: &str = include_str!("../../../../../../topologies/library/directus.yaml");
 
 fn sent(mut exchange: Exchange, json: Value) -> Exchange {
     exchange.expect.json = Some(json);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pairline_sdk::Timestamp;
 
-use super::Meaning;
+use super::super::Meaning;
 use crate::application::transport::Answer;
 use crate::application::{Description, Environment};
 
@@ -66,7 +66,7 @@ fn what_hubspot_answers() {
         )
     };
     let (daily, ten, second) = (limit("DAILY"), limit("TEN_SECONDLY_ROLLING"), limit("SECONDLY"));
-    let text = include_str!("../../../../../topologies/library/hubspot.yaml");
+    let text = include_str!("../../../../../../topologies/library/hubspot.yaml");
     all_mean(
         text,
         &[
@@ -121,7 +121,7 @@ fn what_hubspot_answers() {
 #[test]
 fn what_tryton_answers() {
     all_mean(
-        include_str!("../../../../../topologies/library/tryton.yaml"),
+        include_str!("../../../../../../topologies/library/tryton.yaml"),
         &[
             (200, r#"{"id":1,"result":[2]}"#, Is::Done),
             (200, r#"{"id":1,"result":null}"#, Is::Done),
@@ -186,7 +186,7 @@ fn what_directus_answers() {
     ];
     let bodies = table.map(|(status, code, is)| (status, coded(code), is));
     let rows: Vec<(u16, &str, Is)> = bodies.iter().map(|(status, body, is)| (*status, body.as_str(), *is)).collect();
-    all_mean(include_str!("../../../../../topologies/library/directus.yaml"), &rows);
+    all_mean(include_str!("../../../../../../topologies/library/directus.yaml"), &rows);
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn what_stripe_answers() {
     ];
     let bodies = table.map(|(status, name, is)| (status, kind(name), is));
     let rows: Vec<(u16, &str, Is)> = bodies.iter().map(|(status, body, is)| (*status, body.as_str(), *is)).collect();
-    all_mean(include_str!("../../../../../topologies/library/stripe.yaml"), &rows);
+    all_mean(include_str!("../../../../../../topologies/library/stripe.yaml"), &rows);
 }
 
 #[test]
@@ -256,14 +256,14 @@ fn what_salesforce_answers() {
         (304, "", Is::Unknown),
         (400, named, Is::DuplicateOf("0035g00000ABCDE")),
     ]);
-    all_mean(include_str!("../../../../../topologies/library/salesforce.yaml"), &rows);
+    all_mean(include_str!("../../../../../../topologies/library/salesforce.yaml"), &rows);
 }
 
 #[test]
 fn what_the_reference_pair_answers() {
     let (crm, erp) = (
-        include_str!("../../../../../topologies/applications/crm.yaml"),
-        include_str!("../../../../../topologies/applications/erp.yaml"),
+        include_str!("../../../../../../topologies/applications/crm.yaml"),
+        include_str!("../../../../../../topologies/applications/erp.yaml"),
     );
     let both = [
         (200, "{}", Is::Done),
