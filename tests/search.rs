@@ -67,12 +67,12 @@ fn one_owned_field_three_edits_and_two_kills_always_converge() {
 
 #[test]
 fn one_shared_field_three_edits_and_two_kills_always_converge() {
-    search(Setting { email: false, phone: true, violations: false, at_least: 250_000, ..OWNED });
+    search(Setting { email: false, phone: true, violations: false, at_least: 240_000, ..OWNED });
 }
 
 #[test]
 fn two_fields_three_edits_and_two_kills_always_converge() {
-    search(Setting { phone: true, violations: false, lost_webhooks: 0, at_least: 620_000, ..OWNED });
+    search(Setting { phone: true, violations: false, lost_webhooks: 0, at_least: 595_000, ..OWNED });
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn an_owned_field_converges_when_a_request_is_lost_or_late() {
 
 #[test]
 fn a_shared_field_converges_when_a_request_is_lost_or_late() {
-    search(Setting { email: false, phone: true, violations: false, losses: true, edits: 2, at_least: 39_000, ..OWNED });
+    search(Setting { email: false, phone: true, violations: false, losses: true, edits: 2, at_least: 37_000, ..OWNED });
 }
 
 #[test]
