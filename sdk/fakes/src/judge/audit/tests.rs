@@ -343,7 +343,9 @@ async fn an_edit_that_was_taken_back_may_lose_to_one_that_was_not() {
         back.values = [(Meaning::Phone, typed.map(str::to_owned))].into();
         ledger.0.push(back);
         let mut evidence = play.evidence();
-        let synced = &mut evidence.erp.get_mut(&customer).unwrap().history[1];
+        let history = &mut evidence.erp.get_mut(&customer).unwrap().history;
+        history[0].at_ms = edited_ms - 1;
+        let synced = &mut history[1];
         let Writer::Caller { visit, .. } = &mut synced.writer else { panic!("the sync wrote last") };
         (visit.came_ms, synced.at_ms) = (synced_ms, synced_ms);
         Audit::of(&ledger, &evidence, play.cast.ownership(), Tolerance::CALM).count(Category::LostEdit)
