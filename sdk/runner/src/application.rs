@@ -9,7 +9,6 @@ pub mod description;
 mod environment;
 mod errors;
 mod form;
-mod form_body;
 mod host_guard;
 mod http;
 pub(crate) mod http_date;
@@ -21,6 +20,7 @@ mod record_shape;
 pub(crate) mod secrets;
 mod template;
 mod transport;
+mod url_encoded;
 
 pub use description::Description;
 pub use environment::Environment;

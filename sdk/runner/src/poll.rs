@@ -218,12 +218,15 @@ impl Poll {
 
 #[cfg(test)]
 mod tests {
-    use pairline_sdk::System;
     use pairline_sdk::testing::{
         MemoryApplication, MemoryEngine, MemoryStore, TestClock, TestRandom, contact_contract,
     };
+    use pairline_sdk::{Adoption, Fields, System};
+    use serde_json::json;
 
     use super::*;
+    use crate::application::{Description, Environment, Exchange, HttpApplication, PlayedTransport};
+    use crate::metrics::Metrics;
 
     const INTERVAL: Duration = Duration::from_secs(2);
 
@@ -262,5 +265,73 @@ mod tests {
     async fn while_a_crowd_waits_a_pass_is_put_off_but_not_for_ever() {
         assert_eq!(passes(CROWD, 19).await, 10);
         assert_eq!(passes(CROWD + 1, 19).await, 3);
+    }
+
+    /// A poll of a shipped system that is played.
+    fn played(description: &str, exchanges: Value) -> (Poll, Arc<PlayedTransport>, Arc<MemoryStore>, Arc<TestClock>) {
+        let description = Description::parse("a.yaml", description, &Environment::lenient()).0.unwrap();
+        let exchanges: Vec<Exchange> = serde_json::from_value(exchanges).unwrap();
+        let transport = Arc::new(PlayedTransport::new(&description, exchanges));
+        let clock = Arc::new(TestClock::default());
+        let time = || Arc::clone(&clock) as Arc<dyn Clock>;
+        let random = || Arc::new(TestRandom::default());
+        let below = Arc::clone(&transport) as Arc<dyn crate::application::Transport>;
+        let application = HttpApplication::new(description, below, time(), random(), &Metrics::default()).unwrap();
+        let store = Arc::new(MemoryStore::new(time()));
+        let engine = Arc::new(MemoryEngine::new(Arc::clone(&store), time(), random()));
+        let (contract, catch_up) = (Arc::new(contact_contract()), Arc::new(CatchUp::default()));
+        let pairs = Arc::clone(&store) as Arc<dyn PairStore>;
+        let poll = Poll::new(Arc::new(application), contract, pairs, engine, time(), INTERVAL, catch_up);
+        (poll, transport, store, clock)
+    }
+
+    #[tokio::test]
+    async fn a_pass_that_is_told_to_wait_goes_on_with_the_page_it_was_at() {
+        let path = "/customers?updated_since=1970-01-01T00%3A00%3A00.000Z&limit=500";
+        let second = format!("{path}&cursor=1");
+        let page = |id: &str, next: Value| json!({ "json": { "data": [{ "id": id, "updated_at": "2023-11-14T22:13:20.000Z" }], "next_cursor": next } });
+        let (mut poll, transport, _, clock) = played(
+            include_str!("../../../topologies/applications/erp.yaml"),
+            json!([
+                { "expect": { "method": "GET", "path": path }, "answer": page("1", json!("1")) },
+                { "expect": { "method": "GET", "path": second }, "answer": { "status": 429 } },
+                { "expect": { "method": "GET", "path": second }, "answer": page("2", Value::Null) },
+            ]),
+        );
+
+        let pass = tokio::spawn(async move { poll.pass().await });
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+            clock.advance(Duration::from_millis(100));
+        }
+
+        assert_eq!(pass.await.unwrap().unwrap().listed, 2);
+        assert_eq!(transport.finish(), Vec::<String>::new());
+    }
+
+    #[tokio::test]
+    async fn a_record_that_is_listed_as_gone_is_looked_at_if_its_pair_does_not_know_it() {
+        let archived =
+            |id: &str| json!({ "id": id, "properties": {}, "archived": true, "updatedAt": "2023-11-14T22:13:20.000Z" });
+        let (mut poll, _, store, _) = played(
+            include_str!("../../../topologies/applications/crm.yaml"),
+            json!([{
+                "expect": { "method": "POST", "path": "/crm/v3/objects/contacts/search" },
+                "answer": { "json": { "results": [archived("7"), archived("8")] } },
+            }]),
+        );
+        let adoption = Adoption {
+            record: Record::new("1", Fields::new()),
+            system: System::new("erp"),
+            names: RecordId::new(&System::new("crm"), "7"),
+            contract: "contact".to_owned(),
+            verified: true,
+            topology: "test".to_owned(),
+        };
+        store.adopt(&adoption).await.unwrap();
+
+        let pass = poll.pass().await.unwrap();
+
+        assert_eq!(pass, Pass { listed: 0, hints: 1 });
     }
 }

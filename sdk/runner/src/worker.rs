@@ -37,6 +37,17 @@ impl Repeater {
         let quarter = u64::try_from(wait.as_millis() / 4).unwrap_or(0);
         wait + Duration::from_millis(random.below(quarter + 1))
     }
+
+    /// How long a record waits that may be looked at `after` so long, if that is known.
+    ///
+    /// What fails again and again is tried less and less often, also where it is known when it may be tried: a system that
+    /// answers nobody for minutes must not use up all tries within one.
+    fn pause(&self, hops: u32, after: Option<Duration>, counted: bool, random: &dyn Random) -> Duration {
+        match after {
+            Some(after) if !counted => after.max(Duration::from_millis(1)),
+            after => after.unwrap_or_default().max(self.wait(hops, random)),
+        }
+    }
 }
 
 /// Walks hints through topologies.
@@ -120,14 +131,7 @@ impl TopologyWorker {
                 if let Some(observer) = &self.observer {
                     observer.repeated(&node, counted);
                 }
-                // What fails again and again is tried less and less often, also where it is known when it may be tried: a
-                // system that answers nobody for minutes must not use up all tries within one.
-                let backoff = || self.repeater.wait(hint.hops, &*self.random);
-                let wait = match after {
-                    Some(after) if counted => after.max(backoff()),
-                    Some(after) => after.max(Duration::from_millis(1)),
-                    None => backoff(),
-                };
+                let wait = self.repeater.pause(hint.hops, after, counted, &*self.random);
                 if counted {
                     info!(correlation_id = %hint.correlation_id, record = %hint.record, topology = %flow.name, node, reason, hop = hops, of = self.repeater.max_hops, wait_ms = wait.as_millis(), "will be looked at again");
                 } else {
@@ -159,5 +163,21 @@ mod tests {
         assert!(waits[3] >= Duration::from_secs(4));
         assert!(waits[11] <= Duration::from_secs(75));
         assert_ne!(repeater.wait(9, &random), repeater.wait(9, &random));
+    }
+
+    #[test]
+    fn ten_counted_tries_take_minutes_also_where_it_is_known_when_the_next_may_be() {
+        let repeater = Repeater::default();
+        let random = TestRandom::new(7);
+        let second = Duration::from_secs(1);
+        let pause = |hops, after, counted| repeater.pause(hops, after, counted, &random);
+
+        let all: Duration = (0..repeater.max_hops).map(|hops| pause(hops, Some(5 * second), true)).sum();
+
+        assert!(all > 180 * second, "{all:?}");
+        assert_eq!(pause(0, Some(30 * second), true), 30 * second, "not before it may be");
+        assert_eq!(pause(9, Some(5 * second), false), 5 * second, "what costs no try waits as long as it is told");
+        assert!(pause(9, Some(Duration::ZERO), false) > Duration::ZERO);
+        assert!(pause(3, None, true) >= 4 * second);
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderMap, HeaderName};
 use pairline_sdk::Timestamp;
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::http_date;
@@ -69,8 +70,9 @@ pub(super) enum Text {
     Id(String, String),
 }
 
-/// The word of a rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The word of a rule, as descriptions write it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) enum Means {
     /// There is no such record.
     Gone,

@@ -28,11 +28,11 @@ use serde_json::Value;
 use super::changes::RemoteClock;
 use super::description::{Auth, Description, WriteCall};
 use super::form::put_forms;
-use super::form_body::form_of;
 use super::json;
 use super::limiter::Limiter;
 use super::record_shape::put_fields;
 use super::transport::{Call, Transport};
+use super::url_encoded::url_encoded;
 use crate::metrics::Metrics;
 use call::Meters;
 use sign_in::{NotSignedIn, SignedIn};
@@ -141,7 +141,7 @@ impl Application for HttpApplication {
             rest.retain(|name, _| !call.in_path.contains(name));
             put_fields(target, &rest)?;
         }
-        let body = if call.is_form { form_of(&body) } else { body.to_string() };
+        let body = if call.is_form { url_encoded(&body) } else { body.to_string() };
         Ok(Request { method: call.method.to_string(), path, body })
     }
 

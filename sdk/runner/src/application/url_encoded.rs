@@ -1,10 +1,10 @@
-//! A body as a form: what is nested has its names in brackets, as in `metadata[crm_id]=7`.
+//! A body as a form of the web (`application/x-www-form-urlencoded`): what is nested has its names in brackets, as in `metadata[crm_id]=7`.
 
 use reqwest::Url;
 use serde_json::Value;
 
-/// Writes a body as a form. What has no value is sent empty.
-pub(super) fn form_of(body: &Value) -> String {
+/// Writes a body so. What has no value is sent empty.
+pub(super) fn url_encoded(body: &Value) -> String {
     let mut pairs = Vec::new();
     flatten(&mut pairs, String::new(), body);
     let mut url = Url::parse("form:").expect("a scheme and nothing else is a URL");
@@ -36,9 +36,9 @@ mod tests {
         let body =
             json!({ "name": "Ada & Co", "metadata": { "crm_id": "7" }, "tags": ["a"], "phone": null, "limit": 1.5 });
 
-        let form = form_of(&body);
+        let form = url_encoded(&body);
 
         assert_eq!(form, "name=Ada+%26+Co&metadata%5Bcrm_id%5D=7&tags%5B0%5D=a&phone=&limit=1.5");
-        assert_eq!(form_of(&json!({})), "");
+        assert_eq!(url_encoded(&json!({})), "");
     }
 }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::application::errors::Means;
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ApplicationDocument {
@@ -290,7 +292,7 @@ pub(super) struct RuleDocument {
     pub(super) at: Option<String>,
     pub(super) is: Option<Value>,
     pub(super) says: Option<String>,
-    pub(super) means: MeansDocument,
+    pub(super) means: Means,
     pub(super) wait: Option<WaitDocument>,
 }
 
@@ -305,18 +307,6 @@ impl Default for StatusDocument {
     fn default() -> Self {
         Self::Several(Vec::new())
     }
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum MeansDocument {
-    Gone,
-    Duplicate,
-    Refused,
-    Repeat,
-    Throttled,
-    Denied,
-    Unknown,
 }
 
 #[derive(Debug, Deserialize)]

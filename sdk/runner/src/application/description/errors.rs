@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::check::Check;
-use super::document::{ErrorsDocument, MeansDocument, RuleDocument, StatusDocument, UnitDocument, WaitDocument};
+use super::document::{ErrorsDocument, RuleDocument, StatusDocument, UnitDocument, WaitDocument};
 use crate::application::errors::{Errors, Means, Rule, Sign, Text, Wait};
 
 impl Check<'_> {
@@ -29,15 +29,7 @@ impl Check<'_> {
         if let Some(none) = status.iter().find(|status| !(100..=599).contains(*status)) {
             self.note(&[path, &["status"]].concat(), format!("expected a status from 100 to 599, found {none}"));
         }
-        let means = match written.means {
-            MeansDocument::Gone => Means::Gone,
-            MeansDocument::Duplicate => Means::Duplicate,
-            MeansDocument::Refused => Means::Refused,
-            MeansDocument::Repeat => Means::Repeat,
-            MeansDocument::Throttled => Means::Throttled,
-            MeansDocument::Denied => Means::Denied,
-            MeansDocument::Unknown => Means::Unknown,
-        };
+        let means = written.means;
         let sign = self.sign(path, written, means);
         if status.is_empty() && sign.is_none() {
             self.note(path, "expected `status`, `at` or `says`: a rule without them is about every answer");

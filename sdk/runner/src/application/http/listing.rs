@@ -33,7 +33,7 @@ impl HttpApplication {
         let body = list.body.as_ref().and_then(|body| body.fill(&values)).map(|body| body.to_string());
         let answer = self.get(list.method.clone(), &path, body).await?;
         let answer = answer.ok_or_else(|| refused("has no such listing (status 404)"))?;
-        let next = self.behind(list, &path, token.or(first), &answer)?;
+        let next = self.next_token(list, &path, token.or(first), &answer)?;
         match list.records.take(answer.json) {
             Some(Value::Array(records)) => Ok((records, next)),
             _ => Err(ReadError::Failed(self.said("expected a list of records, found none"))),
@@ -41,7 +41,13 @@ impl HttpApplication {
     }
 
     /// The token for the page behind this one, which was asked for by a path and perhaps a token.
-    fn behind(&self, list: &List, path: &str, token: Option<&str>, answer: &Body) -> Result<Option<String>, ReadError> {
+    fn next_token(
+        &self,
+        list: &List,
+        path: &str,
+        token: Option<&str>,
+        answer: &Body,
+    ) -> Result<Option<String>, ReadError> {
         let text = |at: &Pointer| at.of(&answer.json).and_then(json::plain_text).filter(|text| !text.is_empty());
         let records = list.records.of(&answer.json).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         let is_full = |page: &Full| records.len() >= page.full;

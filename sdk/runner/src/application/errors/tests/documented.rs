@@ -58,6 +58,15 @@ fn all_mean(text: &str, table: &[(u16, &str, Is)]) {
     }
 }
 
+/// A table that has words, with the bodies that bear them.
+fn bodies(table: &[(u16, &str, Is)], body: impl Fn(&str) -> String) -> Vec<(u16, String, Is)> {
+    table.iter().map(|(status, word, is)| (*status, body(word), *is)).collect()
+}
+
+fn rows(bodies: &[(u16, String, Is)]) -> Vec<(u16, &str, Is)> {
+    bodies.iter().map(|(status, body, is)| (*status, body.as_str(), *is)).collect()
+}
+
 #[test]
 fn what_hubspot_answers() {
     let limit = |policy: &str| {
@@ -184,8 +193,8 @@ fn what_directus_answers() {
         (503, "SERVICE_UNAVAILABLE", Is::Unknown),
         (503, "UNDER_PRESSURE", Is::Throttled),
     ];
-    let bodies = table.map(|(status, code, is)| (status, coded(code), is));
-    let rows: Vec<(u16, &str, Is)> = bodies.iter().map(|(status, body, is)| (*status, body.as_str(), *is)).collect();
+    let bodies = bodies(&table, coded);
+    let rows = rows(&bodies);
     all_mean(include_str!("../../../../../../topologies/library/directus.yaml"), &rows);
 }
 
@@ -207,8 +216,8 @@ fn what_stripe_answers() {
         (503, "api_error", Is::Unknown),
         (504, "api_error", Is::Unknown),
     ];
-    let bodies = table.map(|(status, name, is)| (status, kind(name), is));
-    let rows: Vec<(u16, &str, Is)> = bodies.iter().map(|(status, body, is)| (*status, body.as_str(), *is)).collect();
+    let bodies = bodies(&table, kind);
+    let rows = rows(&bodies);
     all_mean(include_str!("../../../../../../topologies/library/stripe.yaml"), &rows);
 }
 
@@ -244,9 +253,8 @@ fn what_salesforce_answers() {
         (502, "", Is::Unknown),
         (503, "SERVER_UNAVAILABLE", Is::Unknown),
     ];
-    let bodies = table.map(|(status, code, is)| (status, coded(code), is));
-    let mut rows: Vec<(u16, &str, Is)> =
-        bodies.iter().map(|(status, body, is)| (*status, body.as_str(), *is)).collect();
+    let bodies = bodies(&table, coded);
+    let mut rows = rows(&bodies);
     let named = r#"[{"message":"duplicate value found: CrmId__c duplicates value on record with id: 0035g00000ABCDE","errorCode":"DUPLICATE_VALUE"}]"#;
     rows.extend([
         (200, r#"{"id":"003","success":true,"errors":[]}"#, Is::Done),
