@@ -8,6 +8,7 @@ mod check;
 mod document;
 mod duration;
 mod errors;
+mod examples;
 mod operations;
 mod paging;
 mod signature;
@@ -38,6 +39,8 @@ pub mod code {
     pub const MISSING_VARIABLE: &str = "PL0401";
     /// A value means nothing here.
     pub const WRONG_DESCRIPTION: &str = "PL0402";
+    /// A pointer finds nothing in an example of what the system says.
+    pub const WRONG_EXAMPLE: &str = "PL0403";
 }
 
 /// A system, as its description says.

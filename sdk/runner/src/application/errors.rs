@@ -4,6 +4,7 @@
 //! has a rule; the first one that fits an answer decides.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::time::Duration;
 
 use axum::http::header::RETRY_AFTER;
@@ -88,6 +89,20 @@ pub(super) enum Means {
     Denied,
     /// Nobody can tell.
     Unknown,
+}
+
+impl fmt::Display for Means {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gone => "gone",
+            Self::Duplicate => "duplicate",
+            Self::Refused => "refused",
+            Self::Repeat => "repeat",
+            Self::Throttled => "throttled",
+            Self::Denied => "denied",
+            Self::Unknown => "unknown",
+        })
+    }
 }
 
 /// How long a system wants to be left alone.

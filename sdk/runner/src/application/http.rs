@@ -35,6 +35,7 @@ use super::transport::{Call, Transport};
 use super::url_encoded::url_encoded;
 use crate::metrics::Metrics;
 use call::Meters;
+pub(super) use listing::linked;
 use sign_in::{NotSignedIn, SignedIn};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");

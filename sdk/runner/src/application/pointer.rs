@@ -2,6 +2,9 @@
 
 use serde_json::{Map, Value};
 
+/// Deeper places than this are proposed to nobody.
+const DEEPEST_PROPOSED: usize = 5;
+
 /// Where something is in a JSON value: `/properties/email`; the empty text is the value itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Pointer(Vec<String>);
@@ -76,6 +79,22 @@ impl Pointer {
             object.insert(last.clone(), what);
         }
     }
+
+    /// Every place of a value that is worth to be pointed at, as text: what holds no object, and is not too deep.
+    pub(crate) fn all_in(value: &Value, found: &mut Vec<String>) {
+        below(value, String::new(), 0, found);
+    }
+}
+
+fn below(value: &Value, at: String, depth: usize, found: &mut Vec<String>) {
+    match value {
+        Value::Object(map) if depth < DEEPEST_PROPOSED && !map.is_empty() => {
+            for (key, value) in map {
+                below(value, format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")), depth + 1, found);
+            }
+        }
+        _ => found.push(at),
+    }
 }
 
 #[cfg(test)]
@@ -95,6 +114,16 @@ mod tests {
         assert_eq!(at("/d/e"), None);
         assert_eq!(at(""), Some(value.clone()));
         assert!(Pointer::parse("a/b").unwrap_err().contains("JSON pointer"));
+    }
+
+    #[test]
+    fn the_places_of_a_value_are_its_leaves_as_pointers() {
+        let mut found = Vec::new();
+
+        Pointer::all_in(&json!({ "a/b": { "c": 1, "~": [] }, "d": {} }), &mut found);
+
+        found.sort();
+        assert_eq!(found, ["/a~1b/c", "/a~1b/~0", "/d"]);
     }
 
     #[test]

@@ -76,11 +76,11 @@ impl RecordShape {
         if !answer.is_object() {
             return Err("expected an object, found another kind of JSON");
         }
-        if self.error.as_ref().and_then(|error| error.of(&answer)).is_some_and(|error| !error.is_null()) {
+        if self.is_error(&answer) {
             return Err("expected a record, found an error");
         }
         let id = self.id.of(&answer).and_then(id_text).ok_or("expected a record, found no id")?;
-        if self.gone.as_ref().is_some_and(|(at, says)| at.of(&answer) == Some(says)) {
+        if self.is_gone(&answer) {
             return Ok(Found::Gone);
         }
         let version = self.version.as_ref().and_then(|at| at.of(&answer)).and_then(plain_text);
@@ -93,6 +93,16 @@ impl RecordShape {
         let mut fields = self.flat(fields);
         fields.extend(formed.into_iter().map(|(name, value)| (name, Value::String(value))));
         Ok(Found::Record(Record { version, ..Record::new(id, fields) }, modified))
+    }
+
+    /// Whether an answer says that it is an error.
+    pub(super) fn is_error(&self, answer: &Value) -> bool {
+        self.error.as_ref().and_then(|error| error.of(answer)).is_some_and(|error| !error.is_null())
+    }
+
+    /// Whether an answer says that its record is not there any more.
+    pub(super) fn is_gone(&self, answer: &Value) -> bool {
+        self.gone.as_ref().is_some_and(|(at, says)| at.of(answer) == Some(says))
     }
 
     /// When an answer says that its record was last modified.

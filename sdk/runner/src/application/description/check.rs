@@ -18,7 +18,7 @@ use crate::application::pointer::Pointer;
 use crate::application::record_shape::{RecordShape, Renamed};
 use crate::application::secrets::Secrets;
 use crate::application::template::{BodyTemplate, Template};
-use crate::finding::Finding;
+use crate::finding::{Finding, suggest};
 use crate::yaml::Tree;
 
 /// The JSON reader gives up at 128 levels, whatever a description says.
@@ -83,8 +83,10 @@ impl<'a> Check<'a> {
     }
 
     /// The description, and every finding.
-    pub(super) fn description(mut self, document: ApplicationDocument) -> (Description, Vec<Finding>) {
+    pub(super) fn description(mut self, mut document: ApplicationDocument) -> (Description, Vec<Finding>) {
+        let examples = std::mem::take(&mut document.examples);
         let description = self.whole(document);
+        self.examples(&description, &examples);
         (description, self.findings)
     }
 }
@@ -96,6 +98,33 @@ impl Check<'_> {
 
     pub(super) fn warn(&mut self, path: &[&str], message: &str) {
         self.findings.push(self.tree.key_warning(code::WRONG_DESCRIPTION, path, message));
+    }
+
+    /// Whether there is something that it must not be used with.
+    pub(super) fn has_errors(&self) -> bool {
+        self.findings.iter().any(Finding::is_error)
+    }
+
+    /// Whether a key is written.
+    pub(super) fn has(&self, path: &[&str]) -> bool {
+        self.tree.has(path)
+    }
+
+    /// A pointer finds nothing in an example, where there are these places; both are shown.
+    pub(super) fn finds_nothing(&mut self, path: &[&str], what: &str, known: &[String], example: &[&str]) {
+        let written = (0..=path.len()).rev().find_map(|depth| self.tree.text(&path[..depth])).unwrap_or_default();
+        let at = if written.is_empty() { String::new() } else { format!(" at `{written}`") };
+        let message = format!("expected {what}{at} in the example, found none");
+        let last = |pointer: &str| pointer.rsplit('/').next().unwrap_or_default().to_lowercase();
+        let is_deeper = |known: &str| known.strip_prefix(written).is_some_and(|rest| rest.starts_with('/'));
+        let is_near = |known: &&String| last(known) == last(written) || (!written.is_empty() && is_deeper(known));
+        let mut namesakes = known.iter().filter(is_near);
+        let help = match (namesakes.next(), namesakes.next()) {
+            (Some(one), None) => format!("did you mean `{one}`?"),
+            _ => suggest(written, known.iter().map(String::as_str), "places in it"),
+        };
+        let finding = self.tree.error(code::WRONG_EXAMPLE, path, message).help(help);
+        self.findings.push(finding.related(&self.tree.source().file, self.tree.place(example), "the example is here"));
     }
 
     pub(super) fn ok<T: Default>(&mut self, path: &[&str], result: Result<T, String>) -> T {

@@ -25,6 +25,8 @@ pub(super) struct ApplicationDocument {
     pub(super) webhook: Option<WebhookDocument>,
     #[serde(default)]
     pub(super) limits: LimitsDocument,
+    #[serde(default)]
+    pub(super) examples: Vec<ExampleDocument>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -451,4 +453,34 @@ pub(super) struct LimitsDocument {
     pub(super) response_bytes: Option<usize>,
     pub(super) body_bytes: Option<usize>,
     pub(super) depth: Option<usize>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ExampleDocument {
+    pub(super) of: OfDocument,
+    #[serde(default = "done")]
+    pub(super) status: u16,
+    #[serde(default)]
+    pub(super) headers: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) body: Value,
+    pub(super) means: Option<Means>,
+    pub(super) ids: Option<Vec<Value>>,
+    pub(super) next: Option<String>,
+}
+
+fn done() -> u16 {
+    200
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum OfDocument {
+    Read,
+    Create,
+    Update,
+    Find,
+    Changed,
+    Webhook,
 }

@@ -106,7 +106,7 @@ fn filled(list: &List, values: &Values<'_>) -> Option<String> {
 }
 
 /// The URL that a `Link` header has for a relation.
-fn linked(headers: &HeaderMap, relation: &str) -> Option<String> {
+pub(in crate::application) fn linked(headers: &HeaderMap, relation: &str) -> Option<String> {
     let links = headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
     links.flat_map(links_of).find_map(|(url, parameters)| {
         let is_it = |parameter: &str| {

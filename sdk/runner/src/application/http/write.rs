@@ -80,8 +80,7 @@ impl HttpApplication {
         };
         let shape = &self.description.record;
         // An answer may hold the id alone; the id is what must not get lost.
-        let id =
-            shape.id_in(&body).or(named).filter(|_| shape.error.as_ref().is_none_or(|error| error.of(&body).is_none()));
+        let id = shape.id_in(&body).or(named).filter(|_| !shape.is_error(&body));
         // A record that was merged may answer with the one it went into, which is somebody else's.
         let is_another = |id: &String| operation.target_id.as_ref().is_some_and(|target| target != id);
         match (shape.read(body), id) {
