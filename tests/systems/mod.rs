@@ -1,6 +1,7 @@
 //! The program with systems that nobody of us has written it for, connected by YAML alone.
 
 mod books;
+mod described;
 mod installed;
 mod tryton;
 pub(crate) mod unlike;

@@ -22,6 +22,10 @@ mod template;
 mod transport;
 mod url_encoded;
 
+pub(crate) use changes::Cursor;
+/// The JSON Schema of application descriptions, for editors.
+pub(crate) const SCHEMA: &str = include_str!("application/description/schema.json");
+
 pub use description::Description;
 pub use environment::Environment;
 pub use host_guard::{HostGuard, Lookup};

@@ -1,6 +1,7 @@
 //! Carries messages through topologies and faces the world.
 
 pub mod application;
+pub mod attempt;
 mod catch_up;
 pub mod check;
 pub mod cli;

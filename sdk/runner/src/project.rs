@@ -12,7 +12,7 @@ use crate::finding::{Finding, Place, SourceText, code, in_order, suggest};
 use crate::topology::{Feeds, Graph, Known, TopologyText, lint, lint_together};
 use crate::yaml::Tree;
 
-pub use sources::{Sources, SourcesError};
+pub use sources::{Sources, SourcesError, library};
 
 /// Everything that is wired to run, and everything that is wrong.
 #[derive(Debug, Default)]

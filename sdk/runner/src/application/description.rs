@@ -11,18 +11,21 @@ mod errors;
 mod examples;
 mod operations;
 mod paging;
+#[cfg(test)]
+mod schema;
 mod signature;
 mod webhook;
 
 use axum::http::HeaderName;
-use pairline_sdk::{Profile, System};
+use pairline_sdk::{Profile, System, Write};
 use secrecy::ExposeSecret;
 
 use super::environment::Environment;
 use super::errors::Errors;
 use super::record_shape::RecordShape;
-use super::secrets::Secrets;
+use super::secrets::{HIDDEN, Secrets};
 use super::template::Template;
+use super::transport::Call;
 use crate::finding::Finding;
 use crate::yaml::Tree;
 pub(super) use auth::{Auth, Credentials, Oauth2, SessionAuth};
@@ -119,6 +122,39 @@ impl Description {
     /// Whether this token is sent with its calls.
     pub(crate) fn sends(&self, token: &str) -> bool {
         self.auth.sends(token)
+    }
+
+    /// Whether a call signs in: what is in it and what it is answered are secrets from the first byte to the last.
+    pub(crate) fn is_sign_in(&self, call: &Call) -> bool {
+        match &self.auth.kind {
+            Auth::Header { .. } => false,
+            // Other calls may go to the same place.
+            Auth::Session(session) => call.body.as_deref() == Some(session.body.expose_secret().as_bytes()),
+            Auth::Oauth2(oauth2) => call.url == oauth2.url,
+        }
+    }
+
+    /// The headers of a write that are its own: what it is believed by, and what tells it from every other, each as a word.
+    pub(crate) fn headers_of(&self, write: &Write) -> Vec<(String, String)> {
+        let (call, is_create) = match write {
+            Write::Create { .. } => (&self.operations.create, true),
+            Write::Update { .. } => (&self.operations.update, false),
+        };
+        let credential = match &self.auth.kind {
+            Auth::Header { name, .. } => name.as_str(),
+            Auth::Session(session) => session.header.as_str(),
+            Auth::Oauth2(_) => "authorization",
+        };
+        let kind = if call.is_form { "application/x-www-form-urlencoded" } else { "application/json" };
+        let mut headers =
+            vec![(credential.to_owned(), HIDDEN.to_owned()), ("content-type".to_owned(), kind.to_owned())];
+        let marker = self.marker.iter().filter_map(|(name, template)| {
+            Some((name.to_string(), template.fill(&[("operation", "(the id of the operation)")])?))
+        });
+        headers.extend(marker);
+        let key = self.key_header.iter().filter(|_| is_create);
+        headers.extend(key.map(|name| (name.to_string(), "(the key of the create)".to_owned())));
+        headers
     }
 
     /// What to look at when its credentials are refused: variables, or a key of the description.

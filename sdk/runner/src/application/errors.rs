@@ -71,8 +71,9 @@ pub(super) enum Text {
     Id(String, String),
 }
 
-/// The word of a rule, as descriptions write it.
+/// What an answer means, in the word that descriptions have for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Means {
     /// There is no such record.

@@ -14,7 +14,7 @@ const SHORTEST: usize = 6;
 /// A refusal is no deeper than this, or it is not looked into.
 const DEEPEST: usize = 32;
 /// What stands for a secret.
-const HIDDEN: &str = "***";
+pub(crate) const HIDDEN: &str = "***";
 
 /// The secrets of one system, in small letters: a system that repeats one may do so in capitals.
 #[derive(Clone, Debug, Default)]

@@ -1,17 +1,14 @@
 //! `doctor`: what the systems really do, measured.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 
 use clap::Args;
-use pairline_sdk::Creates;
 
+use super::ledger::Ledger;
 use super::{Context, Exit, project};
 use crate::application::Environment;
-use crate::composition::Stores;
-use crate::doctor::{Orders, examine, program_runs};
+use crate::doctor::{Orders, examine};
 use crate::machine::WallClock;
-use crate::project::Project;
 
 #[derive(Debug, Args)]
 pub(super) struct DoctorArgs {
@@ -64,55 +61,4 @@ pub(super) async fn doctor(context: &Context, args: DoctorArgs) -> Result<u8, Ex
     let diagnosis = diagnosis?;
     context.output.print(&diagnosis.json(), || diagnosis.text(context.output.colour()));
     Ok(diagnosis.exit_code())
-}
-
-/// The ledger of a probe, in a folder that goes with it. What is left of one that was killed tells which records to delete.
-struct Ledger {
-    folder: PathBuf,
-    stores: Stores,
-}
-
-impl Ledger {
-    async fn open(context: &Context, project: &Project, listen: SocketAddr) -> Result<Self, Exit> {
-        Self::nobody_would_answer(context, project, listen).await?;
-        let folder = std::env::temp_dir().join(format!("pairline-doctor-{}", std::process::id()));
-        let stores = context.open(&folder).await?;
-        stores.pairs.set_creates(&Creates::Allowed).await.map_err(Exit::store)?;
-        Ok(Self { folder, stores })
-    }
-
-    /// A running program would take a scratch record for somebody's, and make it a counterpart.
-    async fn nobody_would_answer(context: &Context, project: &Project, listen: SocketAddr) -> Result<(), Exit> {
-        if !program_runs(listen).await.map_err(|reason| Exit::new(69, reason))? {
-            return Ok(());
-        }
-        let is_paused = match context.attach().await {
-            Ok(stores) => {
-                let health = stores.engine.health().await.map_err(Exit::store)?;
-                stores.handle.close().await;
-                let is_paused = |name: &str| health.paused.iter().any(|(system, _)| system.as_str() == name);
-                project.applications.iter().all(|(name, _)| is_paused(name))
-            }
-            Err(_) => false,
-        };
-        if is_paused {
-            return Ok(());
-        }
-        let message = format!(
-            "nothing was written: the program is running on {listen}, and would make counterparts of scratch records; \
-             stop it, or begin with `pairline pause`"
-        );
-        Err(Exit::new(75, message))
-    }
-
-    async fn close(self) {
-        self.stores.handle.close().await;
-        removed(&self.folder);
-    }
-}
-
-fn removed(folder: &Path) {
-    if let Err(error) = std::fs::remove_dir_all(folder) {
-        eprintln!("the folder {} is left behind: {error}", folder.display());
-    }
 }

@@ -1,5 +1,6 @@
 //! The command line: what an integrator and an operator type.
 
+mod app;
 mod blame;
 mod cases;
 mod chaos;
@@ -8,6 +9,7 @@ mod dev;
 mod doctor;
 mod explain;
 mod ids;
+mod ledger;
 mod log;
 mod output;
 mod project;
@@ -92,6 +94,11 @@ enum Command {
     },
     /// Ask the systems themselves: what each really does, beside what its description promises. Writes nothing without --probe.
     Doctor(doctor::DoctorArgs),
+    /// Describe another system: begin, try a call, and what editors need.
+    App {
+        #[command(subcommand)]
+        command: app::AppCommand,
+    },
     /// Run the topologies' own tests (`*.test.yaml`).
     Test {
         /// Only tests whose name contains this.
@@ -235,7 +242,10 @@ pub fn main(composition: Composition) -> std::process::ExitCode {
     let output = Output::new(cli.global.json, cli.global.color == Color::Always, cli.global.color == Color::Never);
     log::start(
         &cli.global,
-        matches!(cli.command, Command::Dev(_) | Command::Chaos(_) | Command::Doctor(_) | Command::Test { .. }),
+        matches!(
+            cli.command,
+            Command::Dev(_) | Command::Chaos(_) | Command::Doctor(_) | Command::App { .. } | Command::Test { .. }
+        ),
     );
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -268,6 +278,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Exit> {
             project::check_command(context, format, deny_warnings)
         }
         Command::Doctor(args) => doctor::doctor(context, args).await,
+        Command::App { command } => app::app(context, command).await,
         Command::Test { filter } => project::test_command(context, filter.as_deref()).await,
         Command::Graph { topology, format } => {
             let format = match format {

@@ -43,7 +43,7 @@ pub(super) fn not_started(context: &Context, error: &StartError) -> Exit {
 }
 
 /// Shows findings to a person and counts them; for a program, the message names them all.
-fn refused(context: &Context, findings: &[Finding]) -> String {
+pub(super) fn refused(context: &Context, findings: &[Finding]) -> String {
     if context.output.is_json() {
         let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
         return format!("nothing was started: {}", lines.join("\n"));

@@ -6,6 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::code;
 use super::patient::Patient;
 use crate::application::Environment;
+use crate::application::secrets::HIDDEN;
 use crate::finding::{Place, SourceText};
 use crate::yaml::Tree;
 
@@ -13,8 +14,6 @@ use crate::yaml::Tree;
 const SHORTEST: usize = 16;
 /// A shorter text stands in too many words to be taken out of what is said.
 const SHORTEST_HIDDEN: usize = 4;
-/// What stands where a secret stood.
-const HIDDEN: &str = "***";
 
 /// Where descriptions keep secrets.
 const PATHS: [&[&str]; 7] = [

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use include_dir::{Dir, include_dir};
+
 use crate::finding::SourceText;
 
 /// A folder of a project holds at most this many files.
@@ -31,7 +33,7 @@ pub enum SourcesError {
     /// It is not there.
     #[error("no folder `{}`: expected one with topologies (*.yaml), contracts/ and applications/", .0.display())]
     Missing(PathBuf),
-    /// It is there and there is no topology in it.
+    /// It is there and there is nothing of a project in it.
     #[error("no topology in `{}`: expected *.yaml files there, or in its folder topologies/", .0.display())]
     Empty(PathBuf),
     /// It holds too much to be one.
@@ -75,6 +77,14 @@ const BUILT_IN: &[(&str, &str)] = &built_in![
     "fixtures/customer-1-saved-by-finance.json",
 ];
 
+/// Systems that are described without being part of the shipped project.
+static LIBRARY: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../topologies/library");
+
+/// The descriptions that are shipped beside the project, by the names of their systems.
+pub fn library() -> impl Iterator<Item = (&'static str, &'static str)> {
+    LIBRARY.files().filter_map(|file| Some((file.path().file_stem()?.to_str()?, file.contents_utf8()?)))
+}
+
 impl Sources {
     /// The shipped project.
     pub fn built_in() -> Self {
@@ -89,7 +99,7 @@ impl Sources {
     ///
     /// # Errors
     ///
-    /// [`SourcesError`] when it is not there, cannot be read, or holds no topology.
+    /// [`SourcesError`] when it is not there, cannot be read, or holds nothing of a project.
     pub fn read(folder: &Path) -> Result<Self, SourcesError> {
         if !folder.is_dir() {
             return Err(SourcesError::Missing(folder.to_owned()));
@@ -114,7 +124,9 @@ impl Sources {
                 sources.add(&inside, &path.display().to_string(), &text);
             }
         }
-        if sources.topologies.is_empty() { Err(SourcesError::Empty(base)) } else { Ok(sources) }
+        // A folder that somebody has begun with holds a description and no topology yet.
+        let nothing = sources.topologies.is_empty() && sources.applications.is_empty() && sources.contracts.is_empty();
+        if nothing { Err(SourcesError::Empty(base)) } else { Ok(sources) }
     }
 
     fn takes(inside: &str) -> bool {
@@ -174,6 +186,18 @@ mod tests {
 
         assert_eq!(texts(&built_in), texts(&folder));
         assert_eq!(built_in.fixtures, folder.fixtures);
+    }
+
+    #[test]
+    fn the_library_is_the_shipped_folder() {
+        let mut texts: Vec<_> = files(&shipped().join("library")).unwrap();
+        texts.sort();
+        let texts: Vec<_> = texts.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
+
+        let library: Vec<_> = library().map(|(_, text)| text).collect();
+
+        assert_eq!(library, texts);
+        assert!(library.len() > 5, "{}", library.len());
     }
 
     #[test]

@@ -124,6 +124,11 @@ impl Check<'_> {
             _ => suggest(written, known.iter().map(String::as_str), "places in it"),
         };
         let finding = self.tree.error(code::WRONG_EXAMPLE, path, message).help(help);
+        let is_known = |known: &Finding| known.place == finding.place && known.code == finding.code;
+        if self.findings.iter().any(is_known) {
+            // Every example would tell of the same pointer.
+            return;
+        }
         self.findings.push(finding.related(&self.tree.source().file, self.tree.place(example), "the example is here"));
     }
 
