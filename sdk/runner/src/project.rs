@@ -1,8 +1,11 @@
 //! A project: every topology, sync contract and application description together, and what is wrong with them.
 
+mod fit;
 mod sources;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::path::Path;
 
 use pairline_sdk::{EventKind, Registry, SyncContract};
 
@@ -11,6 +14,7 @@ use crate::contract::ContractText;
 use crate::finding::{Finding, Place, SourceText, code, in_order, suggest};
 use crate::topology::{Feeds, Graph, Known, TopologyText, lint, lint_together};
 use crate::yaml::Tree;
+use fit::{Described, misfits};
 
 pub use sources::{Sources, SourcesError, library};
 
@@ -47,7 +51,7 @@ impl Project {
         };
         let applications = project.load_applications(&sources.applications);
         let contracts = project.load_contracts(&sources.contracts, &applications);
-        let known = Known { registry, contracts: &contracts, applications: &applications };
+        let known = Known { registry, contracts: &contracts, applications: &applications.feeds };
         project.load_topologies(&sources.topologies, &known);
         project.contracts = contracts.into_iter().filter_map(|(name, contract)| Some((name, contract?))).collect();
         in_order(&mut project.findings);
@@ -66,14 +70,21 @@ impl Project {
 
     /// The descriptions' names, and how each system tells of its changes. Variables of the environment are not missed here:
     /// a project is also checked on a machine that it does not run on.
-    fn load_applications(&mut self, sources: &[SourceText]) -> BTreeMap<String, Feeds> {
-        let mut known = BTreeMap::new();
+    fn load_applications(&mut self, sources: &[SourceText]) -> Applications {
+        let mut known = Applications::default();
         for source in sources {
-            let (_, findings) = Description::parse(&source.file, &source.text, &Environment::lenient());
+            let (description, findings) = Description::parse(&source.file, &source.text, &Environment::lenient());
+            let sound = !findings.iter().any(Finding::is_error);
             self.findings.extend(findings);
-            let (Some(tree), _) = Tree::parse(&source.file, &source.text) else { continue };
-            let Some(name) = tree.text(&["application"]) else { continue };
-            if let Some((_, first)) = self.applications.iter().find(|(known, _)| known == name) {
+            let tree = Tree::parse(&source.file, &source.text).0;
+            let Some((tree, name)) = named(tree) else {
+                // What nobody can read is there all the same: one mistake is not to be told again by all who name it.
+                known
+                    .feeds
+                    .insert(stem(&source.file).to_owned(), Feeds { webhooks: true, listing: true, ..Feeds::default() });
+                continue;
+            };
+            if let Some((_, first)) = self.applications.iter().find(|(known, _)| *known == name) {
                 let message = format!("application `{name}` is described twice; the first is {}", first.file);
                 self.findings.push(tree.error(code::DUPLICATE_NAME, &["application"], message));
                 continue;
@@ -83,8 +94,10 @@ impl Project {
                 events: events(&tree),
                 listing: tree.has(&["operations", "changed"]),
             };
-            known.insert(name.to_owned(), feeds);
-            self.applications.push((name.to_owned(), source.clone()));
+            known.feeds.insert(name.clone(), feeds);
+            let described = description.filter(|_| sound).map(|description| Described { description, tree });
+            known.described.extend(described.map(|described| (name.clone(), described)));
+            self.applications.push((name, source.clone()));
         }
         known
     }
@@ -92,7 +105,7 @@ impl Project {
     fn load_contracts(
         &mut self,
         sources: &[SourceText],
-        applications: &BTreeMap<String, Feeds>,
+        applications: &Applications,
     ) -> BTreeMap<String, Option<SyncContract>> {
         let mut contracts = BTreeMap::new();
         for source in sources {
@@ -100,13 +113,15 @@ impl Project {
             self.findings.extend(findings);
             let Some(read) = read.filter(|read| !read.name.is_empty()) else { continue };
             for (index, system) in read.contract.iter().flat_map(|contract| contract.systems()).enumerate() {
-                if !applications.contains_key(system.as_str()) {
+                if !applications.feeds.contains_key(system.as_str()) {
                     let message = format!("no description of an application `{system}`");
                     let path = ["systems", &index.to_string()];
-                    let help = suggest(system.as_str(), applications.keys().map(String::as_str), "applications");
+                    let help = suggest(system.as_str(), applications.feeds.keys().map(String::as_str), "applications");
                     self.findings.push(read.tree.error(code::UNKNOWN_APPLICATION, &path, message).help(help));
                 }
             }
+            let misfits = read.contract.as_ref().map(|contract| misfits(&read, contract, &applications.described));
+            self.findings.extend(misfits.into_iter().flatten());
             if contracts.contains_key(&read.name) {
                 let message = format!("sync contract `{}` is there twice", read.name);
                 let finding = read.tree.error(code::DUPLICATE_NAME, &["contract"], message);
@@ -140,6 +155,26 @@ impl Project {
             self.findings.push(finding.help("expected *.yaml files"));
         }
     }
+}
+
+/// The applications of a project.
+#[derive(Default)]
+struct Applications {
+    /// How each tells of its changes.
+    feeds: BTreeMap<String, Feeds>,
+    /// What those are like whose descriptions are sound.
+    described: BTreeMap<String, Described>,
+}
+
+fn named(tree: Option<Tree>) -> Option<(Tree, String)> {
+    let tree = tree?;
+    let name = tree.text(&["application"])?.to_owned();
+    Some((tree, name))
+}
+
+/// The name of a file without its folder and its ending.
+fn stem(file: &str) -> &str {
+    Path::new(file).file_stem().and_then(OsStr::to_str).unwrap_or(file)
 }
 
 /// What an application's webhooks call their events.

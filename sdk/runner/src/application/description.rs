@@ -124,6 +124,20 @@ impl Description {
         self.auth.sends(token)
     }
 
+    /// Whether a field is not read.
+    pub(crate) fn leaves_out(&self, field: &str) -> bool {
+        let answered = self.record.renamed.answered(field);
+        let outer = answered.split('.').next().unwrap_or(answered);
+        self.record.leave_out.contains(outer) && !self.record.forms.iter().any(|form| form.name == field)
+    }
+
+    /// The fields that can be looked for, where this one cannot be.
+    pub(crate) fn cannot_find_by(&self, field: &str) -> Option<&[String]> {
+        let find = self.operations.find.as_ref()?;
+        let known = find.fields.as_deref().filter(|_| find.otherwise.is_none())?;
+        (!known.iter().any(|known| known == field)).then_some(known)
+    }
+
     /// Whether a call signs in: what is in it and what it is answered are secrets from the first byte to the last.
     pub(crate) fn is_sign_in(&self, call: &Call) -> bool {
         match &self.auth.kind {

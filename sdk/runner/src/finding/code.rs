@@ -58,6 +58,10 @@ pub const NOT_THE_INVERSE: &str = "PL0220";
 
 /// A sync contract contradicts itself.
 pub const CONTRACT: &str = "PL0301";
+/// A field of a sync contract is never read from a system.
+pub const LEFT_OUT: &str = "PL0302";
+/// A system cannot be asked for the records that hold the other's id.
+pub const NOT_FOUND_BY: &str = "PL0303";
 
 /// A test of a topology cannot be understood.
 pub const TEST: &str = "PL0501";
