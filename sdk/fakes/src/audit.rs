@@ -25,9 +25,10 @@ impl Call {
             Method::PUT => "PUT",
             _ => "other",
         };
-        // A search is a POST that writes nothing.
-        let write = matches!(method, "POST" | "PATCH" | "DELETE" | "PUT") && path != "search";
-        Self { method, path, write, creates: method == "POST" && write }
+        // A search and a batch of reads are POSTs that write nothing.
+        let write = matches!(method, "POST" | "PATCH" | "DELETE" | "PUT") && !matches!(path, "search" | "batch_read");
+        let makes_none = matches!(path, "batch_update" | "batch_archive" | "merge" | "purge");
+        Self { method, path, write, creates: method == "POST" && write && !makes_none }
     }
 }
 
@@ -36,7 +37,8 @@ impl Call {
 pub struct CallCount {
     /// The HTTP method.
     pub method: &'static str,
-    /// The kind of path: `contacts`, `contact`, `search`, `customers`, `customer` or `other`.
+    /// The kind of path: `contacts`, `contact`, `search`, `merge`, `purge`, `batch_create` and so on, `properties`,
+    /// `customers`, `customer` or `other`.
     pub path: &'static str,
     /// The status of the answer; 0 when the connection was gone before there was one.
     pub status: u16,

@@ -148,12 +148,12 @@ impl Conduct {
 
     fn refuse(&self, status: StatusCode, message: impl Into<String>) -> Ending {
         let refused = Refused::new(status, message);
-        Ending::Answer(self.server.system.refuse(&refused))
+        Ending::Answer(self.server.refuse(&refused))
     }
 
     fn throttle(&self, faults: &Faults) -> Ending {
         let refused = Refused::new(StatusCode::TOO_MANY_REQUESTS, "You have reached your secondly limit.");
-        let mut answer = self.server.system.refuse(&refused);
+        let mut answer = self.server.refuse(&refused);
         if faults.retry_after_header {
             let seconds = HeaderValue::from(faults.retry_after_s);
             answer.headers_mut().insert(RETRY_AFTER, seconds);
@@ -218,15 +218,22 @@ async fn without_id(answer: Response) -> Response {
         let Ok(mut record) = serde_json::from_slice::<Value>(&body) else {
             return body;
         };
-        if let Some(fields) = record.as_object_mut() {
-            fields.shift_remove("id");
-        }
-        if let Some(properties) = record.get_mut("properties").and_then(Value::as_object_mut) {
-            properties.shift_remove("hs_object_id");
+        remove_id(&mut record);
+        for made in record.get_mut("results").and_then(Value::as_array_mut).into_iter().flatten() {
+            remove_id(made);
         }
         Bytes::from(record.to_string())
     })
     .await
+}
+
+fn remove_id(record: &mut Value) {
+    if let Some(fields) = record.as_object_mut() {
+        fields.shift_remove("id");
+    }
+    if let Some(properties) = record.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.shift_remove("hs_object_id");
+    }
 }
 
 /// Changes the body of a success; the extensions stay, the webhook still has to come first if it must.

@@ -209,6 +209,6 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
 fn answer(controlled: &impl Controlled, done: Result<Value, Refused>) -> Response {
     match done {
         Ok(value) => (StatusCode::OK, Json(value)).into_response(),
-        Err(refused) => controlled.server().system.refuse(&refused),
+        Err(refused) => controlled.server().refuse(&refused),
     }
 }

@@ -1,11 +1,16 @@
 //! The CRM, shaped like HubSpot CRM v3: its configuration and the handle that runs it.
 
+pub(crate) mod batch;
 pub(crate) mod contact;
 pub(crate) mod contacts;
 pub(crate) mod event;
 pub(crate) mod filter;
+mod past_value;
+mod property;
 pub(crate) mod routes;
 pub(crate) mod search;
+pub(crate) mod selection;
+mod token;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -62,6 +67,8 @@ pub struct CrmConfig {
     /// Whether the id of a contact that was merged still leads to the one it went into, when it is read. It is unknown
     /// otherwise, as it is to everything else.
     pub merged_ids_forward: bool,
+    /// Whether a property that is not defined is refused, as HubSpot does. Any name will do otherwise.
+    pub defined_properties_only: bool,
     /// Whether the `/_control` routes exist.
     pub control: bool,
     /// How patiently webhooks are delivered.
@@ -81,6 +88,7 @@ impl Default for CrmConfig {
             enforce_unique: UniqueRules::default(),
             search_lag_ms: 0,
             merged_ids_forward: false,
+            defined_properties_only: false,
             control: false,
             delivery: DeliveryRules::default(),
         }

@@ -87,12 +87,20 @@ pub(crate) trait Letter: Send + Sync + 'static {
 
 /// Tells when a delivery has been tried for the first time, for answers that must come after it.
 #[derive(Clone, Debug)]
-pub(crate) struct FirstAttempt(watch::Receiver<bool>);
+pub(crate) struct FirstAttempt(Vec<watch::Receiver<bool>>);
 
 impl FirstAttempt {
-    pub(crate) async fn wait(mut self) {
-        // An error means the delivery was dropped at shutdown: nobody is left to wait for.
-        drop(self.0.wait_for(|made| *made).await);
+    /// That of several deliveries is made when all have been tried.
+    pub(crate) fn of_all(attempts: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let attempts: Vec<_> = attempts.into_iter().flat_map(|attempt| attempt.0).collect();
+        (!attempts.is_empty()).then_some(Self(attempts))
+    }
+
+    pub(crate) async fn wait(self) {
+        for mut made in self.0 {
+            // An error means the delivery was dropped at shutdown: nobody is left to wait for.
+            drop(made.wait_for(|made| *made).await);
+        }
     }
 }
 
@@ -246,7 +254,7 @@ impl Courier {
             drop(pending);
         };
         self.tasks.spawn(self.stop.clone().run_until_cancelled_owned(course));
-        FirstAttempt(first_attempt)
+        FirstAttempt(vec![first_attempt])
     }
 
     async fn attempt(&self, letter: &dyn Letter, number: u32) -> bool {

@@ -54,6 +54,8 @@ struct Record {
     /// Oldest first and never empty; each with the moment it became visible.
     versions: VecDeque<(i64, Arc<State>)>,
     history: History,
+    /// Nobody finds it any more, but for an audit.
+    purged: bool,
 }
 
 impl Record {
@@ -107,7 +109,7 @@ impl Records {
         let id = self.next_id;
         self.next_id += 1;
         let state = State { fields, created_ms: at_ms, updated_ms: at_ms, gone: false };
-        let record = Record { versions: VecDeque::with_capacity(1), history: History::default() };
+        let record = Record { versions: VecDeque::with_capacity(1), history: History::default(), purged: false };
         self.by_id.insert(id, record);
         self.push(id, at_ms, state);
         self.note(id, at_ms, write);
@@ -125,15 +127,23 @@ impl Records {
         self.note(id, at_ms, write);
     }
 
+    /// Empties a record, after which nobody finds it, not even among those that are gone.
+    pub(crate) fn purge(&mut self, id: u64, write: Write) {
+        self.save(id, Map::new(), true, write);
+        if let Some(record) = self.by_id.get_mut(&id) {
+            record.purged = true;
+        }
+    }
+
     /// Notes a write that changed nothing and left no version.
     pub(crate) fn note_idle(&mut self, id: u64, write: Write) {
         let at_ms = self.tick();
         self.note(id, at_ms, write);
     }
 
-    /// The record, also when it is gone.
+    /// The record, also when it is gone, but not when it is purged.
     pub(crate) fn newest(&self, id: u64) -> Option<&Arc<State>> {
-        self.by_id.get(&id).map(Record::newest)
+        self.by_id.get(&id).filter(|record| !record.purged).map(Record::newest)
     }
 
     /// The record, unless it is gone.

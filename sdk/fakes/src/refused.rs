@@ -46,13 +46,15 @@ pub(crate) enum System {
 }
 
 impl System {
-    pub(crate) fn refuse(self, refused: &Refused) -> Response {
+    /// The answer; `number` is how many refusals the server has answered before.
+    pub(crate) fn refuse(self, refused: &Refused, number: u64) -> Response {
         let status = StatusCode::from_u16(refused.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = match self {
             System::Crm => json!({
                 "status": "error",
                 "message": refused.message,
                 "category": category(status),
+                "correlationId": correlation_id(number),
             }),
             System::Erp => json!({ "error": { "code": status.as_u16(), "message": refused.message } }),
         };
@@ -60,7 +62,12 @@ impl System {
     }
 }
 
-fn category(status: StatusCode) -> &'static str {
+/// What a person would tell HubSpot's support: another one for each refusal, and the same ones whenever a run is repeated.
+fn correlation_id(number: u64) -> String {
+    format!("00000000-0000-4000-8000-{number:012x}")
+}
+
+pub(crate) fn category(status: StatusCode) -> &'static str {
     match status {
         StatusCode::UNAUTHORIZED => "INVALID_AUTHENTICATION",
         StatusCode::NOT_FOUND => "OBJECT_NOT_FOUND",

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
+use axum::response::Response;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -36,6 +38,7 @@ pub struct Server {
     courier: Arc<Courier>,
     faults: RwLock<Arc<Faults>>,
     second: Mutex<Second>,
+    refusals: AtomicU64,
     activity: Arc<Activity>,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -101,6 +104,7 @@ impl Server {
             courier: Arc::new(courier),
             faults: RwLock::new(Arc::new(setup.faults)),
             second: Mutex::default(),
+            refusals: AtomicU64::new(0),
             activity,
             stop,
             tasks,
@@ -221,6 +225,11 @@ impl Server {
         }
         second.calls = second.calls.saturating_add(1);
         second.calls > calls_per_s
+    }
+
+    /// The answer of this system to a call that it does not carry out.
+    pub(crate) fn refuse(&self, refused: &Refused) -> Response {
+        self.system.refuse(refused, self.refusals.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Keeps the server from counting as quiet while a write is under way.

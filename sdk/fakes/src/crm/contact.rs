@@ -28,6 +28,8 @@ struct Shown<'a> {
     created_at: &'a str,
     updated_at: &'a str,
     archived: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    archived_at: Option<&'a str>,
 }
 
 struct Properties<'a> {
@@ -48,6 +50,8 @@ impl Serialize for Contact {
             created_at: &created,
             updated_at: &modified,
             archived: self.state.gone,
+            // Nothing changes a contact that is archived.
+            archived_at: self.state.gone.then_some(modified.as_str()),
         };
         shown.serialize(serializer)
     }
@@ -87,19 +91,22 @@ pub(crate) fn stored_texts(sent: &Map<String, Value>) -> Result<Map<String, Valu
         if READ_ONLY.contains(&name.as_str()) {
             return Err(Refused::bad(format!("property `{name}` is read only")));
         }
-        let text = match value {
-            Value::Null => Value::Null,
-            Value::String(text) if text.is_empty() => Value::Null,
-            Value::String(_) => value.clone(),
-            Value::Number(number) => Value::String(number.to_string()),
-            Value::Bool(truth) => Value::String(truth.to_string()),
-            Value::Array(_) | Value::Object(_) => {
-                return Err(Refused::bad(format!("expected a text in property `{name}`, found {value}")));
-            }
-        };
-        texts.insert(name.clone(), text);
+        texts.insert(name.clone(), text_stored(name, value)?);
     }
     Ok(texts)
+}
+
+pub(crate) fn text_stored(name: &str, value: &Value) -> Result<Value, Refused> {
+    Ok(match value {
+        Value::Null => Value::Null,
+        Value::String(text) if text.is_empty() => Value::Null,
+        Value::String(_) => value.clone(),
+        Value::Number(number) => Value::String(number.to_string()),
+        Value::Bool(truth) => Value::String(truth.to_string()),
+        Value::Array(_) | Value::Object(_) => {
+            return Err(Refused::bad(format!("expected a text in property `{name}`, found {value}")));
+        }
+    })
 }
 
 /// Puts texts into stored properties and answers the names whose value changed.

@@ -6,6 +6,7 @@ use crate::delivery::Letter;
 use crate::history::Writer;
 
 /// Who at the screen made a person's edit; one screen is enough.
+pub(crate) const PERSON: u64 = 1;
 const PERSON_SOURCE: &str = "userId:1";
 const PORTAL_ID: u64 = 6_001;
 
@@ -49,6 +50,15 @@ pub(crate) struct ContactEvent {
     property_value: Option<String>,
 }
 
+/// What kind of source a write came from, and which one.
+pub(crate) fn source<'a>(writer: &'a Writer, app_id: &'a str) -> (&'static str, &'a str) {
+    match writer {
+        Writer::Caller { .. } => ("INTEGRATION", app_id),
+        Writer::Tool { name } => ("INTEGRATION", name),
+        Writer::Person => ("CRM_UI", PERSON_SOURCE),
+    }
+}
+
 /// What is the same for all events of one write.
 pub(crate) struct Occasion<'a> {
     pub(crate) app_id: &'a str,
@@ -59,11 +69,7 @@ pub(crate) struct Occasion<'a> {
 
 impl Occasion<'_> {
     pub(crate) fn event(&self, event_id: u64, subscription_type: Subscription) -> ContactEvent {
-        let (change_source, source_id) = match self.writer {
-            Writer::Caller { .. } => ("INTEGRATION", self.app_id),
-            Writer::Tool { name } => ("INTEGRATION", name.as_str()),
-            Writer::Person => ("CRM_UI", PERSON_SOURCE),
-        };
+        let (change_source, source_id) = source(self.writer, self.app_id);
         ContactEvent {
             event_id,
             subscription_id: subscription_type.id(),

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::crm::token;
 use crate::records::{Records, State};
 use crate::refused::Refused;
 use crate::stamp;
@@ -15,6 +16,7 @@ pub(crate) struct FilterBody {
     property_name: String,
     operator: String,
     value: Option<Value>,
+    high_value: Option<Value>,
     values: Option<Vec<Value>>,
 }
 
@@ -38,6 +40,10 @@ enum Operator {
     Eq,
     Neq,
     In,
+    NotIn,
+    Between,
+    ContainsToken,
+    NotContainsToken,
     Has,
     HasNot,
     Gt,
@@ -62,15 +68,19 @@ impl Filter {
     pub(crate) fn read(body: FilterBody) -> Result<Self, Refused> {
         let subject = Subject::named(&body.property_name);
         let operator = Operator::read(&body.operator)?;
-        let sent = match (body.values, body.value) {
+        let mut sent = match (body.values, body.value) {
             (Some(values), _) => values,
             (None, Some(Value::Array(values))) => values,
             (None, Some(value)) => vec![value],
             (None, None) => Vec::new(),
         };
+        if operator == Operator::Between {
+            sent.extend(body.high_value);
+        }
         let expected = match operator {
             Operator::Has | Operator::HasNot => 0..=usize::MAX,
-            Operator::In => 1..=usize::MAX,
+            Operator::In | Operator::NotIn => 1..=usize::MAX,
+            Operator::Between => 2..=2,
             _ => 1..=1,
         };
         if !expected.contains(&sent.len()) {
@@ -81,22 +91,30 @@ impl Filter {
                 sent.len()
             )));
         }
+        let is_of_tokens = matches!(operator, Operator::ContainsToken | Operator::NotContainsToken);
+        if is_of_tokens && !matches!(subject, Subject::Text(_)) {
+            return Err(Refused::bad(format!("{} is for texts, and `{}` is none", body.operator, body.property_name)));
+        }
         let operands: Result<_, _> = sent.iter().map(|value| subject.operand(value)).collect();
         Ok(Self { subject, operator, operands: operands? })
     }
 
     pub(crate) fn accepts(&self, id: u64, state: &State) -> bool {
         let held = self.subject.held(id, state);
-        let ordered = |accepted: fn(Ordering) -> bool| match (&held, self.operands.first()) {
+        let against = |operand: Option<&Operand>, accepted: fn(Ordering) -> bool| match (&held, operand) {
             (Some(held), Some(operand)) => accepted(held.compare(&operand.held())),
             _ => false,
         };
+        let ordered = |accepted| against(self.operands.first(), accepted);
         match self.operator {
             Operator::Has => held.is_some(),
             Operator::HasNot => held.is_none(),
             Operator::Eq | Operator::In => self.names(&held),
             // A contact without the property differs from every value.
-            Operator::Neq => !self.names(&held),
+            Operator::Neq | Operator::NotIn => !self.names(&held),
+            Operator::Between => ordered(Ordering::is_ge) && against(self.operands.get(1), Ordering::is_le),
+            Operator::ContainsToken => self.tells(&held),
+            Operator::NotContainsToken => !self.tells(&held),
             Operator::Gt => ordered(Ordering::is_gt),
             Operator::Gte => ordered(Ordering::is_ge),
             Operator::Lt => ordered(Ordering::is_lt),
@@ -110,6 +128,11 @@ impl Filter {
             (Some(Held::Text(held)), Operand::Text(operand)) => held == operand,
             _ => false,
         })
+    }
+
+    fn tells(&self, held: &Option<Held<'_>>) -> bool {
+        let pattern = self.operands.first().and_then(Operand::text).unwrap_or_default();
+        matches!(held, Some(Held::Text(text)) if token::contains(text, pattern))
     }
 
     /// Ids among which all matches are, each once, or nothing when no index knows.
@@ -129,7 +152,7 @@ impl Filter {
                 ids.dedup();
                 Some(ids)
             }
-            (Subject::Modified, Operator::Eq | Operator::Gt | Operator::Gte) => {
+            (Subject::Modified, Operator::Eq | Operator::Gt | Operator::Gte | Operator::Between) => {
                 let since_ms = self.operands.first().and_then(Operand::number)?;
                 Some(records.changed_since(since_ms).collect())
             }
@@ -176,6 +199,10 @@ impl Operator {
             "EQ" => Operator::Eq,
             "NEQ" => Operator::Neq,
             "IN" => Operator::In,
+            "NOT_IN" => Operator::NotIn,
+            "BETWEEN" => Operator::Between,
+            "CONTAINS_TOKEN" => Operator::ContainsToken,
+            "NOT_CONTAINS_TOKEN" => Operator::NotContainsToken,
             "HAS_PROPERTY" => Operator::Has,
             "NOT_HAS_PROPERTY" => Operator::HasNot,
             "GT" => Operator::Gt,
@@ -184,7 +211,8 @@ impl Operator {
             "LTE" => Operator::Lte,
             _ => {
                 return Err(Refused::bad(format!(
-                    "no operator `{name}`; known: EQ, NEQ, IN, HAS_PROPERTY, NOT_HAS_PROPERTY, GT, GTE, LT, LTE"
+                    "no operator `{name}`; known: EQ, NEQ, IN, NOT_IN, HAS_PROPERTY, NOT_HAS_PROPERTY, GT, GTE, LT, LTE, \
+                     BETWEEN, CONTAINS_TOKEN, NOT_CONTAINS_TOKEN"
                 )));
             }
         })

@@ -12,11 +12,16 @@ use serde_json::Value;
 
 use crate::crm::contact::Contact;
 use crate::crm::filter::{Filter, FilterBody, Subject, text_of};
+use crate::crm::selection::Selection;
+use crate::crm::token;
 use crate::records::{Records, State, View};
 use crate::refused::Refused;
 
 const LIMIT_DEFAULT: usize = 10;
 const LIMIT_MAX: usize = 200;
+
+/// Where the words of a `query` are looked for.
+const SEARCHED: [&str; 6] = ["firstname", "lastname", "email", "phone", "mobilephone", "company"];
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -27,9 +32,9 @@ struct SearchBody {
     sorts: Vec<Value>,
     limit: Option<Value>,
     after: Option<Value>,
-    /// Every answer holds all properties anyway.
-    #[serde(default, rename = "properties")]
-    _properties: Vec<String>,
+    query: Option<String>,
+    #[serde(default)]
+    properties: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -41,6 +46,9 @@ struct GroupBody {
 #[derive(Debug)]
 pub(crate) struct Search {
     groups: Vec<Vec<Filter>>,
+    query: Option<String>,
+    /// What is to be shown of each contact.
+    pub(crate) selection: Selection,
     sorts: Vec<Sort>,
     limit: usize,
     offset: usize,
@@ -78,6 +86,8 @@ impl Search {
         };
         Ok(Self {
             groups,
+            query: body.query.filter(|words| !words.trim().is_empty()),
+            selection: Selection::new(body.properties, Vec::new()),
             sorts: sorts?,
             limit: crate::query::limit(limit.as_deref(), LIMIT_DEFAULT, LIMIT_MAX)?,
             offset,
@@ -110,6 +120,10 @@ impl Search {
     }
 
     fn accepts(&self, id: u64, state: &State) -> bool {
+        let texts = || SEARCHED.into_iter().filter_map(|name| state.fields.get(name)?.as_str());
+        if self.query.as_ref().is_some_and(|words| !token::hold_all(texts(), words)) {
+            return false;
+        }
         let mut groups = self.groups.iter();
         self.groups.is_empty() || groups.any(|filters| filters.iter().all(|filter| filter.accepts(id, state)))
     }

@@ -13,13 +13,13 @@ use serde_json::{Map, Value, json};
 
 use crate::audit::Call;
 use crate::conduct::{Conduct, conduct};
-use crate::control;
+use crate::control::{self, Controlled};
 use crate::delivery::FirstAttempt;
 use crate::erp::customers::Customers;
 use crate::erp::listing::Listing;
 use crate::history::{Visit, Writer};
 use crate::query::Query as Params;
-use crate::refused::{Refused, System};
+use crate::refused::Refused;
 
 const CUSTOMERS: &str = "/customers";
 
@@ -55,10 +55,13 @@ async fn create(
 ) -> Response {
     let key = header(&headers, "idempotency-key");
     let saved = fields(&body).and_then(|fields| customers.create(fields, key, caller(&headers, visit), 1));
-    answer(saved.map(|saved| {
-        let made = (StatusCode::CREATED, Json(saved.customer));
-        announced(made.into_response(), saved.first_attempt)
-    }))
+    answer(
+        &customers,
+        saved.map(|saved| {
+            let made = (StatusCode::CREATED, Json(saved.customer));
+            announced(made.into_response(), saved.first_attempt)
+        }),
+    )
 }
 
 async fn update(
@@ -69,7 +72,7 @@ async fn update(
     body: Bytes,
 ) -> Response {
     let saved = fields(&body).and_then(|fields| customers.update(&id, fields, caller(&headers, visit)));
-    answer(saved.map(|saved| announced(Json(saved.customer).into_response(), saved.first_attempt)))
+    answer(&customers, saved.map(|saved| announced(Json(saved.customer).into_response(), saved.first_attempt)))
 }
 
 async fn delete(
@@ -79,20 +82,23 @@ async fn delete(
     headers: HeaderMap,
 ) -> Response {
     let deleted = customers.delete(&id, caller(&headers, visit));
-    answer(deleted.map(|first_attempt| announced(StatusCode::NO_CONTENT.into_response(), first_attempt)))
+    answer(&customers, deleted.map(|first_attempt| announced(StatusCode::NO_CONTENT.into_response(), first_attempt)))
 }
 
 async fn read(State(customers): State<Arc<Customers>>, Path(id): Path<String>) -> Response {
     let customer = customers.read_forwarded(&id);
-    answer(customer.map(|customer| Json(customer).into_response()))
+    answer(&customers, customer.map(|customer| Json(customer).into_response()))
 }
 
 async fn list(State(customers): State<Arc<Customers>>, Query(params): Query<Params>) -> Response {
     let page = Listing::read(&params).map(|listing| customers.list(&listing));
-    answer(page.map(|page| {
-        let page = json!({ "data": page.data, "next_cursor": page.next_cursor });
-        Json(page).into_response()
-    }))
+    answer(
+        &customers,
+        page.map(|page| {
+            let page = json!({ "data": page.data, "next_cursor": page.next_cursor });
+            Json(page).into_response()
+        }),
+    )
 }
 
 fn fields(body: &[u8]) -> Result<Map<String, Value>, Refused> {
@@ -109,17 +115,17 @@ fn header(headers: &HeaderMap, name: &str) -> Option<String> {
     Some(value.to_owned())
 }
 
-async fn no_such_path() -> Response {
-    System::Erp.refuse(&Refused::new(StatusCode::NOT_FOUND, "no such path"))
+async fn no_such_path(State(customers): State<Arc<Customers>>) -> Response {
+    customers.server().refuse(&Refused::new(StatusCode::NOT_FOUND, "no such path"))
 }
 
-async fn no_such_method() -> Response {
+async fn no_such_method(State(customers): State<Arc<Customers>>) -> Response {
     let refused = Refused::new(StatusCode::METHOD_NOT_ALLOWED, "no such method here");
-    System::Erp.refuse(&refused)
+    customers.server().refuse(&refused)
 }
 
-fn answer(done: Result<Response, Refused>) -> Response {
-    done.unwrap_or_else(|refused| System::Erp.refuse(&refused))
+fn answer(customers: &Customers, done: Result<Response, Refused>) -> Response {
+    done.unwrap_or_else(|refused| customers.server().refuse(&refused))
 }
 
 fn announced(mut answer: Response, first_attempt: Option<FirstAttempt>) -> Response {

@@ -1,15 +1,17 @@
 //! The CRM's records over HTTP.
 
+use std::collections::BTreeSet;
+
 use pairline_fakes::{CrmConfig, Deed, UniqueRules, Writer};
 use serde_json::{Value, json};
 
 use crate::caller::{CONTACTS, Caller, crm};
 
-fn properties(properties: Value) -> Value {
+pub(crate) fn properties(properties: Value) -> Value {
     json!({ "properties": properties, "associations": [] })
 }
 
-async fn created(caller: &Caller, sent: Value) -> String {
+pub(crate) async fn created(caller: &Caller, sent: Value) -> String {
     let answer = caller.post(CONTACTS, properties(sent)).await;
     assert_eq!(answer.status, 201, "{}", answer.text);
     answer.id()
@@ -311,4 +313,145 @@ async fn of_two_merged_contacts_one_goes_and_its_id_may_lead_to_the_other() {
         assert_eq!(crm.snapshot().iter().map(|view| view.gone).collect::<Vec<_>>(), [true, false]);
         assert!(crm.merge(&stays, &stays).is_err());
     }
+}
+
+#[tokio::test]
+async fn every_refusal_has_a_correlation_id_of_its_own() {
+    let (_crm, mut caller) = crm(CrmConfig::default()).await;
+
+    let mut refusals = vec![
+        caller.get(&format!("{CONTACTS}/999")).await,
+        caller.get("/nowhere").await,
+        caller.delete(CONTACTS).await,
+        caller.post(&format!("{CONTACTS}/search"), json!({ "limit": 0 })).await,
+    ];
+    caller.token = "another".to_owned();
+    refusals.push(caller.get(CONTACTS).await);
+
+    let ids: BTreeSet<String> =
+        refusals.iter().map(|refusal| refusal.json()["correlationId"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(ids.len(), refusals.len());
+    assert!(ids.iter().all(|id| id.len() == 36 && id.split('-').map(str::len).eq([8, 4, 4, 4, 12])), "{ids:?}");
+}
+
+#[tokio::test]
+async fn an_update_may_name_the_contact_by_another_property() {
+    let (crm, caller) = crm(CrmConfig::default()).await;
+    let id = created(&caller, json!({ "email": "a@b.c" })).await;
+    created(&caller, json!({ "email": "other" })).await;
+
+    let updated =
+        caller.patch(&format!("{CONTACTS}/a@b.c?idProperty=email"), properties(json!({ "phone": "1" }))).await;
+    let by_id = caller.patch(&format!("{CONTACTS}/{id}?idProperty=hs_object_id"), properties(json!({}))).await;
+    let nobody = caller.patch(&format!("{CONTACTS}/nobody?idProperty=email"), properties(json!({}))).await;
+
+    assert_eq!((updated.status, by_id.status, nobody.status), (200, 200, 404));
+    assert_eq!((updated.id(), by_id.id()), (id.clone(), id.clone()));
+    assert_eq!(crm.history(&id)[1].changed, ["phone"]);
+    assert_eq!(crm.snapshot()[1].fields.get("phone"), None);
+}
+
+#[tokio::test]
+async fn the_api_merges_as_people_do() {
+    let (crm, caller) = crm(CrmConfig { merged_ids_forward: true, ..CrmConfig::default() }).await;
+    let gone = created(&caller, json!({ "email": "a", "phone": "1" })).await;
+    let stays = created(&caller, json!({ "email": "b" })).await;
+    let merge = |id: &str, into: &str| json!({ "objectIdToMerge": id, "primaryObjectId": into });
+    let path = format!("{CONTACTS}/merge");
+
+    let merged = caller.post(&path, merge(&gone, &stays)).await;
+
+    assert_eq!((merged.status, merged.id()), (200, stays.clone()));
+    assert_eq!(merged.json()["properties"]["email"], "b");
+    assert_eq!(caller.get(&format!("{CONTACTS}/{gone}")).await.id(), stays);
+    let last = crm.history(&gone).pop().unwrap();
+    assert_eq!(last.deed, Deed::Deleted);
+    assert!(matches!(last.writer, Writer::Caller { .. }), "{last:?}");
+    for (body, status) in
+        [(merge(&gone, &stays), 404), (merge(&stays, &stays), 400), (merge(&stays, "999"), 404), (json!({}), 400)]
+    {
+        assert_eq!(caller.post(&path, body.clone()).await.status, status, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_purged_contact_is_found_by_nobody_but_the_audit_and_holds_nothing() {
+    let (crm, caller) = crm(CrmConfig::default()).await;
+    let live = created(&caller, json!({ "email": "a" })).await;
+    let archived = created(&caller, json!({ "email": "b" })).await;
+    caller.delete(&format!("{CONTACTS}/{archived}")).await;
+    let purge = |body: Value| caller.post("/crm/v3/objects/contacts/gdpr-delete", body);
+
+    assert_eq!(purge(json!({ "objectId": "a", "idProperty": "email" })).await.status, 204);
+    assert_eq!(purge(json!({ "objectId": archived })).await.status, 204);
+
+    for id in [&live, &archived] {
+        let path = format!("{CONTACTS}/{id}");
+        assert_eq!(caller.get(&path).await.status, 404);
+        assert_eq!(caller.get(&format!("{path}?archived=true")).await.status, 404);
+        assert_eq!(caller.delete(&path).await.status, 404);
+        assert_eq!(crm.person_restores(id).unwrap_err().status, 404);
+        assert_eq!(crm.history(id).last().unwrap().deed, Deed::Deleted);
+    }
+    assert!(crm.snapshot().iter().all(|view| view.gone && view.fields.is_empty()), "{:?}", crm.snapshot());
+    assert_eq!(purge(json!({ "objectId": live })).await.status, 404);
+    assert_eq!(purge(json!({ "objectId": "nobody", "idProperty": "email" })).await.status, 204);
+    assert_eq!(purge(json!({})).await.status, 400);
+}
+
+#[tokio::test]
+async fn a_property_that_is_not_defined_is_refused_where_only_defined_ones_are_taken() {
+    let (crm, caller) = crm(CrmConfig { defined_properties_only: true, ..CrmConfig::default() }).await;
+    let id = created(&caller, json!({ "erp_id": "W" })).await;
+
+    let sent = || properties(json!({ "email": "a", "no_such_property": "1" }));
+    for answer in [
+        caller.post(CONTACTS, sent()).await,
+        caller.patch(&format!("{CONTACTS}/{id}"), sent()).await,
+        caller.post(&format!("{CONTACTS}/batch/create"), json!({ "inputs": [sent()] })).await,
+    ] {
+        assert_eq!(answer.status, 400);
+        assert!(answer.json()["message"].as_str().unwrap().contains("no_such_property"), "{}", answer.text);
+    }
+    assert_eq!((crm.snapshot().len(), crm.history(&id).len()), (1, 1));
+}
+
+#[tokio::test]
+async fn the_properties_of_contacts_are_listed_with_what_may_be_done_to_them() {
+    let unique = UniqueRules { erp_id: true, ..UniqueRules::default() };
+    let (_crm, caller) = crm(CrmConfig { enforce_unique: unique, ..CrmConfig::default() }).await;
+
+    let answer = caller.get("/crm/v3/properties/contacts").await;
+
+    assert_eq!(answer.status, 200);
+    assert_eq!(caller.get("/crm/v3/properties/deals").await.status, 404);
+    let listed = answer.json()["results"].as_array().unwrap().clone();
+    let said = |name: &str| {
+        let property = listed.iter().find(|property| property["name"] == name).unwrap();
+        let read_only = property["modificationMetadata"]["readOnlyValue"].clone();
+        [property["type"].clone(), property["hasUniqueValue"].clone(), read_only]
+    };
+    assert_eq!(said("email"), [json!("string"), json!(false), json!(false)]);
+    assert_eq!(said("erp_id"), [json!("string"), json!(true), json!(false)]);
+    assert_eq!(said("lastmodifieddate"), [json!("datetime"), json!(false), json!(true)]);
+    for property in &listed {
+        for name in ["name", "label", "type", "fieldType", "groupName", "description"] {
+            assert!(property[name].is_string(), "{name} of {property}");
+        }
+        assert!(property["options"].is_array(), "{property}");
+    }
+}
+
+#[tokio::test]
+async fn contacts_have_other_names_among_the_types_of_objects() {
+    let (crm, caller) = crm(CrmConfig::default()).await;
+
+    let id = caller.post("/crm/v3/objects/0-1", properties(json!({ "email": "a" }))).await.id();
+
+    for name in ["contact", "contacts", "0-1"] {
+        assert_eq!(caller.get(&format!("/crm/v3/objects/{name}/{id}")).await.id(), id);
+    }
+    assert_eq!(caller.get(&format!("/crm/v3/objects/contactsx/{id}")).await.status, 404);
+    let calls = crm.calls();
+    assert_eq!([calls.of("POST", "contacts"), calls.of("GET", "contact"), calls.of("GET", "other")], [1, 3, 1]);
 }

@@ -1,5 +1,6 @@
 //! The contract of the reference systems and every fault, over real sockets.
 
+mod batch;
 mod caller;
 mod control;
 mod crm;
@@ -8,4 +9,5 @@ mod erp;
 mod faults;
 mod receiver;
 mod search;
+mod selection;
 mod webhooks;

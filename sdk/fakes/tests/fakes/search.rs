@@ -47,6 +47,12 @@ async fn every_operator_finds_what_it_says() {
         ("email", "NEQ", json!("b"), vec!["101", "103"]),
         ("erp_id", "NEQ", json!("W-1"), vec!["102", "103"]),
         ("email", "IN", json!(["a", "c", "x"]), vec!["101", "103"]),
+        ("email", "NOT_IN", json!(["a", "c", "x"]), vec!["102"]),
+        ("erp_id", "NOT_IN", json!(["W-1"]), vec!["102", "103"]),
+        ("erp_id", "CONTAINS_TOKEN", json!("W-*"), vec!["101", "103"]),
+        ("erp_id", "CONTAINS_TOKEN", json!("w"), vec!["101", "103"]),
+        ("erp_id", "CONTAINS_TOKEN", json!("W-"), vec![]),
+        ("erp_id", "NOT_CONTAINS_TOKEN", json!("*-1"), vec!["102", "103"]),
         ("erp_id", "HAS_PROPERTY", Value::Null, vec!["101", "103"]),
         ("erp_id", "NOT_HAS_PROPERTY", Value::Null, vec!["102"]),
         ("credit_limit", "GT", json!("900"), vec!["102"]),
@@ -78,6 +84,69 @@ async fn filters_of_a_group_must_all_hold_and_of_the_groups_one() {
     .await;
 
     assert_eq!(ids, ["101", "103"]);
+}
+
+#[tokio::test]
+async fn between_holds_at_both_of_its_ends() {
+    let (crm, caller) = three_contacts().await;
+    let between = |name: &str, value: Value, high: Value| {
+        json!({"filterGroups": [{"filters": [
+            {"propertyName": name, "operator": "BETWEEN", "value": value, "highValue": high}
+        ]}]})
+    };
+    let made_ms = crm.snapshot().iter().map(|view| view.updated_at_ms).max().unwrap();
+
+    for (name, low, high, expected) in [
+        ("credit_limit", json!("50"), json!("900"), vec!["101", "103"]),
+        ("credit_limit", json!("51"), json!("899"), vec![]),
+        ("hs_object_id", json!("102"), json!("103"), vec!["102", "103"]),
+        ("lastmodifieddate", json!(0), json!(made_ms), vec!["101", "102", "103"]),
+        ("lastmodifieddate", json!(0), json!(1), vec![]),
+    ] {
+        let ids = found(&caller, between(name, low.clone(), high.clone())).await;
+        assert_eq!(ids, expected, "{name} {low} {high}");
+    }
+    assert_eq!(searched(&caller, between("credit_limit", json!("1"), Value::Null)).await.status, 400);
+}
+
+#[tokio::test]
+async fn a_query_looks_into_names_and_addresses_and_the_filters_hold_beside_it() {
+    let (crm, caller) = crm(CrmConfig::default()).await;
+    for (first, last, email) in
+        [("Ada", "Lovelace", "ada@example.org"), ("Ada", "King", "king@example.org"), ("Alan", "Turing", "t@ada.test")]
+    {
+        crm.person_creates(json!({ "firstname": first, "lastname": last, "email": email, "vat_id": "ada" })).unwrap();
+    }
+
+    for (query, expected) in [
+        ("ada", vec!["101", "102", "103"]),
+        ("ada king", vec!["102"]),
+        ("T@ADA.TEST", vec!["103"]),
+        ("example", vec!["101", "102"]),
+        ("dalan", vec![]),
+        (" ", vec!["101", "102", "103"]),
+    ] {
+        assert_eq!(found(&caller, json!({ "query": query })).await, expected, "{query}");
+    }
+    let mut both = one("lastname", "EQ", json!("Lovelace"));
+    both["query"] = json!("ada");
+    assert_eq!(found(&caller, both.clone()).await, ["101"]);
+    both["query"] = json!("alan");
+    assert!(found(&caller, both).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_search_shows_the_properties_that_it_asks_for() {
+    let (_crm, caller) = three_contacts().await;
+    let mut search = one("email", "EQ", json!("b"));
+    search["properties"] = json!(["credit_limit", "erp_id"]);
+
+    let page = searched(&caller, search).await.json();
+
+    let shown = page["results"][0]["properties"].as_object().unwrap().clone();
+    let names: Vec<_> = shown.keys().map(String::as_str).collect();
+    assert_eq!(names, ["credit_limit", "hs_object_id", "createdate", "lastmodifieddate", "erp_id"]);
+    assert_eq!((&shown["credit_limit"], &shown["erp_id"]), (&json!("1000"), &Value::Null));
 }
 
 #[tokio::test]
@@ -137,6 +206,7 @@ async fn a_search_that_makes_no_sense_is_refused() {
         one("email", "LIKE", json!("a")),
         one("email", "EQ", Value::Null),
         one("lastmodifieddate", "GT", json!("yesterday")),
+        one("lastmodifieddate", "CONTAINS_TOKEN", json!("2026*")),
         json!({"sorts": [{"propertyName": "email", "direction": "UP"}]}),
     ] {
         assert_eq!(searched(&caller, body.clone()).await.status, 400, "{body}");

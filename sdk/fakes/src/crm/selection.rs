@@ -1,0 +1,52 @@
+//! Selection: which properties of a contact an answer shows, and of which ones the history.
+//!
+//! Whoever asks for nothing in particular is shown all properties: HubSpot would show six.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use crate::crm::contact::{Contact, READ_ONLY};
+use crate::crm::contacts::Contacts;
+use crate::query::{Pairs, all};
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Selection {
+    properties: Vec<String>,
+    with_history: Vec<String>,
+}
+
+impl Selection {
+    pub(crate) fn new(properties: Vec<String>, with_history: Vec<String>) -> Self {
+        Self { properties, with_history }
+    }
+
+    pub(crate) fn of_query(params: &Pairs) -> Self {
+        Self::new(all(params, "properties"), all(params, "propertiesWithHistory"))
+    }
+
+    pub(crate) fn answered(&self, contacts: &Contacts, contact: &Contact) -> Response {
+        if self.properties.is_empty() && self.with_history.is_empty() {
+            return Json(contact).into_response();
+        }
+        Json(self.shown(contacts, contact)).into_response()
+    }
+
+    /// The contact as it is answered. A property that was asked for and has no value is null.
+    pub(crate) fn shown(&self, contacts: &Contacts, contact: &Contact) -> Value {
+        let mut shown = json!(contact);
+        if let Some(properties) = shown["properties"].as_object_mut().filter(|_| !self.properties.is_empty()) {
+            let asked = || self.properties.iter().chain(&self.with_history);
+            properties.retain(|name, _| READ_ONLY.contains(&name.as_str()) || asked().any(|asked| asked == name));
+            for name in asked().filter(|name| contacts.has_property(name)) {
+                properties.entry(name.as_str()).or_insert(Value::Null);
+            }
+        }
+        if !self.with_history.is_empty() {
+            let known = self.with_history.iter().filter(|name| contacts.has_property(name));
+            shown["propertiesWithHistory"] =
+                known.map(|name| (name.clone(), json!(contacts.past_values(contact.id, name)))).collect();
+        }
+        shown
+    }
+}
