@@ -302,7 +302,7 @@ async fn a_panic_over_a_call_tells_no_secret() {
 }
 
 /// A door at which no event ends.
-struct OpenDoor;
+pub(crate) struct OpenDoor;
 
 #[async_trait]
 impl Door for OpenDoor {

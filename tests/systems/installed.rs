@@ -1,34 +1,31 @@
-//! Real systems from public packages, pinned, installed once into a folder outside of the checkout.
+//! Real systems and clients from public packages, pinned, installed once into a folder outside of the checkout.
 
 use std::collections::hash_map::DefaultHasher;
 use std::fs::{self, File};
 use std::hash::{Hash, Hasher};
-use std::io::Write as _;
+use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use crate::bad_input::wait::within;
+use crate::tidy::at;
 
 /// Packages come over the network; a mirror may be slow.
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
 
-/// A Python environment with these packages. Another pin is another environment.
+/// The oldest Node.js that what is installed runs on.
+const NODE: u32 = 18;
+
+/// A Python environment, or a folder of npm, with these packages. Another pin is another environment.
 pub(super) struct Environment {
     folder: PathBuf,
 }
 
 impl Environment {
-    /// The environment, made if it is not there. Tests that want the same one at a time wait for each other.
+    /// The Python environment, made if it is not there. Tests that want the same one at a time wait for each other.
     pub(super) fn with(name: &str, requirements: &str) -> Self {
-        let mut hasher = DefaultHasher::new();
-        requirements.hash(&mut hasher);
-        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        let cache = cache.or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cache")));
-        let cache = cache.expect("a home, to keep installed systems in").join("pairline/systems");
-        fs::create_dir_all(&cache).unwrap();
-        let folder = cache.join(format!("{name}-{:016x}", hasher.finish()));
-        let environment = Self { folder };
+        let environment = Self::pinned(name, requirements);
         environment.once("installed", || {
             let venv = environment.folder.join("venv");
             run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv));
@@ -40,6 +37,31 @@ impl Environment {
         environment
     }
 
+    /// The folder of npm with the packages of a lock file, made if it is not there. None of them runs anything when it
+    /// is installed.
+    pub(super) fn of_node(name: &str, package: &str, lock: &str) -> Self {
+        has_node();
+        let environment = Self::pinned(name, lock);
+        environment.once("installed", || {
+            for (file, text) in [("package.json", package), ("package-lock.json", lock)] {
+                fs::write(environment.folder.join(file), text).unwrap();
+            }
+            let install = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"];
+            run(Command::new("npm").args(install).current_dir(&environment.folder));
+        });
+        environment
+    }
+
+    fn pinned(name: &str, pins: &str) -> Self {
+        let mut hasher = DefaultHasher::new();
+        pins.hash(&mut hasher);
+        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+        let cache = cache.or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cache")));
+        let cache = cache.expect("a home, to keep installed systems in").join("pairline/systems");
+        fs::create_dir_all(&cache).unwrap();
+        Self { folder: cache.join(format!("{name}-{:016x}", hasher.finish())) }
+    }
+
     /// A folder of it.
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
@@ -49,6 +71,13 @@ impl Environment {
     pub(super) fn program(&self, name: &str) -> Command {
         let mut command = Command::new(self.folder.join("venv/bin").join(name));
         command.stdin(Stdio::null());
+        command
+    }
+
+    /// Node.js with a script of the checkout, in the folder with the packages.
+    pub(super) fn node(&self, script: &str) -> Command {
+        let mut command = Command::new("node");
+        command.arg(at(script)).current_dir(&self.folder);
         command
     }
 
@@ -70,6 +99,46 @@ pub(super) fn run(command: &mut Command) {
     let output = command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{command:?}\n{}{}", said(&output.stdout), said(&output.stderr));
+}
+
+/// Runs something to its end with this on its stdin. It is killed if the end does not come in time.
+pub(super) fn finished(command: &mut Command, input: &str, limit: Duration) -> Output {
+    // Files, which no side has to wait for.
+    let [mut stdin, mut stdout, mut stderr] = [(); 3].map(|()| tempfile::tempfile().unwrap());
+    stdin.write_all(input.as_bytes()).unwrap();
+    stdin.rewind().unwrap();
+    command.stdin(stdin).stdout(stdout.try_clone().unwrap()).stderr(stderr.try_clone().unwrap());
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let ended = within(limit, || child.try_wait().unwrap().ok_or(()));
+    if ended.is_err() {
+        drop(child.kill());
+        drop(child.wait());
+    }
+    let said = |file: &mut File| {
+        let mut said = Vec::new();
+        file.rewind().unwrap();
+        file.read_to_end(&mut said).unwrap();
+        said
+    };
+    let (stdout, stderr) = (said(&mut stdout), said(&mut stderr));
+    let text = || String::from_utf8_lossy(&[stdout.as_slice(), &stderr].concat()).into_owned();
+    let status = ended.unwrap_or_else(|()| panic!("{command:?} has not ended within {limit:?}\n{}", text()));
+    Output { status, stdout, stderr }
+}
+
+/// Says what is to be installed when it is not there.
+fn has_node() {
+    let version = |program: &str| {
+        let output = Command::new(program).arg("--version").stdin(Stdio::null()).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let (node, npm) = (version("node"), version("npm"));
+    let major = node.as_ref().and_then(|text| text.trim_start_matches('v').split('.').next()?.parse().ok());
+    assert!(
+        major.is_some_and(|major: u32| major >= NODE) && npm.is_some(),
+        "expected Node.js {NODE} or newer with npm, found node {node:?} and npm {npm:?}: install them, for example with \
+         `apt-get install nodejs npm`"
+    );
 }
 
 /// A real system at work, on 127.0.0.1; it ends with the test.

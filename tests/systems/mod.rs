@@ -2,6 +2,7 @@
 
 mod books;
 mod described;
+mod hubspot;
 mod installed;
 mod tryton;
 pub(crate) mod unlike;

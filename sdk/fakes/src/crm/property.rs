@@ -21,7 +21,7 @@ const PHONE: (&str, &str) = ("string", "phonenumber");
 const NUMBER: (&str, &str) = ("number", "number");
 const TIME: (&str, &str) = ("datetime", "date");
 
-const PROPERTIES: [Property; 20] = [
+const PROPERTIES: [Property; 21] = [
     defined("createdate", "Create Date", TIME),
     defined("hs_object_id", "Record ID", NUMBER),
     defined("lastmodifieddate", "Last Modified Date", TIME),
@@ -42,6 +42,7 @@ const PROPERTIES: [Property; 20] = [
     added("vat_id", "VAT id", TEXT),
     added("credit_limit", "Credit limit", NUMBER),
     added("dunning_state", "Dunning state", TEXT),
+    added("sync_origin", "Sync origin", TEXT),
 ];
 
 const fn defined(name: &'static str, label: &'static str, of: (&'static str, &'static str)) -> Property {

@@ -1,0 +1,203 @@
+// Starts the fakes and Prism in front of the fake CRM, lets HubSpot's client and the program call it, and tells what
+// Prism objects to. See `run`, which gives it the specification, the folder with the packages, and that of the programs.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, request } from 'node:http'
+import { connect, createServer as createListener } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+const HERE = '127.0.0.1'
+/** How long anything may take to be ready or to end, in milliseconds. */
+const PATIENCE = 60_000
+const LOOK_EVERY = 50
+const [specification, packages, programs] = process.argv.slice(2)
+const folder = mkdtempSync(join(tmpdir(), 'pairline-prism-'))
+const children = []
+const objections = []
+let calls = 0
+
+function start(command, parameters, variables, options = {}) {
+  const env = { ...process.env, ...variables }
+  const child = spawn(command, parameters, { env, stdio: ['ignore', 'pipe', 'inherit'], ...options })
+  child.once('error', error => {
+    throw error
+  })
+  children.push(child)
+  return child
+}
+
+async function until(what, look) {
+  const last = Date.now() + PATIENCE
+  for (;;) {
+    const seen = await look()
+    if (seen) return seen
+    if (Date.now() > last) throw new Error(`waited ${PATIENCE} ms in vain: ${what}`)
+    await new Promise(done => setTimeout(done, LOOK_EVERY))
+  }
+}
+
+async function freePort() {
+  const listener = createListener().listen(0, HERE)
+  await once(listener, 'listening')
+  const { port } = listener.address()
+  listener.close()
+  return port
+}
+
+const isOpen = port =>
+  new Promise(done => {
+    const socket = connect(port, HERE, () => done(true) || socket.destroy())
+    socket.once('error', () => done(false))
+  })
+
+/** The fakes, and where each of them is. */
+async function fakes(variables) {
+  const child = start(join(programs, 'pairline-fakes'), [], {
+    CRM_PORT: '0',
+    ERP_PORT: '0',
+    FAKES_UNIQUE: 'email,erp_id',
+    FAKES_DEFINED_PROPERTIES: '1',
+    ...variables,
+  })
+  const at = {}
+  for await (const line of createInterface({ input: child.stdout })) {
+    const [name, url] = line.split(' ')
+    at[name] = url
+    if (at.crm && at.erp) return at
+  }
+  throw new Error('the fakes have ended')
+}
+
+/** HubSpot's document as Prism can read it: no examples that are null, and errors that are JSON. */
+function readable(part) {
+  if (Array.isArray(part)) return part.map(readable)
+  if (!part || typeof part !== 'object') return part
+  const kept = Object.entries(part).filter(([name, value]) => !(name === 'example' && value === null))
+  return Object.fromEntries(kept.map(([name, value]) => [name === '*/*' ? 'application/json' : name, readable(value)]))
+}
+
+async function prism(upstream) {
+  const file = join(folder, 'specification.json')
+  writeFileSync(file, JSON.stringify(readable(JSON.parse(readFileSync(specification, 'utf8')))))
+  const port = await freePort()
+  const cli = join(packages, 'prism/node_modules/@stoplight/prism-cli/dist/index.js')
+  start(
+    process.execPath,
+    [cli, 'proxy', file, upstream, '--errors', '--host', HERE, '--port', String(port)],
+    {},
+    { stdio: 'ignore' },
+  )
+  await until('Prism is ready', () => isOpen(port))
+  return port
+}
+
+/** Stands in front of Prism and takes down what it objects to. What is not of contacts passes it by. */
+async function listensIn(who, prismPort, upstream) {
+  const server = createServer((asked, answer) => {
+    const isSpokenOf = asked.url.startsWith('/crm/v3/objects/contacts')
+    const target = isSpokenOf ? `http://${HERE}:${prismPort}` : upstream
+    const onward = request(target + asked.url, { method: asked.method, headers: asked.headers }, said => {
+      const pieces = []
+      said.on('data', piece => pieces.push(piece))
+      said.on('end', () => {
+        const body = Buffer.concat(pieces)
+        calls += 1
+        if (/problem\+json/.test(said.headers['content-type'] ?? '')) {
+          const { type = '', title, validation = [] } = JSON.parse(body)
+          const ofAnswer = validation.some(({ location }) => location[0] === 'response') || type.endsWith('VIOLATIONS')
+          const told = validation.map(({ location, message }) => `${location.join('.')}: ${message}`)
+          objections.push({
+            who,
+            ofAnswer,
+            call: `${asked.method} ${asked.url.split('?')[0]}`,
+            told: told.length ? told : [title],
+          })
+        }
+        answer.writeHead(said.statusCode, said.headers).end(body)
+      })
+    })
+    onward.once('error', error => answer.writeHead(502).end(String(error)))
+    asked.pipe(onward)
+  })
+  server.listen(0, HERE)
+  await once(server, 'listening')
+  return { server, url: `http://${HERE}:${server.address().port}` }
+}
+
+async function client(url) {
+  const driver = fileURLToPath(new URL('../hubspot/drive.mjs', import.meta.url))
+  const child = start(
+    process.execPath,
+    [driver],
+    { BASE_URL: url, TOKEN: 'crm-token' },
+    { cwd: join(packages, 'hubspot') },
+  )
+  child.stdout.resume()
+  await once(child, 'exit')
+}
+
+/** The program, until two people whom it is told of on either side are in step. */
+async function program(url, at, port) {
+  const data = join(folder, 'data')
+  const child = start(join(programs, 'pairline'), ['run', '--data-dir', data], {
+    CRM_BASE_URL: url,
+    ERP_BASE_URL: at.erp,
+    CRM_TOKEN: 'crm-token',
+    ERP_TOKEN: 'erp-token',
+    PORT: String(port),
+    CRM_CLIENT_SECRET: 'crm-client-secret',
+    ERP_WEBHOOK_SECRET: 'erp-webhook-secret',
+    PAIRLINE_LOG: 'off',
+    CRM_WEBHOOK_URL: `http://${HERE}:${port}/webhooks/crm`,
+    PAIRLINE_POLL_MS: '500',
+  })
+  child.stdout.resume()
+  await until('the program is ready', () => isOpen(port))
+  const people = async (system, deed) => {
+    const headers = { 'content-type': 'application/json' }
+    const answer = await fetch(`${at[system]}/_control/people`, { method: 'POST', headers, body: JSON.stringify(deed) })
+    return (await answer.json()).id
+  }
+  const id = await people('crm', { do: 'create', fields: { email: 'seen@example.test', firstname: 'Seen' } })
+  await people('erp', { do: 'create', fields: { name: 'Another One', email: 'another@example.test' } })
+  await new Promise(done => setTimeout(done, 3_000))
+  await people('crm', { do: 'edit', id, fields: { phone: '1' } })
+  await new Promise(done => setTimeout(done, 3_000))
+  child.kill()
+  await once(child, 'exit')
+}
+
+async function judged() {
+  const port = await freePort()
+  const webhooks = {
+    CRM_WEBHOOK_URL: `http://${HERE}:${port}/webhooks/crm`,
+    ERP_WEBHOOK_URL: `http://${HERE}:${port}/webhooks/erp`,
+  }
+  for (const [who, run] of [
+    ['client', url => client(url)],
+    ['program', (url, at) => program(url, at, port)],
+  ]) {
+    const at = await fakes(webhooks)
+    const prismPort = await prism(at.crm)
+    const { server, url } = await listensIn(who, prismPort, at.crm)
+    await run(url, at)
+    server.close()
+  }
+}
+
+try {
+  await judged()
+} finally {
+  children.forEach(child => child.kill())
+  rmSync(folder, { recursive: true, force: true })
+}
+for (const { who, ofAnswer, call, told } of objections) {
+  console.log(`${who}: ${ofAnswer ? 'the answer to' : 'the call'} ${call}\n  ${told.join('\n  ')}`)
+}
+const ofAnswers = objections.filter(({ ofAnswer }) => ofAnswer).length
+console.log(`${calls} calls; objections to ${objections.length - ofAnswers} calls and to ${ofAnswers} answers`)
+process.exitCode = ofAnswers ? 1 : 0
