@@ -87,13 +87,16 @@ async function prism(upstream) {
   const cli = join(packages, 'prism/node_modules/@stoplight/prism-cli/dist/index.js')
   start(
     process.execPath,
-    [cli, 'proxy', file, upstream, '--errors', '--host', HERE, '--port', String(port)],
+    [cli, 'proxy', file, upstream, '--host', HERE, '--port', String(port)],
     {},
     { stdio: 'ignore' },
   )
   await until('Prism is ready', () => isOpen(port))
   return port
 }
+
+/** A path without what differs from one contact to the next. */
+const named = url => url.split('?')[0].replace(/\/(\d+|[^/]*%40[^/]*)$/, '/{contactId}')
 
 /** Stands in front of Prism and takes down what it objects to. What is not of contacts passes it by. */
 async function listensIn(who, prismPort, upstream) {
@@ -106,18 +109,17 @@ async function listensIn(who, prismPort, upstream) {
       said.on('end', () => {
         const body = Buffer.concat(pieces)
         calls += 1
-        if (/problem\+json/.test(said.headers['content-type'] ?? '')) {
-          const { type = '', title, validation = [] } = JSON.parse(body)
-          const ofAnswer = validation.some(({ location }) => location[0] === 'response') || type.endsWith('VIOLATIONS')
-          const told = validation.map(({ location, message }) => `${location.join('.')}: ${message}`)
+        const { 'sl-violations': violations = '[]', ...headers } = said.headers
+        const call = `${asked.method} ${named(asked.url)}, ${said.statusCode}`
+        for (const { location, message } of JSON.parse(violations)) {
           objections.push({
             who,
-            ofAnswer,
-            call: `${asked.method} ${asked.url.split('?')[0]}`,
-            told: told.length ? told : [title],
+            ofAnswer: location[0] === 'response',
+            call,
+            told: `${location.join('.')}: ${message}`,
           })
         }
-        answer.writeHead(said.statusCode, said.headers).end(body)
+        answer.writeHead(said.statusCode, headers).end(body)
       })
     })
     onward.once('error', error => answer.writeHead(502).end(String(error)))
@@ -130,17 +132,15 @@ async function listensIn(who, prismPort, upstream) {
 
 async function client(url) {
   const driver = fileURLToPath(new URL('../hubspot/drive.mjs', import.meta.url))
-  const child = start(
-    process.execPath,
-    [driver],
-    { BASE_URL: url, TOKEN: 'crm-token' },
-    { cwd: join(packages, 'hubspot') },
-  )
-  child.stdout.resume()
-  await once(child, 'exit')
+  const variables = { BASE_URL: url, TOKEN: 'crm-token' }
+  const child = start(process.execPath, [driver], variables, { cwd: join(packages, 'hubspot') })
+  for await (const line of createInterface({ input: child.stdout })) {
+    const { call, ok, detail } = JSON.parse(line)
+    if (ok === false) throw new Error(`${call}: ${detail}`)
+  }
 }
 
-/** The program, until two people whom it is told of on either side are in step. */
+/** The program, until two people, one from either side, are in step, and an edit of one of them has arrived. */
 async function program(url, at, port) {
   const data = join(folder, 'data')
   const child = start(join(programs, 'pairline'), ['run', '--data-dir', data], {
@@ -157,16 +157,24 @@ async function program(url, at, port) {
   })
   child.stdout.resume()
   await until('the program is ready', () => isOpen(port))
-  const people = async (system, deed) => {
+  const control = async (system, path, body) => {
     const headers = { 'content-type': 'application/json' }
-    const answer = await fetch(`${at[system]}/_control/people`, { method: 'POST', headers, body: JSON.stringify(deed) })
-    return (await answer.json()).id
+    const sent = body ? { method: 'POST', headers, body: JSON.stringify(body) } : {}
+    return (await fetch(`${at[system]}/_control/${path}`, sent)).json()
   }
-  const id = await people('crm', { do: 'create', fields: { email: 'seen@example.test', firstname: 'Seen' } })
-  await people('erp', { do: 'create', fields: { name: 'Another One', email: 'another@example.test' } })
-  await new Promise(done => setTimeout(done, 3_000))
-  await people('crm', { do: 'edit', id, fields: { phone: '1' } })
-  await new Promise(done => setTimeout(done, 3_000))
+  const holds = async (system, ...parts) => {
+    const records = await control(system, 'snapshot')
+    return parts.every(part => records.some(({ fields }) => JSON.stringify(fields).includes(part)))
+  }
+  const fields = { email: 'seen@example.test', firstname: 'Seen' }
+  const { id } = await control('crm', 'people', { do: 'create', fields })
+  await control('erp', 'people', { do: 'create', fields: { name: 'Another One', email: 'another@example.test' } })
+  await until('both are on both sides', async () => {
+    const there = await Promise.all([holds('crm', 'another@', 'WHS-000001', 'WHS-000002'), holds('erp', 'seen@')])
+    return there.every(Boolean)
+  })
+  await control('crm', 'people', { do: 'edit', id, fields: { phone: '+420 1' } })
+  await until('the edit is there', () => holds('erp', '+420 1'))
   child.kill()
   await once(child, 'exit')
 }
@@ -189,15 +197,27 @@ async function judged() {
   }
 }
 
+/** Each objection once, with how often it came, and whether there is none to an answer. */
+function told() {
+  const counts = new Map()
+  for (const { who, ofAnswer, call, told } of objections) {
+    const line = `${who}: ${ofAnswer ? 'the answer to' : 'the call'} ${call}\n  ${told}`
+    counts.set(line, (counts.get(line) ?? 0) + 1)
+  }
+  for (const [line, times] of counts) console.log(times > 1 ? `${line}\n  (${times} times)` : line)
+  const ofAnswers = objections.filter(({ ofAnswer }) => ofAnswer).length
+  console.log(`${calls} calls; objections to ${objections.length - ofAnswers} calls and to ${ofAnswers} answers`)
+  return ofAnswers === 0
+}
+
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
+process.once('exit', () => {
+  children.forEach(child => child.kill())
+  rmSync(folder, { recursive: true, force: true })
+})
 try {
   await judged()
 } finally {
-  children.forEach(child => child.kill())
-  rmSync(folder, { recursive: true, force: true })
+  process.exitCode = told() ? 0 : 1
 }
-for (const { who, ofAnswer, call, told } of objections) {
-  console.log(`${who}: ${ofAnswer ? 'the answer to' : 'the call'} ${call}\n  ${told.join('\n  ')}`)
-}
-const ofAnswers = objections.filter(({ ofAnswer }) => ofAnswer).length
-console.log(`${calls} calls; objections to ${objections.length - ofAnswers} calls and to ${ofAnswers} answers`)
-process.exitCode = ofAnswers ? 1 : 0
+process.exit()
