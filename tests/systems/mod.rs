@@ -1,4 +1,5 @@
-//! The program with systems that nobody of us has written it for, connected by YAML alone.
+//! The program with systems that nobody of us has written it for, connected by YAML alone; and a client of such a system,
+//! which judges ours.
 
 mod books;
 mod described;

@@ -2,7 +2,7 @@
 // Prism objects to. See `run`, which gives it the specification, the folder with the packages, and that of the programs.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, request } from 'node:http'
 import { connect, createServer as createListener } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -140,19 +140,30 @@ async function client(url) {
   }
 }
 
+/** The shipped topologies, with the description of HubSpot for the CRM's. */
+function project() {
+  const topologies = fileURLToPath(new URL('../../../topologies', import.meta.url))
+  const copy = join(folder, 'project')
+  cpSync(topologies, copy, { recursive: true, filter: from => !from.endsWith('library') })
+  const described = readFileSync(join(topologies, 'library/hubspot.yaml'), 'utf8')
+  writeFileSync(join(copy, 'applications/crm.yaml'), described.replace('application: hubspot', 'application: crm'))
+  return copy
+}
+
 /** The program, until two people, one from either side, are in step, and an edit of one of them has arrived. */
 async function program(url, at, port) {
   const data = join(folder, 'data')
-  const child = start(join(programs, 'pairline'), ['run', '--data-dir', data], {
-    CRM_BASE_URL: url,
+  const child = start(join(programs, 'pairline'), ['run', '--data-dir', data, '--config', project()], {
+    HUBSPOT_BASE_URL: url,
+    HUBSPOT_TOKEN: 'crm-token',
+    HUBSPOT_APP_ID: '4242',
+    HUBSPOT_CLIENT_SECRET: 'crm-client-secret',
+    HUBSPOT_WEBHOOK_URL: `http://${HERE}:${port}/webhooks/crm`,
     ERP_BASE_URL: at.erp,
-    CRM_TOKEN: 'crm-token',
     ERP_TOKEN: 'erp-token',
-    PORT: String(port),
-    CRM_CLIENT_SECRET: 'crm-client-secret',
     ERP_WEBHOOK_SECRET: 'erp-webhook-secret',
+    PORT: String(port),
     PAIRLINE_LOG: 'off',
-    CRM_WEBHOOK_URL: `http://${HERE}:${port}/webhooks/crm`,
     PAIRLINE_POLL_MS: '500',
   })
   child.stdout.resume()
