@@ -5,5 +5,7 @@ mod books;
 mod described;
 mod hubspot;
 mod installed;
+mod project;
+mod report;
 mod tryton;
 pub(crate) mod unlike;

@@ -6,6 +6,7 @@ use pairline_fakes::RecordView;
 use serde_json::{Value, json};
 
 use super::books::{Books, KEY};
+use super::project;
 use crate::bad_input::runner::Runner;
 use crate::bad_input::stage::Stage;
 use crate::bad_input::wait::until;
@@ -33,15 +34,9 @@ impl Connected {
         let books = Books::start();
         stage.set("BOOKS_BASE_URL", books.base_url());
         stage.set("BOOKS_KEY", KEY);
-        let project = stage.path("project");
         let files = files_of_the_guide();
         assert_eq!(files.len(), 4, "{files:?}");
-        let shipped = ("applications/crm.yaml".to_owned(), read("topologies/applications/crm.yaml"));
-        for (file, text) in files.into_iter().chain([shipped]) {
-            let path = project.join(file);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
+        project::write(&stage, files);
         Self { stage, books }
     }
 
