@@ -324,6 +324,8 @@ mod tests {
             ("prefix: \"sha256=\"", "secret_encoding: hex", "expected `` and then hex"),
             ("path: /customers }", "path: /customers, id: { header: Location, after: \"\" } }", "before the id"),
             ("order: id", "order: time", "expected `ties`"),
+            ("    since: rfc3339\n", "", "known places: {page}"),
+            ("order: id\n    since: rfc3339", "order: time", "expected `since` for a listing by time"),
             ("margin: 1h", "margin: 24h", "expected a margin shorter"),
             ("whole: true", "whole: true\n  hole: true", "no key `hole`"),
             ("${ERP_BASE_URL:-http://127.0.0.1:18082}", "ftp://x", "expected an http or https URL"),

@@ -389,8 +389,8 @@ pub(super) struct FindDocument {
 pub(super) struct ChangedDocument {
     /// In which order.
     pub(super) order: OrderDocument,
-    /// How an instant is written.
-    pub(super) since: SinceDocument,
+    /// How an instant is written; without it, everything is listed each time.
+    pub(super) since: Option<SinceDocument>,
     /// How long a change may stay out of the listing: `10s`.
     pub(super) overlap: String,
     /// Asks for what has changed, with `{since}`.

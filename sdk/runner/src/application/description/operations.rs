@@ -149,8 +149,8 @@ pub(crate) struct Find {
 pub(crate) struct Changed {
     /// In which order.
     pub(crate) order: Order,
-    /// How an instant is written.
-    pub(crate) since: Since,
+    /// How an instant is written; nothing: it cannot be asked since when, and lists everything.
+    pub(crate) since: Option<Since>,
     /// How far a pass reaches back behind what was seen.
     pub(crate) overlap: Duration,
     /// Asks for what changed since.
@@ -295,14 +295,21 @@ impl Check<'_> {
         if order == Order::Time && ties.is_none() {
             self.note(&at("order"), "expected `ties` for a listing by time: many records may have one stamp");
         }
-        let known: &[&str] = if order == Order::Id { &["since", "page"] } else { &["since"] };
-        let since = match written.since {
+        if order == Order::Time && written.since.is_none() {
+            self.note(&at("order"), "expected `since` for a listing by time: it goes on from the last stamp");
+        }
+        let known: &[&str] = match (order, written.since) {
+            (Order::Id, Some(_)) => &["since", "page"],
+            (Order::Id, None) => &["page"],
+            (Order::Time, _) => &["since"],
+        };
+        let since = written.since.map(|since| match since {
             SinceDocument::Milliseconds => Since::Milliseconds,
             SinceDocument::Seconds => Since::Seconds,
             SinceDocument::Rfc3339 => Since::Rfc3339,
-        };
+        });
         let list = self.list(&at("list"), &written.list, known);
-        self.needs(&at("list"), "since", list.has("since"));
+        self.needs(&at("list"), "since", since.is_none() || list.has("since"));
         if list.next.is_none() {
             self.note(&at("list"), "expected `next`: where an answer says that there is more");
         }

@@ -43,10 +43,12 @@ impl HttpApplication {
     /// What a page holds.
     async fn changed_records(&self, changed: &Changed, page: &Page) -> Result<Listed, ReadError> {
         let instant = |at: Timestamp| match changed.since {
-            Since::Milliseconds => at.as_millis().to_string(),
+            Some(Since::Milliseconds) => at.as_millis().to_string(),
             // What was changed later in the same second is listed again: no stamp is passed over.
-            Since::Seconds => at.as_millis().div_euclid(1000).to_string(),
-            Since::Rfc3339 => rfc3339(at),
+            Some(Since::Seconds) => at.as_millis().div_euclid(1000).to_string(),
+            Some(Since::Rfc3339) => rfc3339(at),
+            // No place is there for it.
+            None => String::new(),
         };
         let (answers, token) = match (&page.ask, &changed.ties) {
             (Ask::Since(since), _) => self.page(&changed.list, &[("since", &instant(*since))]).await?,
@@ -194,6 +196,23 @@ mod tests {
         assert_eq!(second.cursor, json!({ "since": 1_699_999_998_000_i64, "newest": 1_700_000_010_000_i64 }));
         assert_eq!((second.records[0].id.as_str(), second.next), ("2", None));
         assert!(stage.application.changed(&json!("old"), None).await.is_err());
+        stage.is_as_expected();
+    }
+
+    #[tokio::test]
+    async fn who_cannot_be_asked_since_when_lists_everything_each_time() {
+        let text = ERP.replacen("    since: rfc3339\n", "", 1).replacen("updated_since: \"{since}\", ", "", 1);
+        let customer = json!({ "id": 1, "updated_at": "2023-11-14T22:13:20.000Z" });
+        let everything = || {
+            let page = ok(json!({ "data": [customer.clone()], "next_cursor": null }));
+            exchange("GET", "/customers?limit=500", page)
+        };
+        let stage = stage(&text, vec![everything(), everything()]);
+
+        let first = stage.application.changed(&Value::Null, None).await.unwrap();
+        let second = stage.application.changed(&first.cursor, None).await.unwrap();
+
+        assert_eq!((first.records.len(), second.records), (1, first.records));
         stage.is_as_expected();
     }
 }
