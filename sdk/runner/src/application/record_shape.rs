@@ -107,7 +107,9 @@ impl RecordShape {
 
     /// When an answer says that its record was last modified.
     pub(super) fn modified_at(&self, answer: &Value) -> Option<Timestamp> {
-        self.modified.iter().find_map(|at| at.of(answer)).and_then(|at| instant(at, self.in_seconds))
+        // A record that was never changed may say so with a null.
+        let said = self.modified.iter().find_map(|at| at.of(answer).filter(|said| !said.is_null()));
+        said.and_then(|said| instant(said, self.in_seconds))
     }
 
     /// The id an answer holds, also when it holds no whole record.

@@ -252,6 +252,24 @@ async fn a_record_may_be_wrapped_and_what_is_not_there_be_forbidden() {
     stage.is_as_expected();
 }
 
+#[tokio::test]
+async fn what_was_made_and_never_changed_is_listed_too() {
+    let directus = "/items/contacts?filter%5B_or%5D%5B0%5D%5Bdate_updated%5D%5B_gte%5D=1970-01-01T00%3A00%3A00.000Z\
+        &filter%5B_or%5D%5B1%5D%5Bdate_created%5D%5B_gte%5D=1970-01-01T00%3A00%3A00.000Z&sort=id&limit=100";
+    let made = json!({ "id": 1, "date_created": "2026-11-22T06:57:00.000Z", "date_updated": null });
+    let customer = json!({ "id": "cus_1", "created": 1_795_331_088 });
+    for (text, path, record) in
+        [(DIRECTUS, directus, made), (STRIPE, "/v1/customers?created%5Bgte%5D=0&limit=100", customer)]
+    {
+        let stage = stage(text, vec![exchange("GET", path, ok(json!({ "data": [record] })))]);
+
+        let page = stage.application.changed(&Value::Null, None).await.unwrap();
+
+        assert_eq!((page.records.len(), page.next), (1, None));
+        stage.is_as_expected();
+    }
+}
+
 impl Stage {
     async fn send(&self, write: &Write) -> Outcome {
         self.application.send(&self.intent(write)).await
