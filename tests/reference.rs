@@ -9,7 +9,7 @@ use pairline_runner::project::{Project, Sources};
 use pairline_runner::story::{self, TestFormat};
 
 use crate::support::registry;
-use crate::systems::unlike::files_of_the_guide;
+use crate::systems::project::files_of_the_guide;
 use crate::tidy::read;
 
 /// A key and a word that is none.

@@ -2,26 +2,42 @@
 
 use std::fs;
 
-use super::unlike::files_of_the_guide;
 use crate::bad_input::stage::Stage;
 use crate::tidy::read;
 
-/// Writes files into the stage's project, with the description of the CRM as it is shipped.
-pub(super) fn write(stage: &Stage, files: impl IntoIterator<Item = (String, String)>) {
-    let crm = ("applications/crm.yaml".to_owned(), read("topologies/applications/crm.yaml"));
-    for (file, text) in files.into_iter().chain([crm]) {
-        let path = stage.path("project").join(file);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
+/// A file of a project: its name and what is in it.
+pub(crate) type File = (String, String);
+
+/// The files that the guide shows, each below its name.
+pub(crate) fn files_of_the_guide() -> Vec<File> {
+    let guide = read("sdk/docs/connecting-a-system.md");
+    let blocks = guide.split("\n```yaml\n# ").skip(1).map(|rest| {
+        let (file, rest) = rest.split_once('\n').unwrap();
+        (file.to_owned(), rest.split("```").next().unwrap().to_owned())
+    });
+    blocks.collect()
+}
+
+/// The description of the CRM as it is shipped.
+pub(crate) fn crm() -> File {
+    ("applications/crm.yaml".to_owned(), read("topologies/applications/crm.yaml"))
 }
 
 /// The topologies that the guide shows, for another system than the guide's, which keeps the CRM's id in a field.
-pub(super) fn topologies_of_the_guide(system: &str, inverse: &str) -> Vec<(String, String)> {
+pub(crate) fn topologies_of_the_guide(system: &str, inverse: &str) -> Vec<File> {
     let topologies = files_of_the_guide().into_iter().filter(|(file, _)| file.contains("-to-"));
     let turned = topologies.map(|(file, text)| {
         let text = text.replace("books", system).replace("field: ref", &format!("field: {inverse}"));
         (file.replace("books", system), text)
     });
     turned.collect()
+}
+
+/// Writes files into the stage's project.
+pub(crate) fn write(stage: &Stage, files: impl IntoIterator<Item = File>) {
+    for (file, text) in files {
+        let path = stage.path("project").join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
 }

@@ -15,18 +15,18 @@ use crate::bad_input::wait::{SOON, within};
 
 /// A record as an auditor sees it.
 #[derive(Clone, Debug)]
-pub(super) struct Held {
-    pub(super) id: String,
-    pub(super) name: String,
+pub(crate) struct Held {
+    pub(crate) id: String,
+    pub(crate) name: String,
     /// The ids of the other system that it carries.
-    pub(super) carries: Vec<String>,
+    pub(crate) carries: Vec<String>,
 }
 
 /// All that either system holds.
-pub(super) type Both = [Vec<Held>; 2];
+pub(crate) type Both = [Vec<Held>; 2];
 
 /// What the CRM holds.
-pub(super) fn contacts(stage: &Stage) -> Vec<Held> {
+pub(crate) fn contacts(stage: &Stage) -> Vec<Held> {
     let held = |(id, contact): (String, Value)| {
         let text = |field: &str| contact[field].as_str().unwrap_or_default().to_owned();
         let name = format!("{} {}", text("firstname"), text("lastname")).trim().to_owned();
@@ -38,13 +38,13 @@ pub(super) fn contacts(stage: &Stage) -> Vec<Held> {
 
 /// What two systems have come to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counted {
+pub(crate) struct Counted {
     here: usize,
     there: usize,
     /// Pairs of records that carry each other's id and no other.
     linked: usize,
     /// Records beside the first of each person, on either side; whoever is nobody's is one, too.
-    pub(super) doubled: usize,
+    pub(crate) doubled: usize,
     /// People that a side holds no record of.
     lost: usize,
 }
@@ -88,7 +88,7 @@ fn links([here, there]: &Both) -> BTreeMap<String, String> {
 }
 
 /// What one test notes of two systems.
-pub(super) struct Report {
+pub(crate) struct Report {
     systems: &'static str,
     file: PathBuf,
     /// Who was entered, by the name that everybody should know them by.
@@ -97,7 +97,7 @@ pub(super) struct Report {
 
 impl Report {
     /// A report on two systems, with nothing in it.
-    pub(super) fn of(test: &str, systems: &'static str) -> Self {
+    pub(crate) fn of(test: &str, systems: &'static str) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("systems");
         fs::create_dir_all(&folder).unwrap();
         let file = folder.join(format!("{test}.rows"));
@@ -106,19 +106,19 @@ impl Report {
     }
 
     /// Somebody was entered, on whichever side.
-    pub(super) fn enters(&self, name: &str) {
+    pub(crate) fn enters(&self, name: &str) {
         assert!(self.people.borrow_mut().insert(name.to_owned()), "{name} was entered before");
     }
 
     /// Somebody has another name now.
-    pub(super) fn renames(&self, name: &str, to: &str) {
+    pub(crate) fn renames(&self, name: &str, to: &str) {
         assert!(self.people.borrow_mut().remove(name), "{name} was never entered");
         self.enters(to);
     }
 
     /// Waits until each side holds everybody once, with the other's id; notes what it has come to, and answers the pairs of
     /// ids.
-    pub(super) fn in_step(&self, scene: &str, look: impl Fn() -> Both) -> BTreeMap<String, String> {
+    pub(crate) fn in_step(&self, scene: &str, look: impl Fn() -> Both) -> BTreeMap<String, String> {
         let people = self.people.borrow().len();
         let looked = within(SOON, || {
             let both = look();
@@ -132,7 +132,7 @@ impl Report {
     }
 
     /// Notes what both systems have come to.
-    pub(super) fn notes(&self, scene: &str, both: &Both) -> Counted {
+    pub(crate) fn notes(&self, scene: &str, both: &Both) -> Counted {
         let counted = Counted::of(&self.people.borrow(), both);
         let row = format!("| {:<20} | {scene:<50} | {counted} |", self.systems);
         println!("{row}");

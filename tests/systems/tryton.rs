@@ -47,10 +47,12 @@ impl Connected {
         stage.set("TRYTON_USER", "sync");
         stage.set("TRYTON_PASSWORD", SYNC);
         let described = [
+            project::crm(),
             ("applications/tryton.yaml".to_owned(), read("topologies/library/tryton.yaml")),
             ("contracts/person.yaml".to_owned(), CONTRACT.to_owned()),
         ];
-        project::write(&stage, project::topologies_of_the_guide("tryton", "crm_id").into_iter().chain(described));
+        let topologies = project::topologies_of_the_guide("tryton", "crm_id");
+        project::write(&stage, topologies.into_iter().chain(described));
         Self { stage, tryton, between, report: Report::of("tryton", "CRM, Tryton 8.2") }
     }
 

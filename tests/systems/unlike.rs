@@ -6,7 +6,7 @@ use pairline_fakes::RecordView;
 use serde_json::{Value, json};
 
 use super::books::{Books, KEY};
-use super::project;
+use super::project::{self, files_of_the_guide};
 use crate::bad_input::runner::Runner;
 use crate::bad_input::stage::Stage;
 use crate::bad_input::wait::until;
@@ -18,16 +18,6 @@ struct Connected {
     books: Books,
 }
 
-/// The files that the guide shows, each below its name.
-pub(crate) fn files_of_the_guide() -> Vec<(String, String)> {
-    let guide = read("sdk/docs/connecting-a-system.md");
-    let blocks = guide.split("\n```yaml\n# ").skip(1).map(|rest| {
-        let (file, rest) = rest.split_once('\n').unwrap();
-        (file.to_owned(), rest.split("```").next().unwrap().to_owned())
-    });
-    blocks.collect()
-}
-
 impl Connected {
     fn new() -> Self {
         let stage = Stage::new();
@@ -36,7 +26,7 @@ impl Connected {
         stage.set("BOOKS_KEY", KEY);
         let files = files_of_the_guide();
         assert_eq!(files.len(), 4, "{files:?}");
-        project::write(&stage, files);
+        project::write(&stage, files.into_iter().chain([project::crm()]));
         Self { stage, books }
     }
 
