@@ -11,8 +11,8 @@ use pairline_sdk::message::{HINT, HintPart, OPERATION, RECORD};
 use pairline_sdk::{
     Adopted, Adoption, Application, CapabilityClass, Case, CaseId, CaseKind, Create, Effect, FieldWrite, Fields,
     Intent, InverseWrite, Look, NodeDescription, NodeError, Operation, OperationState, Outcome, PlatformKind, Ports,
-    ProcessAction, ProcessDto, Record, RecordId, Registry, Resend, Reserve, RouteDefault, SendAgain, SettingKind,
-    System, Timestamp, Write, WriteReason, settings,
+    ProcessAction, ProcessDto, ReadError, Record, RecordId, Registry, Resend, Reserve, RouteDefault, SendAgain,
+    SettingKind, System, Timestamp, Write, WriteReason, settings,
 };
 use serde::Deserialize;
 
@@ -267,7 +267,7 @@ impl CreateNode {
         let system = &self.settings.application;
         let existing = match &id {
             Some(id) => self.application.read(id).await?,
-            None => None,
+            None => self.carrying(source).await?,
         };
         if let Some(record) = existing
             && self.ports.contract.inverse_of(system, &record).as_ref() == Some(&source.id)
@@ -277,6 +277,16 @@ impl CreateNode {
         let records = id.map(|id| RecordId::new(system, id)).into_iter().chain([source.clone()]).collect();
         self.case(CaseKind::Duplicate, records, "the first record is in the way of a counterpart for the last").await?;
         Ok(dto.stop("a record that is not ours is in the way; a case is open"))
+    }
+
+    /// The one record that carries the source's id, where the system can be asked for it.
+    async fn carrying(&self, source: &RecordId) -> Result<Option<Record>, ReadError> {
+        let Some(field) = self.ports.contract.inverse_field(&self.settings.application) else { return Ok(None) };
+        match self.application.find(field, &source.id).await {
+            Ok(mut hits) if hits.len() == 1 => Ok(hits.pop()),
+            Ok(_) | Err(ReadError::Refused(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     async fn ask(&self, dto: ProcessDto, source: &RecordId, open: &Operation) -> Result<ProcessDto, NodeError> {
