@@ -17,58 +17,56 @@ const STARTS_WITHIN: Duration = Duration::from_secs(60);
 /// The oldest Node.js that what is installed runs on.
 const NODE: u32 = 18;
 
-/// A Python environment, or a folder of npm, with these packages. Another pin is another environment.
-pub(super) struct Environment {
+/// Packages that were installed together. Another pin is another environment.
+pub(crate) struct Environment {
     folder: PathBuf,
 }
 
 impl Environment {
-    /// The Python environment, made if it is not there. Tests that want the same one at a time wait for each other.
-    pub(super) fn with(name: &str, requirements: &str) -> Self {
-        let environment = Self::pinned(name, requirements);
-        environment.once("installed", || {
-            let venv = environment.folder.join("venv");
+    /// A Python environment with these packages.
+    pub(crate) fn with(name: &str, requirements: &str) -> Self {
+        Self::made(name, requirements, |folder| {
+            let venv = folder.join("venv");
             run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv));
-            let pins = environment.folder.join("requirements.txt");
+            let pins = folder.join("requirements.txt");
             fs::write(&pins, requirements).unwrap();
             let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
             run(Command::new(venv.join("bin/python")).args(pip).arg(&pins));
-        });
-        environment
+        })
     }
 
-    /// The folder of npm with the packages of a lock file, made if it is not there. None of them runs anything when it
-    /// is installed.
-    pub(super) fn of_node(name: &str, package: &str, lock: &str) -> Self {
-        has_node();
-        let environment = Self::pinned(name, lock);
-        environment.once("installed", || {
-            for (file, text) in [("package.json", package), ("package-lock.json", lock)] {
-                fs::write(environment.folder.join(file), text).unwrap();
-            }
-            let install = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"];
-            run(Command::new("npm").args(install).current_dir(&environment.folder));
-        });
-        environment
-    }
-
-    fn pinned(name: &str, pins: &str) -> Self {
+    /// The environment of these pins, made if it is not there. Tests that want the same one at a time wait for each other.
+    pub(crate) fn made(name: &str, pins: &str, install: impl FnOnce(&Path)) -> Self {
         let mut hasher = DefaultHasher::new();
         pins.hash(&mut hasher);
         let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
         let cache = cache.or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cache")));
         let cache = cache.expect("a home, to keep installed systems in").join("pairline/systems");
         fs::create_dir_all(&cache).unwrap();
-        Self { folder: cache.join(format!("{name}-{:016x}", hasher.finish())) }
+        let environment = Self { folder: cache.join(format!("{name}-{:016x}", hasher.finish())) };
+        environment.once("installed", || install(&environment.folder));
+        environment
+    }
+
+    /// The folder of npm with the packages of a lock file. None of them runs anything when it is installed.
+    pub(super) fn of_node(name: &str, package: &str, lock: &str) -> Self {
+        has_node();
+        Self::made(name, lock, |folder| {
+            for (file, text) in [("package.json", package), ("package-lock.json", lock)] {
+                fs::write(folder.join(file), text).unwrap();
+            }
+            let install = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"];
+            run(Command::new("npm").args(install).current_dir(folder));
+        })
     }
 
     /// A folder of it.
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
     /// A program of it.
-    pub(super) fn program(&self, name: &str) -> Command {
+    pub(crate) fn program(&self, name: &str) -> Command {
         let mut command = Command::new(self.folder.join("venv/bin").join(name));
         command.stdin(Stdio::null());
         command
@@ -82,7 +80,7 @@ impl Environment {
     }
 
     /// Does something once in the life of the environment, however many tests want it and however often one dies at it.
-    pub(super) fn once(&self, what: &str, make: impl FnOnce()) {
+    pub(crate) fn once(&self, what: &str, make: impl FnOnce()) {
         fs::create_dir_all(&self.folder).unwrap();
         let lock = File::create(self.folder.join("lock")).unwrap();
         lock.lock().unwrap();
@@ -95,7 +93,7 @@ impl Environment {
 }
 
 /// Runs something that must go well.
-pub(super) fn run(command: &mut Command) {
+pub(crate) fn run(command: &mut Command) {
     let output = command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{command:?}\n{}{}", said(&output.stdout), said(&output.stderr));
@@ -142,13 +140,13 @@ fn has_node() {
 }
 
 /// A real system at work, on 127.0.0.1; it ends with the test.
-pub(super) struct Server {
+pub(crate) struct Server {
     child: Child,
 }
 
 impl Server {
     /// Starts it, and waits until it answers.
-    pub(super) fn start(mut command: Command, is_ready: impl Fn() -> bool) -> Self {
+    pub(crate) fn start(mut command: Command, is_ready: impl Fn() -> bool) -> Self {
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let mut server = Self { child };
         let ready = within(STARTS_WITHIN, || {

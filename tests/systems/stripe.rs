@@ -184,7 +184,7 @@ fn a_system_that_ignores_keys_gets_no_second_customer_when_it_is_described_as_it
 fn a_promise_of_keys_that_is_not_kept_makes_a_second_customer_and_the_doctor_says_so_before() {
     let (without, with) = PROMISE;
     let promised = DESCRIPTION.replacen(without, with, 1);
-    let connected = Connected::new("stripe-promised", &promised);
+    let connected = Connected::new("stripe-with-a-key", &promised);
 
     let told = connected.probed();
 
@@ -201,18 +201,18 @@ fn a_promise_of_keys_that_is_not_kept_makes_a_second_customer_and_the_doctor_say
     connected.enters_and_the_answer_is_lost("Edsger", "Dijkstra");
     until("a case", || connected.asked(&["cases", "list"])["cases"].as_array().unwrap().first().cloned());
     runner.stop();
-    let counted = connected.report.notes("keys promised, and a create's answer lost", &connected.look());
+    let counted = connected.report.notes("described with a key, a create's answer lost", &connected.look());
     assert_eq!(counted.doubled, 1, "two customers, of which one is noticed and brought before a person: {counted:?}");
 
     // Whoever does: what stands there is taken out.
     let corrected: String =
         promised.lines().filter(|line| !line.contains("idempotency_key")).map(|line| format!("{line}\n")).collect();
-    let connected = Connected::new("stripe-corrected", &corrected);
+    let connected = Connected::new("stripe-without-it", &corrected);
     let told = connected.probed();
     assert!(told.to_string().contains("C, as promised"), "{told:#}");
     let runner = connected.run(SELDOM);
     connected.enters_and_the_answer_is_lost("Edsger", "Dijkstra");
-    connected.in_step("the same as the doctor says, the answer lost");
+    connected.in_step("without it, as the doctor says, the answer lost");
     runner.stop();
-    connected.in_step("the same when nothing is at work any more");
+    connected.in_step("without it, when nothing is at work any more");
 }

@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use serde_json::json;
 
-use self::server::{SYNC, Tryton};
+use self::server::{Database, SYNC, Tryton};
 use super::project;
 use super::report::{Report, contacts};
 use crate::bad_input::http::{GoBetween, Lie};
@@ -41,7 +41,7 @@ struct Connected {
 impl Connected {
     fn new() -> Self {
         let stage = Stage::new();
-        let tryton = Tryton::start();
+        let tryton = Tryton::start(&Database::FILE);
         let between = GoBetween::of(SocketAddr::from((Ipv4Addr::LOCALHOST, tryton.port)));
         stage.set("TRYTON_URL", format!("{}/erp", between.base_url()));
         stage.set("TRYTON_USER", "sync");

@@ -17,11 +17,11 @@ const REQUIREMENTS: &str = include_str!("requirements.txt");
 const ADMINISTRATOR: &str = "administrator-of-a-test";
 
 /// The password of the sync's own user.
-pub(super) const SYNC: &str = "canary-tryton-5e1d";
+pub(crate) const SYNC: &str = "canary-tryton-5e1d";
 
 /// What an administrator does, and what a bookkeeper does in front of it.
-pub(super) struct Tryton {
-    pub(super) port: u16,
+pub(crate) struct Tryton {
+    pub(crate) port: u16,
     session: String,
     _server: Server,
     _folder: tempfile::TempDir,
@@ -30,39 +30,66 @@ pub(super) struct Tryton {
 
 /// A party as an auditor sees it.
 #[derive(Debug)]
-pub(super) struct Party {
-    pub(super) name: String,
-    pub(super) active: bool,
+pub(crate) struct Party {
+    pub(crate) name: String,
+    pub(crate) active: bool,
     /// The ids of ours that it carries.
     ours: Vec<String>,
 }
 
-fn config(folder: &Path, port: u16) -> PathBuf {
-    let file = folder.join("trytond.conf");
-    let text = format!("[database]\nuri = sqlite://\npath = {}\n[web]\nlisten = 127.0.0.1:{port}\n", folder.display());
-    fs::write(&file, text).unwrap();
-    file
+/// Which database it keeps its data in, and the packages that it takes to speak to that.
+pub(crate) struct Database<'a> {
+    pub(crate) uri: &'a str,
+    pub(crate) drivers: &'a str,
+}
+
+impl Database<'_> {
+    /// A file, for which nothing is needed.
+    pub(crate) const FILE: Self = Self { uri: "sqlite://", drivers: "" };
+
+    fn is_file(&self) -> bool {
+        self.uri.starts_with("sqlite:")
+    }
+
+    fn config(&self, folder: &Path, port: u16) -> PathBuf {
+        let file = folder.join("trytond.conf");
+        let (uri, path) = (self.uri, folder.display());
+        fs::write(&file, format!("[database]\nuri = {uri}\npath = {path}\n[web]\nlisten = 127.0.0.1:{port}\n"))
+            .unwrap();
+        file
+    }
+
+    /// Makes the tables, and somebody who may do everything.
+    fn set_up(&self, environment: &Environment, folder: &Path) {
+        let password = folder.join("password");
+        fs::write(&password, ADMINISTRATOR).unwrap();
+        let mut admin = environment.program("trytond-admin");
+        admin.env("TRYTONPASSFILE", &password).arg("-c").arg(self.config(folder, 0));
+        run(admin.args(["-d", "erp", "--email", "a@example.test", "-u", "party", "--activate-dependencies"]));
+    }
 }
 
 impl Tryton {
-    pub(super) fn start() -> Self {
-        let environment = Environment::with("tryton", REQUIREMENTS);
-        let template = environment.path("template");
-        environment.once("template", || {
-            fs::create_dir_all(&template).unwrap();
-            fs::write(template.join("erp.sqlite"), "").unwrap();
-            let password = template.join("password");
-            fs::write(&password, ADMINISTRATOR).unwrap();
-            let mut admin = environment.program("trytond-admin");
-            admin.env("TRYTONPASSFILE", &password).arg("-c").arg(config(&template, 0));
-            run(admin.args(["-d", "erp", "--email", "a@example.test", "-u", "party", "--activate-dependencies"]));
-        });
+    /// Starts it on its database `erp`, which must be there and empty if it is no file.
+    pub(crate) fn start(database: &Database<'_>) -> Self {
+        let pins = [REQUIREMENTS, database.drivers].concat();
+        let environment = Environment::with("tryton", &pins);
         let folder = tempfile::tempdir().unwrap();
-        fs::copy(template.join("erp.sqlite"), folder.path().join("erp.sqlite")).unwrap();
+        if database.is_file() {
+            let template = environment.path("template");
+            environment.once("template", || {
+                fs::create_dir_all(&template).unwrap();
+                fs::write(template.join("erp.sqlite"), "").unwrap();
+                database.set_up(&environment, &template);
+            });
+            fs::copy(template.join("erp.sqlite"), folder.path().join("erp.sqlite")).unwrap();
+        } else {
+            database.set_up(&environment, folder.path());
+        }
         let held = Port::free().unwrap();
         let port = held.number();
         let mut trytond = environment.program("trytond");
-        trytond.arg("-c").arg(config(folder.path(), port)).args(["-d", "erp"]);
+        trytond.arg("-c").arg(database.config(folder.path(), port)).args(["-d", "erp"]);
         let server = Server::start(trytond, || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
         let mut tryton = Self { port, session: String::new(), _server: server, _folder: folder, _port: held };
         let login = json!(["admin", { "password": ADMINISTRATOR }, "en"]);
@@ -91,17 +118,17 @@ impl Tryton {
     }
 
     /// Two who enter somebody at once may be given the same number on SQLite; one of them enters it again.
-    pub(super) fn enters(&self, name: &str) -> String {
+    pub(crate) fn enters(&self, name: &str) -> String {
         let create = || self.asked("model.party.party.create", json!([[{ "name": name }], {}]));
         until("a party is entered", || create().ok())[0].to_string()
     }
 
-    pub(super) fn writes(&self, id: &str, fields: Value) {
+    pub(crate) fn writes(&self, id: &str, fields: Value) {
         let id: u64 = id.parse().unwrap();
         self.call("model.party.party.write", json!([[id], fields, {}]));
     }
 
-    pub(super) fn parties(&self) -> BTreeMap<String, Party> {
+    pub(crate) fn parties(&self) -> BTreeMap<String, Party> {
         let fields = ["name", "active", "identifiers.code"];
         let mut found = Vec::new();
         // A few at a time: longer answers say that they are compressed, and are not.
@@ -123,7 +150,7 @@ impl Tryton {
     }
 
     /// All parties, with the ids of ours that they carry.
-    pub(super) fn held(&self) -> Vec<Held> {
+    pub(crate) fn held(&self) -> Vec<Held> {
         let held = |(id, party): (String, Party)| Held { id, name: party.name, carries: party.ours };
         self.parties().into_iter().map(held).collect()
     }
