@@ -195,8 +195,8 @@ fn page(contacts: &Contacts, params: &Pairs) -> Result<Value, Refused> {
 
 /// The last page has no `paging` at all.
 fn paged(contacts: &Contacts, selection: &Selection, page: &[Contact], next_after: Option<u64>) -> Value {
-    let results: Vec<_> = page.iter().map(|contact| selection.shown(contacts, contact)).collect();
-    let mut answer = json!({ "results": results });
+    let mut answer = json!({});
+    answer["results"] = page.iter().map(|contact| selection.shown(contacts, contact)).collect();
     if let Some(after) = next_after {
         answer["paging"] = json!({ "next": { "after": after.to_string() } });
     }
