@@ -15,7 +15,8 @@ use crate::bad_input::stage::{Said, Stage, copied};
 fn project(stage: &Stage, file: &str, change: impl FnOnce(String) -> String) {
     let folder = stage.path("project");
     copied(&Path::new(env!("CARGO_MANIFEST_DIR")).join("topologies"), &folder);
-    changed(stage, file, change);
+    // Whoever has examples is told by `check`; here a system is another one than everybody thinks.
+    changed(stage, file, |text| change(text.split("\nexamples:\n").next().unwrap().to_owned() + "\n"));
 }
 
 /// Changes a file of `project`, or makes it; something of it must be another then.
