@@ -39,11 +39,15 @@ fn example() -> Vec<(&'static str, String)> {
 }
 
 /// What may stand instead of something in the shop's description, and in none of the other systems'.
-const INSTEAD: [(&str, &str); 3] = [
+const INSTEAD: [(&str, &str); 4] = [
     ("bearer: \"${SHOP_TOKEN}\"", "basic: { user: a, password: b }"),
     (
         "bearer: \"${SHOP_TOKEN}\"",
         "oauth2: { token_url: \"http://a.test\", client_id: a, client_secret: b, refresh_token: c, scope: d }",
+    ),
+    (
+        "bearer: \"${SHOP_TOKEN}\"",
+        "hmac: { header: a, value: \"{signature}\", algorithm: hmac-sha256, signs: \"{path}{timestamp}{body}\", encoding: hex, secret: b, timestamp: { header: c, unit: seconds } }",
     ),
     ("records: /people, next: /next", "records: /people, next: { offset: 100 }"),
 ];

@@ -28,7 +28,7 @@ use super::template::Template;
 use super::transport::Call;
 use crate::finding::Finding;
 use crate::yaml::Tree;
-pub(super) use auth::{Auth, Credentials, Oauth2, SessionAuth};
+pub(super) use auth::{Auth, Credentials, HmacAuth, Oauth2, SessionAuth};
 use check::Check;
 use document::ApplicationDocument;
 pub(super) use operations::{Changed, List, Operations, Since, WriteCall};
@@ -141,7 +141,7 @@ impl Description {
     /// Whether a call signs in: what is in it and what it is answered are secrets from the first byte to the last.
     pub(crate) fn is_sign_in(&self, call: &Call) -> bool {
         match &self.auth.kind {
-            Auth::Header { .. } => false,
+            Auth::Header { .. } | Auth::Hmac(_) => false,
             // Other calls may go to the same place.
             Auth::Session(session) => call.body.as_deref() == Some(session.body.expose_secret().as_bytes()),
             Auth::Oauth2(oauth2) => call.url == oauth2.url,
@@ -156,6 +156,7 @@ impl Description {
         };
         let credential = match &self.auth.kind {
             Auth::Header { name, .. } => name.as_str(),
+            Auth::Hmac(hmac) => hmac.header.as_str(),
             Auth::Session(session) => session.header.as_str(),
             Auth::Oauth2(_) => "authorization",
         };

@@ -78,7 +78,7 @@ impl HostGuard {
         let guard = Self::new(description.base_url(), description.private_network)?;
         match &description.auth.kind {
             Auth::Oauth2(oauth2) => guard.and(&oauth2.url),
-            Auth::Header { .. } | Auth::Session(_) => Ok(guard),
+            Auth::Header { .. } | Auth::Hmac(_) | Auth::Session(_) => Ok(guard),
         }
     }
 

@@ -1,6 +1,6 @@
 //! A remote system over HTTP: the one door through which it is read and written.
 //!
-//! The port is here. `sign_in` gets what a call is believed by; `call` makes a call and tells the limiter how it ended; `read` and
+//! The port is here. `sign_in` gets what a call is believed by, `sign` makes it where it is another with every call; `call` makes a call and tells the limiter how it ended; `read` and
 //! `write` are what an answer means for either; `listing`, `find` and `changed` go through pages.
 
 mod call;
@@ -8,6 +8,7 @@ mod changed;
 mod find;
 mod listing;
 mod read;
+mod sign;
 mod sign_in;
 mod write;
 

@@ -16,10 +16,11 @@ const SHORTEST: usize = 16;
 const SHORTEST_HIDDEN: usize = 4;
 
 /// Where descriptions keep secrets.
-const PATHS: [&[&str]; 7] = [
+const PATHS: [&[&str]; 8] = [
     &["auth", "bearer"],
     &["auth", "basic", "password"],
     &["auth", "header", "value"],
+    &["auth", "hmac", "secret"],
     &["auth", "oauth2", "client_secret"],
     &["auth", "oauth2", "refresh_token"],
     &["webhook", "signature", "secret"],

@@ -10,7 +10,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::check::{Check, no_base_url};
-use super::document::{AuthDocument, EncodingDocument, Oauth2Document, SessionDocument};
+use super::document::{AuthDocument, EncodingDocument, HmacDocument, Oauth2Document, SessionDocument, UnitDocument};
+use super::signature::Encoding;
 use crate::application::pointer::Pointer;
 use crate::application::template::Template;
 
@@ -33,10 +34,29 @@ pub(crate) enum Auth {
         /// Its value.
         value: SecretString,
     },
+    /// A header that is another one with every call.
+    Hmac(HmacAuth),
     /// A header that is got by signing in at the system.
     Session(SessionAuth),
     /// A bearer token that is got from a token server.
     Oauth2(Oauth2),
+}
+
+/// How a call is signed.
+#[derive(Clone, Debug)]
+pub(crate) struct HmacAuth {
+    /// The header of the signature.
+    pub(crate) header: HeaderName,
+    /// Its value, with a place for the signature.
+    pub(crate) value: Template,
+    /// What is signed.
+    pub(crate) signs: Template,
+    /// How the signature is written.
+    pub(crate) encoding: Encoding,
+    /// The key.
+    pub(crate) key: SecretString,
+    /// A header with the time, and how many milliseconds one of its units is.
+    pub(crate) timestamp: Option<(HeaderName, i64)>,
 }
 
 /// How to sign in at a system.
@@ -86,6 +106,7 @@ impl Check<'_> {
             ("bearer", written.bearer.is_some()),
             ("basic", written.basic.is_some()),
             ("header", written.header.is_some()),
+            ("hmac", written.hmac.is_some()),
             ("session", written.session.is_some()),
             ("oauth2", written.oauth2.is_some()),
         ];
@@ -109,6 +130,8 @@ impl Check<'_> {
         } else if let Some(header) = &written.header {
             let value = self.credential(&["auth", "header", "value"], &header.value, &mut sources);
             fixed(self.header(&["auth", "header", "name"], &header.name), value)
+        } else if let Some(hmac) = &written.hmac {
+            Auth::Hmac(self.hmac(hmac, &mut sources))
         } else if let Some(session) = &written.session {
             Auth::Session(self.session(session, &mut sources))
         } else if let Some(oauth2) = &written.oauth2 {
@@ -129,6 +152,36 @@ impl Check<'_> {
         }
         sources.extend(self.environment.sources(text));
         value
+    }
+
+    fn hmac(&mut self, written: &HmacDocument, sources: &mut Vec<String>) -> HmacAuth {
+        let at = |last| ["auth", "hmac", last];
+        let key = self.expanded(&at("secret"), &written.secret);
+        sources.extend(self.environment.sources(&written.secret));
+        let value = self.credential(&at("value"), &written.value, sources);
+        if !written.value.contains("{signature}") {
+            self.note(&at("value"), "expected `{signature}` in it");
+        }
+        let signs = self.template(&at("signs"), &written.signs, &["method", "url", "path", "timestamp", "body"]);
+        if !signs.has("body") || !(signs.has("url") || signs.has("path")) {
+            self.note(&at("signs"), "expected `{body}` among what is signed, and `{url}` or `{path}`");
+        }
+        if signs.has("timestamp") != written.timestamp.is_some() {
+            let both = "expected `{timestamp}` among what is signed and a `timestamp` that is sent, or neither";
+            self.note(&at("timestamp"), both);
+        }
+        let timestamp = written.timestamp.as_ref().map(|time| {
+            let unit = if time.unit == UnitDocument::Seconds { 1000 } else { 1 };
+            (self.header(&["auth", "hmac", "timestamp", "header"], &time.header), unit)
+        });
+        HmacAuth {
+            header: self.header(&at("header"), &written.header),
+            value: self.template(&at("value"), &value, &["signature"]),
+            signs,
+            encoding: Encoding::of(written.encoding),
+            key: key.into(),
+            timestamp,
+        }
     }
 
     fn session(&mut self, written: &SessionDocument, sources: &mut Vec<String>) -> SessionAuth {

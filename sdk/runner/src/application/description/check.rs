@@ -254,6 +254,7 @@ impl Check<'_> {
         let mut written: Vec<&String> = keys.flatten().chain(&auth.bearer).chain(oauth2.flatten()).collect();
         written.extend(auth.basic.as_ref().map(|basic| &basic.password));
         written.extend(auth.header.as_ref().map(|header| &header.value));
+        written.extend(auth.hmac.as_ref().map(|hmac| &hmac.secret));
         if let Some(session) = &auth.session {
             variables_in(&session.body, &mut written);
         }

@@ -55,6 +55,8 @@ pub(super) struct AuthDocument {
     pub(super) basic: Option<BasicDocument>,
     /// Any header, as for an API key.
     pub(super) header: Option<HeaderDocument>,
+    /// A signature over every call.
+    pub(super) hmac: Option<HmacDocument>,
     /// Signing in at the system itself.
     pub(super) session: Option<SessionDocument>,
     /// A token server, which gives a bearer token.
@@ -81,6 +83,45 @@ pub(super) struct HeaderDocument {
     pub(super) name: String,
     /// Its value.
     pub(super) value: String,
+}
+
+/// A signature over every call, made with a key that is never sent.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct HmacDocument {
+    /// The header of the signature.
+    #[serde(default = "authorization")]
+    pub(super) header: String,
+    /// Its value, with `{signature}` in it.
+    #[serde(default = "signature")]
+    pub(super) value: String,
+    /// There is one; it is written so that a second one needs no guess.
+    #[expect(dead_code, reason = "there is one algorithm so far")]
+    pub(super) algorithm: AlgorithmDocument,
+    /// What is signed: `{method}`, `{url}`, `{path}` with the query, `{timestamp}`, `{body}`, and text.
+    pub(super) signs: String,
+    /// How the signature is written.
+    pub(super) encoding: EncodingDocument,
+    /// The key.
+    pub(super) secret: String,
+    /// A header with the time that it is signed at.
+    pub(super) timestamp: Option<SigningTimeDocument>,
+}
+
+fn signature() -> String {
+    "{signature}".to_owned()
+}
+
+/// A header with the time that a call is signed at.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct SigningTimeDocument {
+    /// The header.
+    pub(super) header: String,
+    /// What it counts.
+    pub(super) unit: UnitDocument,
 }
 
 /// Signing in: one call for all, and again when the session is not known any more.

@@ -1,5 +1,6 @@
 //! How a delivery proves where it comes from, and how a description says so.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use axum::http::HeaderName;
@@ -85,6 +86,18 @@ impl Encoding {
         }
     }
 
+    /// Bytes as text.
+    pub(crate) fn write(self, bytes: &[u8]) -> String {
+        match self {
+            Self::Base64 => STANDARD.encode(bytes),
+            Self::Hex => bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+                // Writing to a string does not fail.
+                write!(text, "{byte:02x}").ok();
+                text
+            }),
+        }
+    }
+
     const fn name(self) -> &'static str {
         match self {
             Self::Base64 => "base64",
@@ -92,7 +105,7 @@ impl Encoding {
         }
     }
 
-    const fn of(written: EncodingDocument) -> Self {
+    pub(super) const fn of(written: EncodingDocument) -> Self {
         match written {
             EncodingDocument::Base64 => Self::Base64,
             EncodingDocument::Hex => Self::Hex,

@@ -9,6 +9,7 @@ use tracing::error;
 
 use super::HttpApplication;
 use super::sign_in::Credential;
+use crate::application::description::Auth;
 use crate::application::errors::Meaning;
 use crate::application::json;
 use crate::application::limiter::Permit;
@@ -41,6 +42,9 @@ impl HttpApplication {
     pub(super) async fn call(&self, mut call: Call, permit: Permit<'_>, credential: Option<Credential>) -> Reply {
         if let Some(credential) = &credential {
             call.headers.insert(credential.name.clone(), credential.value.clone());
+        }
+        if let Auth::Hmac(hmac) = &self.description.auth.kind {
+            hmac.sign(&mut call, self.clock.now());
         }
         let answer = self.transport.call(call).await;
         self.meters.count(answer.as_ref().ok());

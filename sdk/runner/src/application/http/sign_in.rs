@@ -91,7 +91,7 @@ impl HttpApplication {
         &self,
         permit: Permit<'p>,
     ) -> Result<(Permit<'p>, Option<Credential>), NotSignedIn> {
-        if matches!(self.description.auth.kind, Auth::Header { .. }) {
+        if matches!(self.description.auth.kind, Auth::Header { .. } | Auth::Hmac(_)) {
             return Ok((permit, None));
         }
         let mut session = self.signed_in.session.lock().await;
@@ -103,7 +103,7 @@ impl HttpApplication {
         let got = match &self.description.auth.kind {
             Auth::Session(written) => self.open_session(written).await.map(|got| (got, None)),
             Auth::Oauth2(written) => self.token(written).await,
-            Auth::Header { .. } => return Ok((permit, None)),
+            Auth::Header { .. } | Auth::Hmac(_) => return Ok((permit, None)),
         };
         let (got, until) = match got {
             Ok(got) => got,
