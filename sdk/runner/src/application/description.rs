@@ -131,6 +131,11 @@ impl Description {
         self.record.leave_out.contains(outer) && !self.record.forms.iter().any(|form| form.name == field)
     }
 
+    /// Whether it can be asked what has changed.
+    pub(crate) fn lists_changes(&self) -> bool {
+        self.operations.changed.is_some()
+    }
+
     /// The fields that can be looked for, where this one cannot be.
     pub(crate) fn cannot_find_by(&self, field: &str) -> Option<&[String]> {
         let find = self.operations.find.as_ref()?;

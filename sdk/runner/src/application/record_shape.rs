@@ -102,7 +102,9 @@ impl RecordShape {
 
     /// Whether an answer says that its record is not there any more.
     pub(super) fn is_gone(&self, answer: &Value) -> bool {
-        self.gone.as_ref().is_some_and(|(at, says)| at.of(answer) == Some(says))
+        let Some((at, says)) = &self.gone else { return false };
+        // What says it in one way over one database may say it in another over another.
+        at.of(answer).is_some_and(|found| found == says || says.as_array().is_some_and(|any| any.contains(found)))
     }
 
     /// When an answer says that its record was last modified.
@@ -327,6 +329,15 @@ mod tests {
             (shape.renamed.sent("meta.x_crm_id"), shape.renamed.answered("crm_id")),
             ("crm_id", "meta.x_crm_id")
         );
+    }
+
+    #[test]
+    fn a_record_is_gone_by_any_of_the_values_that_say_so() {
+        let shape = RecordShape { gone: Some((pointer("/active"), json!([0, false]))), ..flat() };
+        for (active, is_gone) in [(json!(0), true), (json!(false), true), (json!(1), false), (json!(true), false)] {
+            assert_eq!(shape.is_gone(&json!({ "id": 1, "active": active })), is_gone, "{active}");
+        }
+        assert!(!shape.is_gone(&json!({ "id": 1 })));
     }
 
     #[test]

@@ -62,6 +62,8 @@ pub const CONTRACT: &str = "PL0301";
 pub const LEFT_OUT: &str = "PL0302";
 /// A system cannot be asked for the records that hold the other's id.
 pub const NOT_FOUND_BY: &str = "PL0303";
+/// A system cannot be asked what has changed.
+pub const NOT_LISTED: &str = "PL0304";
 
 /// A test of a topology cannot be understood.
 pub const TEST: &str = "PL0501";

@@ -22,9 +22,10 @@ pub(super) fn misfits(
     described: &BTreeMap<String, Described>,
 ) -> Vec<Finding> {
     let mut found = Vec::new();
-    for system in contract.systems() {
+    for (index, system) in contract.systems().into_iter().enumerate() {
         let Some(described) = described.get(system.as_str()) else { continue };
         let fit = Fit { text, contract, system, described };
+        found.extend(fit.listing(index));
         found.extend(fit.inverse());
         found.extend(fit.fields());
     }
@@ -39,6 +40,15 @@ struct Fit<'a> {
 }
 
 impl Fit<'_> {
+    fn listing(&self, index: usize) -> Option<Finding> {
+        let Self { system, described, .. } = self;
+        let message = format!("`{system}` cannot be asked what has changed, so that nothing would ever start");
+        let help = "describe `operations.changed`; where nothing can be asked for, it may list everything".to_owned();
+        let at = ["systems", &index.to_string()];
+        let is_missing = !described.description.lists_changes();
+        is_missing.then(|| self.finding(code::NOT_LISTED, &at, message, help, &["operations"]))
+    }
+
     fn inverse(&self) -> Option<Finding> {
         let Self { system, described, .. } = self;
         let field = self.contract.inverse_field(system)?;

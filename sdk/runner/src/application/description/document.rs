@@ -271,7 +271,7 @@ fn value() -> String {
 pub(super) struct SaysDocument {
     /// Where, as a pointer.
     pub(super) at: String,
-    /// Which value.
+    /// Which value; of a list, any.
     pub(super) is: Value,
 }
 

@@ -425,7 +425,7 @@ mod tests {
             ),
             (
                 "tryton",
-                "gone: { at: /active, is: 0 }",
+                "gone: { at: /active, is: [0, false] }",
                 "gone: { at: /active, is: true }",
                 Some("means success, found one that means `gone`"),
             ),
