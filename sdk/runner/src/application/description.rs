@@ -15,6 +15,7 @@ mod paging;
 mod schema;
 mod signature;
 mod webhook;
+mod written_secrets;
 
 use axum::http::HeaderName;
 use pairline_sdk::{Profile, System, Write};
@@ -35,6 +36,7 @@ pub(super) use operations::{Changed, List, Operations, Since, WriteCall};
 pub(super) use paging::{Full, Next};
 pub use signature::{Encoding, SignatureScheme, Signed, SignedHeader, SignedTime};
 pub use webhook::{EventShape, Webhook};
+pub(crate) use written_secrets::{WrittenSecret, written_secrets};
 
 /// The codes of findings in application descriptions.
 pub mod code {

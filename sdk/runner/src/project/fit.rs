@@ -22,7 +22,7 @@ pub(super) fn misfits(
     described: &BTreeMap<String, Described>,
 ) -> Vec<Finding> {
     let mut found = Vec::new();
-    for (index, system) in contract.systems().into_iter().enumerate() {
+    for (index, system) in contract.systems().iter().enumerate() {
         let Some(described) = described.get(system.as_str()) else { continue };
         let fit = Fit { text, contract, system, described };
         found.extend(fit.listing(index));

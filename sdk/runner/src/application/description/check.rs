@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue, Method};
 use pairline_sdk::{CapabilityClass, Profile, System};
+use secrecy::ExposeSecret;
 use serde_json::Value;
 
 use super::document::{
@@ -11,7 +12,7 @@ use super::document::{
     UnitDocument,
 };
 use super::duration::duration;
-use super::{Description, Limits, code};
+use super::{Description, Limits, code, written_secrets};
 use crate::application::environment::Environment;
 use crate::application::form::{Form, VALUE};
 use crate::application::pointer::Pointer;
@@ -64,16 +65,6 @@ fn is_address(text: &str) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '.' || c == '-';
     let is_port = |port: &str| port.len() <= 5 && port.parse::<u16>().is_ok();
     text.split_once(':').is_some_and(|(host, port)| !host.is_empty() && host.chars().all(plain) && is_port(port))
-}
-
-/// The texts of a body that hold what the environment tells.
-fn variables_in<'a>(body: &'a Value, found: &mut Vec<&'a String>) {
-    match body {
-        Value::String(text) if text.contains("${") => found.push(text),
-        Value::Array(items) => items.iter().for_each(|item| variables_in(item, found)),
-        Value::Object(map) => map.values().for_each(|value| variables_in(value, found)),
-        _ => {}
-    }
 }
 
 impl<'a> Check<'a> {
@@ -201,7 +192,8 @@ impl Check<'_> {
         }
         let base_url = self.base_url(&document.base_url);
         let auth = self.auth(&document.auth);
-        let secrets = self.secrets(&document);
+        let written = written_secrets(self.tree, self.environment);
+        let secrets = Secrets::new(written.iter().map(|one| one.value.expose_secret().to_owned()));
         let (class, index_lag, key_header) = self.capabilities(&document);
         let profile = Profile {
             system: System::new(name),
@@ -243,22 +235,6 @@ impl Check<'_> {
             self.note(&["base_url"], format!("expected an http or https URL without a query, found {found}{from}"));
         }
         url
-    }
-
-    /// The token and the keys as they were given. What is wrong with one is said where it is used.
-    fn secrets(&self, document: &ApplicationDocument) -> Secrets {
-        let signature = document.webhook.as_ref().map(|webhook| &webhook.signature);
-        let keys = signature.into_iter().flat_map(|signed| [Some(&signed.secret), signed.secret_before.as_ref()]);
-        let auth = &document.auth;
-        let oauth2 = auth.oauth2.iter().flat_map(|oauth2| [Some(&oauth2.client_secret), oauth2.refresh_token.as_ref()]);
-        let mut written: Vec<&String> = keys.flatten().chain(&auth.bearer).chain(oauth2.flatten()).collect();
-        written.extend(auth.basic.as_ref().map(|basic| &basic.password));
-        written.extend(auth.header.as_ref().map(|header| &header.value));
-        written.extend(auth.hmac.as_ref().map(|hmac| &hmac.secret));
-        if let Some(session) = &auth.session {
-            variables_in(&session.body, &mut written);
-        }
-        Secrets::new(written.into_iter().filter_map(|text| self.environment.expand(text).ok()))
     }
 
     /// Which variable to look at when a text means nothing.
