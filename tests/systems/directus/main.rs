@@ -13,8 +13,14 @@ mod bad_input {
 
 /// As in the suite.
 mod tidy {
+    use std::path::{Path, PathBuf};
+
+    pub(crate) fn at(path: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+    }
+
     pub(crate) fn read(path: &str) -> String {
-        std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+        std::fs::read_to_string(at(path)).unwrap()
     }
 }
 

@@ -24,8 +24,20 @@ use pairline_fakes::{Crm, CrmConfig, Erp, ErpConfig, Faults, UniqueRules};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
+/// What there is to type: nothing.
+const USAGE: &str = "pairline-fakes takes no arguments: it runs a fake CRM and a fake ERP until it is stopped, set up by the \
+environment alone, such as CRM_PORT, ERP_PORT, CRM_TOKEN, ERP_TOKEN and FAKES_FAULTS";
+
 #[tokio::main]
 async fn main() -> Outcome<()> {
+    match env::args().nth(1).as_deref() {
+        None => {}
+        Some("-h" | "--help") => {
+            println!("{USAGE}");
+            return Ok(());
+        }
+        Some(_) => return Err(USAGE.into()),
+    }
     let crm = Crm::start(crm_config()?).await?;
     let erp = Erp::start(erp_config()?).await?;
     println!("crm {}", crm.base_url());

@@ -76,6 +76,15 @@ async fn there_is_no_control_unless_asked_for() {
     assert_eq!(caller.get("/_control/snapshot").await.status, 404);
 }
 
+#[test]
+fn the_program_says_what_it_is_to_whoever_types_more_than_its_name() {
+    for (argument, succeeds) in [("--help", true), ("--list", false)] {
+        let said = Command::new(env!("CARGO_BIN_EXE_pairline-fakes")).arg(argument).output().unwrap();
+        let text = String::from_utf8([said.stdout, said.stderr].concat()).unwrap();
+        assert!(said.status.success() == succeeds && text.contains("takes no arguments"), "{argument}: {text}");
+    }
+}
+
 #[tokio::test]
 async fn the_program_runs_both_by_environment_alone_and_stops_when_told() {
     struct Ended(std::process::Child);

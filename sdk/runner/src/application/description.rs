@@ -331,6 +331,8 @@ mod tests {
             ("prefix: \"sha256=\"", "secret_prefix: whsec_", "expected `whsec_` and then any text"),
             ("prefix: \"sha256=\"", "secret_encoding: hex", "expected `` and then hex"),
             ("path: /customers }", "path: /customers, id: { header: Location, after: \"\" } }", "before the id"),
+            ("\"{field}\": \"{value}\"", "\"{field}\": {value}", "a place stands in quotes, as in `\"{value}\"`"),
+            ("path: /customers }", "path: \"${X}/customers\" }", "expected text without variables"),
             ("order: id", "order: time", "expected `ties`"),
             ("    since: rfc3339\n", "", "known places: {page}"),
             ("order: id\n    since: rfc3339", "order: time", "expected `since` for a listing by time"),

@@ -72,6 +72,11 @@ impl Template {
         Ok(Self(parts))
     }
 
+    /// Reads one that was found wrong already, as far as it can be read, so that nothing more is said of it.
+    pub(crate) fn mistaken(text: &str) -> Self {
+        Self(parts(text).unwrap_or_default())
+    }
+
     /// The fields whose values stand in it.
     pub(crate) fn fields(&self) -> Vec<String> {
         let names = self.0.iter().filter_map(|part| match part {
@@ -190,6 +195,10 @@ impl BodyTemplate {
             Value::Array(items) => {
                 Self::List(items.iter().map(|item| Self::parse(item, known)).collect::<Result<_, _>>()?)
             }
+            Value::Object(_) if unquoted(value).is_some_and(|place| known.contains(&place)) => {
+                let place = unquoted(value).unwrap_or_default();
+                return Err(format!("expected text, found a map: a place stands in quotes, as in `\"{{{place}}}\"`"));
+            }
             Value::Object(map) => {
                 let entry = |(key, value): (&String, &Value)| Ok((key.clone(), Self::parse(value, known)?));
                 Self::Object(map.iter().map(entry).collect::<Result<_, String>>()?)
@@ -220,6 +229,15 @@ impl BodyTemplate {
                 Value::Object(filled.collect::<Map<_, _>>())
             }
         })
+    }
+}
+
+/// The place that somebody meant who wrote `{value}` without quotes: in YAML that is a map with one key and nothing in it.
+pub(crate) fn unquoted(value: &Value) -> Option<&str> {
+    let mut entries = value.as_object()?.iter();
+    match (entries.next(), entries.next()) {
+        (Some((place, Value::Null)), None) => Some(place),
+        _ => None,
     }
 }
 
@@ -254,6 +272,15 @@ mod tests {
             "no place `{ID}` here; known places: {id}, {field}"
         );
         assert!(Template::parse("/{id", &["id"]).unwrap_err().contains("expected a `}`"));
+    }
+
+    #[test]
+    fn a_place_without_quotes_is_told_from_a_map() {
+        let known = ["value"];
+        assert!(BodyTemplate::parse(&json!({ "crm": { "value": null } }), &known).unwrap_err().contains("in quotes"));
+        assert!(BodyTemplate::parse(&json!({ "crm": { "other": null } }), &known).is_ok());
+        assert!(BodyTemplate::parse(&json!({ "crm": { "value": 1 } }), &known).is_ok());
+        assert_eq!(unquoted(&json!({ "value": null, "more": null })), None);
     }
 
     #[test]

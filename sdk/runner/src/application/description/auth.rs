@@ -112,8 +112,11 @@ impl Check<'_> {
         ];
         let given: Vec<&str> = known.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
         let [one] = given[..] else {
-            let names = known.map(|(name, _)| format!("`{name}`")).join(", ");
-            self.note(&["auth"], format!("expected one of {names}, found {}", given.len()));
+            let names = known.each_ref().map(|(name, _)| format!("`{name}`")).join(", ");
+            // One that is there and wrong was told of already.
+            if given.len() > 1 || !known.iter().any(|(name, _)| self.has(&["auth", name])) {
+                self.note(&["auth"], format!("expected one of {names}, found {}", given.len()));
+            }
             return Credentials { kind: fixed(AUTHORIZATION, String::new()), from: String::new() };
         };
         let mut sources = Vec::new();

@@ -172,13 +172,14 @@ impl Check<'_> {
 
     pub(super) fn template(&mut self, path: &[&str], text: &str, known: &[&str]) -> Template {
         Template::parse(text, known).unwrap_or_else(|message| {
-            self.note(path, message);
-            Template::parse("", &[]).expect("an empty text has no places")
+            let no_variables = "expected text without variables, which are for `base_url` and what is secret";
+            self.note(path, if text.contains("${") { format!("{no_variables}; found `{text}`") } else { message });
+            Template::mistaken(text)
         })
     }
 
     pub(super) fn url_path(&mut self, path: &[&str], text: &str, known: &[&str]) -> Template {
-        if !text.starts_with('/') {
+        if !text.starts_with('/') && !text.starts_with("${") {
             self.note(path, format!("expected a path that begins with `/`, found `{text}`"));
         }
         self.template(path, text, known)

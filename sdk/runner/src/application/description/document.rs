@@ -522,7 +522,7 @@ impl Default for StatusDocument {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(
     untagged,
-    expecting = "expected a duration, such as `10s`, or where it stands: `{ header: NAME, in: seconds }`"
+    expecting = "expected a duration, such as `10s`, or where it stands: `{ header: NAME, in: seconds }`, or `at` and `milliseconds`"
 )]
 pub(super) enum WaitDocument {
     Fixed(String),

@@ -14,7 +14,7 @@ use super::paging::Next;
 use crate::application::changes::Order;
 use crate::application::json;
 use crate::application::pointer::Pointer;
-use crate::application::template::{ANY_FIELD, BodyTemplate, Template};
+use crate::application::template::{ANY_FIELD, BodyTemplate, Template, unquoted};
 
 /// What `answer` says of a call whose status is all that it is answered.
 const NOTHING: &str = "nothing";
@@ -254,7 +254,16 @@ impl Check<'_> {
         let at = |last| [path, &[last]].concat();
         let query = written.query.iter().map(|(key, value)| {
             let place = [path, &["query", key]].concat();
-            (self.template(&place, key, known), self.template(&place, &json::text(value), known))
+            let text = match unquoted(value) {
+                Some(name) => {
+                    let message =
+                        format!("expected text, found a map: a place stands in quotes, as in `\"{{{name}}}\"`");
+                    self.note(&place, message);
+                    format!("{{{name}}}").into()
+                }
+                None => json::text(value),
+            };
+            (self.template(&place, key, known), self.template(&place, &text, known))
         });
         let query = query.collect();
         let list = List {
