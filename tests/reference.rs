@@ -39,7 +39,7 @@ fn example() -> Vec<(&'static str, String)> {
 }
 
 /// What may stand instead of something in the shop's description, and in none of the other systems'.
-const INSTEAD: [(&str, &str); 4] = [
+const INSTEAD: [(&str, &str); 5] = [
     ("bearer: \"${SHOP_TOKEN}\"", "basic: { user: a, password: b }"),
     (
         "bearer: \"${SHOP_TOKEN}\"",
@@ -49,6 +49,7 @@ const INSTEAD: [(&str, &str); 4] = [
         "bearer: \"${SHOP_TOKEN}\"",
         "hmac: { header: a, value: \"{signature}\", algorithm: hmac-sha256, signs: \"{path}{timestamp}{body}\", encoding: hex, secret: b, timestamp: { header: c, unit: seconds } }",
     ),
+    ("records: /people\n      next: /next\n", "records: /people\n      one: true\n"),
     ("records: /people, next: /next", "records: /people, next: { offset: 100 }"),
 ];
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
 
-use pairline_fakes::{Crm, CrmConfig, Erp, ErpConfig, Faults, Port, UniqueRules, crm_signature, erp_signature};
+use pairline_fakes::{Crm, CrmConfig, Erp, ErpConfig, Faults, Port, crm_signature, erp_signature};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, EnterGuard, Runtime};
@@ -90,11 +90,15 @@ impl Stage {
     }
 
     pub(crate) fn with_faults(faults: Faults) -> Self {
-        Self::with(faults, UniqueRules::default())
+        Self::built(faults, |config| config)
     }
 
-    /// With a CRM that takes some values once only.
-    pub(crate) fn with(faults: Faults, enforce_unique: UniqueRules) -> Self {
+    /// With a CRM that is another than usual.
+    pub(crate) fn with_crm(change: impl FnOnce(CrmConfig) -> CrmConfig) -> Self {
+        Self::built(Faults::default(), change)
+    }
+
+    fn built(faults: Faults, change: impl FnOnce(CrmConfig) -> CrmConfig) -> Self {
         let held = Port::free().unwrap();
         let port = held.number();
         let url = |system: &str| format!("http://127.0.0.1:{port}/webhooks/{system}");
@@ -104,7 +108,6 @@ impl Stage {
             client_secret: secret("CRM_CLIENT_SECRET"),
             webhook_url: Some(url("crm")),
             faults: faults.clone(),
-            enforce_unique,
             ..CrmConfig::default()
         };
         let erp_config = ErpConfig {
@@ -114,7 +117,7 @@ impl Stage {
             faults,
             ..ErpConfig::default()
         };
-        let crm = RUNTIME.block_on(Crm::start(crm_config)).unwrap();
+        let crm = RUNTIME.block_on(Crm::start(change(crm_config))).unwrap();
         let erp = RUNTIME.block_on(Erp::start(erp_config)).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let data_dir = folder.path().join("data").to_string_lossy().into_owned();
@@ -142,6 +145,11 @@ impl Stage {
         } else {
             self.env.borrow_mut().insert(name.to_owned(), value);
         }
+    }
+
+    /// A variable of the program's environment.
+    pub(crate) fn variable(&self, name: &str) -> String {
+        self.env.borrow()[name].clone()
     }
 
     /// Puts a go-between in front of `crm` or `erp`: a program that is started from now on talks to that.

@@ -1,6 +1,6 @@
 //! What is measured with `--probe`: the classes are told apart, and a promise that is not kept is found.
 
-use pairline_fakes::{Faults, UniqueRules};
+use pairline_fakes::{CrmConfig, UniqueRules};
 use serde_json::json;
 
 use super::remote::{Remote, TOKEN, Ways};
@@ -14,7 +14,7 @@ const FIND: &str = "find: { index_lag: 3s }";
 
 /// A CRM that takes an e-mail address once only, or one that does not, and a description that promises that it does.
 fn unique(email: bool) -> Stage {
-    let stage = Stage::with(Faults::default(), UniqueRules { email, erp_id: false });
+    let stage = Stage::with_crm(|config| CrmConfig { enforce_unique: UniqueRules { email, erp_id: false }, ..config });
     project(&stage, CRM, |text| text.replacen(FIND, "unique_field: email\n  find: { index_lag: 3s }", 1));
     stage
 }
@@ -50,7 +50,8 @@ fn a_field_that_is_taken_twice_is_not_class_a_whatever_is_promised() {
 
 #[test]
 fn a_field_that_is_taken_once_is_found_although_nothing_is_promised() {
-    let stage = Stage::with(Faults::default(), UniqueRules { email: false, erp_id: true });
+    let stage =
+        Stage::with_crm(|config| CrmConfig { enforce_unique: UniqueRules { email: false, erp_id: true }, ..config });
 
     let (_, told) = asked(&stage, &["crm", "--probe"]);
 

@@ -18,6 +18,8 @@ use pairline_sdk::testing::{MemoryEngine, MemoryStore, TestClock, TestRandom};
 use serde_json::{Value, json};
 
 use super::installed::{Environment, finished};
+use super::project;
+use crate::bad_input::stage::Stage;
 use crate::bad_input::wait::until;
 use crate::canary::OpenDoor;
 use crate::tidy::read;
@@ -263,4 +265,85 @@ async fn hubspots_own_check_and_the_program_believe_the_same_signatures_those_of
         println!("{name:40} HubSpot {:5}  the program {:5}", found[0], found[1]);
         assert_eq!(found, *believed, "{name}, by HubSpot's class and by the program: {delivery:?}");
     }
+}
+
+const CONTRACT: &str = r"
+contract: contact
+about: A contact of HubSpot and a customer of the ERP.
+systems: [crm, erp]
+inverse: { crm: erp_id, erp: custom_fields.crm_id }
+fields:
+  email: { owner: crm, type: email, in: { crm: email, erp: email } }
+  name: { owner: crm, in: { crm: [firstname, lastname], erp: name }, transform: [join-words] }
+  phone: { owner: shared, policy: newest, in: { crm: phone, erp: phone } }
+";
+
+/// The shipped topologies with a CRM that is described as HubSpot is, and that shows what it is asked for and no more.
+fn as_hubspot(description: &str) -> Stage {
+    let stage = Stage::with_crm(|config| CrmConfig { usual_properties_only: true, ..config });
+    let variable = |name: &str| stage.variable(name);
+    for (hubspots, ours) in [
+        ("HUBSPOT_BASE_URL", "CRM_BASE_URL"),
+        ("HUBSPOT_TOKEN", "CRM_TOKEN"),
+        ("HUBSPOT_APP_ID", "CRM_APP_ID"),
+        ("HUBSPOT_CLIENT_SECRET", "CRM_CLIENT_SECRET"),
+        ("HUBSPOT_WEBHOOK_URL", "CRM_WEBHOOK_URL"),
+    ] {
+        stage.set(hubspots, variable(ours));
+    }
+    let shipped = |file: &str| (file.to_owned(), read(&format!("topologies/{file}")));
+    project::write(
+        &stage,
+        vec![
+            ("applications/crm.yaml".to_owned(), description.replacen("application: hubspot", "application: crm", 1)),
+            ("contracts/contact.yaml".to_owned(), CONTRACT.to_owned()),
+            shipped("applications/erp.yaml"),
+            shipped("crm-to-erp.yaml"),
+            shipped("erp-to-crm.yaml"),
+        ],
+    );
+    stage
+}
+
+#[test]
+fn what_hubspot_shows_only_when_it_is_asked_is_asked_for() {
+    let stage = as_hubspot(&read("topologies/library/hubspot.yaml"));
+    let runner = stage.run(&["--config", "project", "--poll-ms", "300"]);
+    let ada = json!({ "email": "ada@example.test", "firstname": "Ada", "lastname": "Lovelace", "phone": "+44 1" });
+    let ada = stage.crm.person_creates(ada).unwrap();
+    let customer = until("a customer with a phone", || {
+        let customers = stage.erp.snapshot();
+        customers.first().filter(|customer| customer.fields["phone"] == "+44 1").map(|customer| customer.id.clone())
+    });
+
+    stage.erp.person_edits(&customer, json!({ "phone": "+44 2" })).unwrap();
+    until("the phone in HubSpot", || (stage.crm.snapshot()[0].fields["phone"] == "+44 2").then_some(()));
+    stage.crm.person_edits(&ada, json!({ "lastname": "King" })).unwrap();
+    until("the name in the ERP", || (stage.erp.snapshot()[0].fields["name"] == "Ada King").then_some(()));
+    runner.stop();
+
+    let (contact, customer) = (&stage.crm.snapshot()[0], &stage.erp.snapshot()[0]);
+    assert_eq!(contact.fields["phone"], "+44 2");
+    assert_eq!(customer.fields["phone"], "+44 2");
+    assert_eq!(contact.fields["erp_id"], customer.id.as_str());
+    assert_eq!((stage.crm.snapshot().len(), stage.erp.snapshot().len()), (1, 1));
+}
+
+#[test]
+fn what_nobody_asks_for_is_unknown_and_empties_nothing() {
+    let described = read("topologies/library/hubspot.yaml");
+    let unasked = described.replacen("lastname,phone,erp_id", "lastname,erp_id", 1);
+    assert_ne!(described, unasked);
+    let stage = as_hubspot(&unasked);
+    let runner = stage.run(&["--config", "project", "--poll-ms", "300"]);
+    stage.erp.person_creates(json!({ "name": "Ada Lovelace", "phone": "+44 1" })).unwrap();
+
+    let trash = until("somebody is told", || {
+        let trash = stage.asked(&["--config", "project", "trash", "list"]);
+        (!trash["trash"].as_array().unwrap().is_empty()).then_some(trash)
+    });
+    runner.stop();
+
+    assert!(trash.to_string().contains("answers without `phone`"), "{trash:#}");
+    assert_eq!(stage.erp.snapshot()[0].fields["phone"], "+44 1");
 }

@@ -69,6 +69,8 @@ pub struct CrmConfig {
     pub merged_ids_forward: bool,
     /// Whether a property that is not defined is refused, as HubSpot does. Any name will do otherwise.
     pub defined_properties_only: bool,
+    /// Whether a contact is shown with six properties where nobody asks for others, as HubSpot does. All are otherwise.
+    pub usual_properties_only: bool,
     /// Whether the `/_control` routes exist.
     pub control: bool,
     /// How patiently webhooks are delivered.
@@ -89,6 +91,7 @@ impl Default for CrmConfig {
             search_lag_ms: 0,
             merged_ids_forward: false,
             defined_properties_only: false,
+            usual_properties_only: false,
             control: false,
             delivery: DeliveryRules::default(),
         }

@@ -116,7 +116,13 @@ impl Finding {
 
     /// A warning at a place of a text.
     pub fn warning(code: &'static str, source: &SourceText, place: Place, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, ..Self::error(code, source, place, message) }
+        Self::error(code, source, place, message).only_a_warning()
+    }
+
+    /// The same, and a program may start with it.
+    #[must_use]
+    pub fn only_a_warning(self) -> Self {
+        Self { severity: Severity::Warning, ..self }
     }
 
     /// Says what would have been right.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::Path;
 
-use pairline_sdk::{EventKind, Registry, SyncContract};
+use pairline_sdk::{EventKind, Registry, SyncContract, System};
 
 use crate::application::{Description, Environment};
 use crate::contract::ContractText;
@@ -61,6 +61,15 @@ impl Project {
     /// Whether a program may start with it.
     pub fn is_sound(&self) -> bool {
         !self.findings.iter().any(Finding::is_error)
+    }
+
+    /// The fields that the contracts speak of, as a system calls them; those that hold the other's id among them.
+    pub fn fields_of(&self, system: &System) -> impl Iterator<Item = &str> {
+        let contracts = self.contracts.values().filter(move |contract| contract.covers(system));
+        contracts.flat_map(move |contract| {
+            let names = contract.fields().iter().flat_map(move |field| field.names(contract, system));
+            names.map(String::as_str).chain(contract.inverse_field(system))
+        })
     }
 
     /// The topology that this event of an application starts.

@@ -360,9 +360,11 @@ impl Parts {
                 None => network(description).map_err(StartError::Configuration)?,
             };
             let (clock, random) = (Arc::clone(&ground.clock), Arc::clone(&ground.random));
-            let application = HttpApplication::new(description.clone(), transport, clock, random, &metrics);
+            let mut description = description.clone();
+            description.want(project.fields_of(&description.system().clone()));
+            let application = HttpApplication::new(description, transport, clock, random, &metrics);
             let application = application.map_err(StartError::Configuration)?;
-            applications.insert(description.system().clone(), Arc::new(application));
+            applications.insert(application.description().system().clone(), Arc::new(application));
         }
         let (kill_at, catch_up) = (settings.kill_at.clone(), Arc::default());
         Ok(Self { applications, descriptions, metrics, ground, kill_at, catch_up })

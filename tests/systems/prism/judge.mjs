@@ -146,7 +146,10 @@ function project() {
   const copy = join(folder, 'project')
   cpSync(topologies, copy, { recursive: true, filter: from => !from.endsWith('library') })
   const described = readFileSync(join(topologies, 'library/hubspot.yaml'), 'utf8')
-  writeFileSync(join(copy, 'applications/crm.yaml'), described.replace('application: hubspot', 'application: crm'))
+  // The properties that the shipped contract speaks of, beside those that are asked for anyway.
+  const more = 'billing_email,vat_id,credit_limit,dunning_state'
+  const asked = described.replace('phone,erp_id"', `phone,erp_id,${more}"`).replace('phone, erp_id]', `phone, erp_id, ${more}]`)
+  writeFileSync(join(copy, 'applications/crm.yaml'), asked.replace('application: hubspot', 'application: crm'))
   return copy
 }
 

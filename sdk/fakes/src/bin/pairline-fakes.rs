@@ -11,6 +11,7 @@
 //! | `FAKES_LAG_MS` | 0 | how far the CRM's search lags |
 //! | `FAKES_UNIQUE` | none | `email`, `erp_id` or both with a comma |
 //! | `FAKES_DEFINED_PROPERTIES` | 0 | 1 refuses properties that the CRM does not define |
+//! | `FAKES_USUAL_PROPERTIES` | 0 | 1 shows six properties of a contact where nobody asks for others |
 //! | `FAKES_CONTROL` | 1 | 0 leaves the `/_control` routes out |
 //!
 //! It prints one line per server when both listen, and stops on SIGTERM or Ctrl-C.
@@ -61,6 +62,7 @@ fn crm_config() -> Outcome<CrmConfig> {
         enforce_unique: unique_rules()?,
         search_lag_ms: number("FAKES_LAG_MS", 0)?,
         defined_properties_only: number("FAKES_DEFINED_PROPERTIES", 0)? == 1,
+        usual_properties_only: number("FAKES_USUAL_PROPERTIES", 0)? == 1,
         control: number("FAKES_CONTROL", 1)? == 1,
         ..defaults
     })

@@ -86,7 +86,7 @@ async fn create(State(contacts): State<Arc<Contacts>>, Extension(visit): Extensi
     answer(
         &contacts,
         saved.map(|saved| {
-            let made = (StatusCode::CREATED, Json(saved.contact));
+            let made = (StatusCode::CREATED, Selection::default().answered(&contacts, &saved.contact));
             announced(made.into_response(), saved.first_attempt)
         }),
     )
@@ -102,7 +102,8 @@ async fn update(
     let named = Named { value: &id, property: one(&params, "idProperty") };
     let saved =
         ContactBody::read(&body).and_then(|body| contacts.update(named, body.properties, contacts.caller(visit)));
-    answer(&contacts, saved.map(|saved| announced(Json(saved.contact).into_response(), saved.first_attempt)))
+    let shown = |contact: &_| Selection::default().answered(&contacts, contact);
+    answer(&contacts, saved.map(|saved| announced(shown(&saved.contact), saved.first_attempt)))
 }
 
 async fn archive(
@@ -126,7 +127,8 @@ async fn merge(State(contacts): State<Arc<Contacts>>, Extension(visit): Extensio
     let saved = read_body(&body).and_then(|MergeBody { object_id_to_merge, primary_object_id }| {
         contacts.merge(&object_id_to_merge, &primary_object_id, contacts.caller(visit))
     });
-    answer(&contacts, saved.map(|saved| announced(Json(saved.contact).into_response(), saved.first_attempt)))
+    let shown = |contact: &_| Selection::default().answered(&contacts, contact);
+    answer(&contacts, saved.map(|saved| announced(shown(&saved.contact), saved.first_attempt)))
 }
 
 #[derive(Deserialize)]

@@ -17,8 +17,10 @@ mod signature;
 mod webhook;
 mod written_secrets;
 
+use std::collections::BTreeSet;
+
 use axum::http::HeaderName;
-use pairline_sdk::{Profile, System, Write};
+use pairline_sdk::{Profile, Record, System, Write};
 use secrecy::ExposeSecret;
 
 use super::environment::Environment;
@@ -67,6 +69,8 @@ pub struct Description {
     pub(super) key_header: Option<HeaderName>,
     /// Where an answer holds a record's parts.
     pub(super) record: RecordShape,
+    /// The fields that are wanted of every record.
+    pub(super) wanted: BTreeSet<String>,
     /// How it is called.
     pub(super) operations: Operations,
     /// What its answers mean.
@@ -124,6 +128,19 @@ impl Description {
     /// Whether this token is sent with its calls.
     pub(crate) fn sends(&self, token: &str) -> bool {
         self.auth.sends(token)
+    }
+
+    /// Names fields that are wanted of every record that is read. Where a system does not name every field that has a value,
+    /// an answer without one of them says nothing of it, and must not be taken for a value that was emptied.
+    pub(crate) fn want<'n>(&mut self, fields: impl IntoIterator<Item = &'n str>) {
+        self.wanted.extend(fields.into_iter().map(str::to_owned));
+    }
+
+    /// A wanted field of which a record says nothing.
+    pub(super) fn untold(&self, record: &Record) -> Option<&str> {
+        let is_formed = |name: &str| self.record.forms.iter().any(|form| form.name == name);
+        let mut untold = self.wanted.iter().filter(|name| !record.fields.contains_key(*name) && !is_formed(name));
+        untold.next().filter(|_| !self.record.whole).map(String::as_str)
     }
 
     /// Whether a field is not read.

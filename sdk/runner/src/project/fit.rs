@@ -46,7 +46,8 @@ impl Fit<'_> {
         let help = "describe `operations.changed`; where nothing can be asked for, it may list everything".to_owned();
         let at = ["systems", &index.to_string()];
         let is_missing = !described.description.lists_changes();
-        is_missing.then(|| self.finding(code::NOT_LISTED, &at, message, help, &["operations"]))
+        // Whoever is still at it may ask the doctor meanwhile.
+        is_missing.then(|| self.finding(code::NOT_LISTED, &at, message, help, &["operations"]).only_a_warning())
     }
 
     fn inverse(&self) -> Option<Finding> {

@@ -89,7 +89,7 @@ impl<'a> Stage<'a> {
         let mut applications: BTreeMap<System, Arc<dyn Application>> = BTreeMap::new();
         for (name, source) in &project.applications {
             let exchanges = story.exchanges.get(name).cloned().unwrap_or_default();
-            let application = systems.connect(name, source, exchanges, time())?;
+            let application = systems.connect(name, project, source, exchanges, time())?;
             let application = match contract.covers(&System::new(name)) {
                 true => Arc::new(OwnerGuard::new(application, Arc::clone(&contract))) as Arc<dyn Application>,
                 false => application,

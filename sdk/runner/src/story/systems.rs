@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::application::{Description, Environment, Exchange, HttpApplication, PlayedTransport};
 use crate::finding::SourceText;
 use crate::metrics::Metrics;
+use crate::project::Project;
 
 /// The systems of a story.
 #[derive(Default)]
@@ -22,6 +23,7 @@ impl Systems {
     pub(super) fn connect(
         &mut self,
         name: &str,
+        project: &Project,
         source: &SourceText,
         exchanges: Vec<Exchange>,
         clock: Arc<dyn Clock>,
@@ -30,7 +32,8 @@ impl Systems {
         if let Some(finding) = findings.iter().find(|finding| finding.is_error()) {
             return Err(finding.to_string());
         }
-        let description = description.ok_or_else(|| format!("{}: there is no description", source.file))?;
+        let mut description = description.ok_or_else(|| format!("{}: there is no description", source.file))?;
+        description.want(project.fields_of(&System::new(name)));
         let transport = Arc::new(PlayedTransport::new(&description, exchanges));
         self.played.insert(name.to_owned(), (description.clone(), Arc::clone(&transport)));
         let random = Arc::new(TestRandom::new(1));

@@ -1,5 +1,6 @@
 //! From what is written to what is meant: every value is looked at, and a finding stops nothing.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue, Method};
@@ -213,6 +214,7 @@ impl Check<'_> {
             secrets,
             key_header,
             record: self.record(&document.record),
+            wanted: BTreeSet::new(),
             operations: self.operations(&document.operations),
             errors: self.errors(&document.errors),
             marker: echo.marker.take(),

@@ -377,6 +377,9 @@ pub(super) struct ListDocument {
     pub(super) body: Option<Value>,
     /// Where the answer holds the records.
     pub(super) records: String,
+    /// Whether the answer holds the one record instead of a list, and is that there is none if there is none.
+    #[serde(default)]
+    pub(super) one: bool,
     /// How it goes on after a page.
     pub(super) next: Option<NextDocument>,
 }

@@ -189,8 +189,10 @@ impl Check<'_> {
         };
         let body = &case.written.body;
         let at = |last| ["operations", name, "list", last];
-        let Some(Value::Array(records)) = list.records.of(body) else {
-            return Err(self.missed(case, &at("records"), body, "a list of records"));
+        let records = match list.records.of(body) {
+            Some(record) if list.one => std::slice::from_ref(record),
+            Some(Value::Array(records)) => records,
+            _ => return Err(self.missed(case, &at("records"), body, "a list of records")),
         };
         for record in records {
             self.whole_record(case, record, &mut understood.ids)?;

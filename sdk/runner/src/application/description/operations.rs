@@ -120,6 +120,8 @@ pub(crate) struct List {
     pub(crate) body: Option<BodyTemplate>,
     /// Where the answer holds the records.
     pub(crate) records: Pointer,
+    /// Whether it holds the one record instead of a list, as where a record is read by a unique value.
+    pub(crate) one: bool,
     /// How it goes on.
     pub(crate) next: Option<Next>,
 }
@@ -272,8 +274,12 @@ impl Check<'_> {
             query,
             body: self.body(&at("body"), written.body.as_ref(), known),
             records: self.pointer(&at("records"), &written.records),
+            one: written.one,
             next: written.next.as_ref().map(|next| self.next(&at("next"), next)),
         };
+        if list.one && (list.next.is_some() || path.last() != Some(&"list") || path.get(1) != Some(&"find")) {
+            self.note(&at("one"), "expected it in `find.list` only, and without `next`: what changes is a list");
+        }
         let by_place = matches!(list.next, Some(Next::Token(_) | Next::Offset(_) | Next::Last(_)));
         // A listing by time goes on from the last stamp instead.
         if by_place && known.contains(&"page") {

@@ -54,6 +54,30 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::super::stage::{CRM, ERP, exchange, ok, stage};
+    use crate::application::played::Played;
+
+    #[tokio::test]
+    async fn a_record_may_be_read_by_a_unique_value() {
+        let (find, otherwise) = (ERP.find("  find:\n").unwrap(), ERP.find("  changed:\n").unwrap());
+        let one = r#"  find:
+    fields: [email]
+    list: { method: GET, path: "/customers/by/{field}/{value}", records: "", one: true }
+"#;
+        let text = [&ERP[..find], one, &ERP[otherwise..]].concat();
+        let path = "/customers/by/email/a%40b.test";
+        let customer = json!({ "id": "7", "email": "a@b.test" });
+        // A system that takes the value for another one answers a record that does not hold it.
+        let another = json!({ "id": "8", "email": "other@b.test" });
+        let gone = Played { status: 404, ..Played::default() };
+        for (answered, found) in [(ok(customer), vec!["7"]), (ok(another), vec![]), (gone, vec![])] {
+            let stage = stage(&text, vec![exchange("GET", path, answered)]);
+
+            let records = stage.application.find("email", "a@b.test").await.unwrap();
+
+            assert_eq!(records.iter().map(|record| &*record.id).collect::<Vec<_>>(), found);
+            stage.is_as_expected();
+        }
+    }
 
     #[tokio::test]
     async fn what_is_found_holds_the_value_whatever_the_system_filters_by() {

@@ -32,9 +32,15 @@ impl HttpApplication {
         };
         let body = list.body.as_ref().and_then(|body| body.fill(&values)).map(|body| body.to_string());
         let answer = self.get(list.method.clone(), &path, body).await?;
-        let answer = answer.ok_or_else(|| refused("has no such listing (status 404)"))?;
+        let answer = match answer {
+            Some(answer) => answer,
+            // It was asked for one record, and there is none.
+            None if list.one => return Ok((Vec::new(), None)),
+            None => return Err(refused("has no such listing (status 404)")),
+        };
         let next = self.next_token(list, &path, token.or(first), &answer)?;
         match list.records.take(answer.json) {
+            Some(record) if list.one => Ok((vec![record], None)),
             Some(Value::Array(records)) => Ok((records, next)),
             _ => Err(ReadError::Failed(self.said("expected a list of records, found none"))),
         }

@@ -34,6 +34,12 @@ impl HttpApplication {
         answer.json = read.answer.take(answer.json).unwrap_or_default();
         // A record that was merged may answer with the one it went into, which is somebody else's.
         let found = self.record(answer.json)?.filter(|(record, _)| record.id == id);
+        if let Some(field) = found.as_ref().and_then(|(record, _)| self.description.untold(record)) {
+            let reason = format!(
+                "answers without `{field}`, of which nothing is known then: it must be asked for where a record is read"
+            );
+            return Err(ReadError::Refused(self.said(&reason)));
+        }
         Ok(found.map(|(record, modified)| {
             let age = date(&answer.headers).zip(modified).map(|(date, modified)| date.since(modified));
             Record { changed_at: age.map(|age| answered_at.minus(age)), ..record }
@@ -147,6 +153,28 @@ mod tests {
             let stage = stage(CRM, vec![exchange("GET", "/crm/v3/objects/contacts/7", played.clone())]);
 
             assert_eq!(word(stage.application.read("7").await), expected, "{played:?}");
+            stage.is_as_expected();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_field_that_an_answer_does_not_name_is_unknown_and_not_empty_where_records_are_not_whole() {
+        let partial = CRM.replacen("whole: true", "whole: false", 1);
+        let without = r#"{"id":"7","properties":{"email":"a@b.test"},"updatedAt":"x"}"#;
+        let with = r#"{"id":"7","properties":{"email":"a@b.test","phone":null},"updatedAt":"x"}"#;
+        for (text, record, is_read) in [(CRM, without, true), (&*partial, with, true), (&*partial, without, false)] {
+            let mut stage = stage(text, vec![exchange("GET", "/crm/v3/objects/contacts/7", answer(200, record))]);
+            stage.application.description.want(["email", "phone"]);
+
+            let read = stage.application.read("7").await;
+
+            assert_eq!(read.is_ok(), is_read, "{read:?}");
+            if let Err(error) = read {
+                assert!(
+                    matches!(error, ReadError::Refused(_)) && error.to_string().contains("without `phone`"),
+                    "{error}"
+                );
+            }
             stage.is_as_expected();
         }
     }
