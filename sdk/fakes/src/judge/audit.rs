@@ -15,6 +15,9 @@ use crate::judge::ledger::{Entry, Ledger};
 use crate::judge::meaning::{Meaning, Side};
 use crate::judge::ownership::Ownership;
 
+/// A program that is killed later than this after a write was answered has kept what it was told. What it keeps is on the disk
+/// with the next sync; a loss of power takes what is younger.
+const KEPT_WITHIN_MS: i64 = 1_000;
 /// Findings of one category that get a story; the rest only say what they are.
 const STORIES_MAX: usize = 3;
 /// A story is cut in the middle when it has more lines.
@@ -353,7 +356,12 @@ impl<'a> Court<'a> {
     /// Whether a record was deleted before the sync could look for what had become of its create.
     fn nobody_knew(&self, record: &Record, deletion: &Entry) -> bool {
         let told_nobody = |made: &WriteEntry| matches!(&made.writer, Writer::Caller { visit, .. } if !visit.answered);
-        let unanswered = record.history.first().is_some_and(|made| made_by_sync(made) && told_nobody(made));
+        let forgotten = |made: &WriteEntry| {
+            let kept_at_last_ms = made.at_ms + KEPT_WITHIN_MS;
+            self.evidence.killed_at_ms.iter().any(|at_ms| (made.at_ms..=kept_at_last_ms).contains(at_ms))
+        };
+        let is_unknown = |made: &WriteEntry| made_by_sync(made) && (told_nobody(made) || forgotten(made));
+        let unanswered = record.history.first().is_some_and(is_unknown);
         let lived_ms = deletion.at_ms - record.view.created_at_ms;
         unanswered && deletion.record == record.view.id && lived_ms <= self.tolerance.unseen_ms
     }

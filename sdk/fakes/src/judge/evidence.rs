@@ -26,6 +26,9 @@ pub struct Evidence {
     pub crm: BTreeMap<String, Record>,
     /// The ERP's records by id, deleted ones too.
     pub erp: BTreeMap<String, Record>,
+    /// When the program was killed, by the systems' clock.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub killed_at_ms: Vec<i64>,
 }
 
 impl Evidence {
@@ -45,7 +48,14 @@ impl Evidence {
                 .map(|view| (erp.history(&view.id), view))
                 .map(|(h, v)| record(v, h))
                 .collect(),
+            killed_at_ms: Vec::new(),
         }
+    }
+
+    /// The same of a program that was killed then.
+    #[must_use]
+    pub fn killed(self, at_ms: Vec<i64>) -> Self {
+        Self { killed_at_ms: at_ms, ..self }
     }
 
     /// The same in one spelling, for people who type in a hurry and a system that tidies what it is given.

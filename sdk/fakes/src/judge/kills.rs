@@ -143,7 +143,7 @@ impl Kills {
         life.kill();
         bystander.after(stage.aftermath(&stage.folder.data()))?;
 
-        let evidence = Evidence::of(&stage.crm, &stage.erp);
+        let evidence = Evidence::of(&stage.crm, &stage.erp).killed(std::mem::take(&mut report.killed_at_ms));
         report.judge(Audit::of(cast.ledger(), &evidence, cast.ownership(), Tolerance::STORMY));
         report.edits = cast.ledger().len();
         if !report.passed() {
@@ -179,6 +179,7 @@ impl Kills {
             };
             let mut life = Life::begin(program, &env, stage.port.number(), &log)?;
             let end = life.until_killed(at_most, &log).await?;
+            report.killed_at_ms.push(stage.crm.wall().now_ms());
             report.ready_ms.extend(life.ready_ms);
             report.kills += 1;
             match (end, order) {

@@ -18,6 +18,7 @@ use crate::judge::quiet::{HEALED_WITHIN_QUIET, quiet, settled};
 use crate::judge::report::Report;
 use crate::judge::scenario::{Scenario, worse};
 use crate::judge::stage::Stage;
+use crate::wall::Wall;
 
 /// Preparations have ended when nothing was written for this long.
 const PREPARED_AFTER_QUIET: Duration = Duration::from_millis(500);
@@ -167,9 +168,10 @@ impl Trial {
         self.progress.enter(Phase::Trouble);
         let play = timeout(left(until), self.scenario.play(&mut cast, self.size));
         let writes = || stage.crm.calls().writes() + stage.erp.calls().writes();
-        let (played, killed) = tokio::join!(play, self.kill_now_and_then(&mut running, writes));
+        let wall = stage.crm.wall();
+        let (played, killed) = tokio::join!(play, self.kill_now_and_then(&mut running, writes, wall));
         in_time &= played.is_ok();
-        killed?;
+        let killed_at_ms = killed?;
         stage.set_faults(&Faults::default(), (0, 0))?;
         let played_until_ms = cast.crm().wall().now_ms();
 
@@ -182,7 +184,7 @@ impl Trial {
         running.note_death();
 
         cast.look_around();
-        let evidence = Evidence::of(&stage.crm, &stage.erp);
+        let evidence = Evidence::of(&stage.crm, &stage.erp).killed(killed_at_ms);
         let audit = Audit::of(cast.ledger(), &evidence, &self.ownership, self.scenario.tolerance(self.kills));
         let mut economy = Economy::of(&cast, &evidence, start, played_until_ms, spent.since(start.spent));
         economy.writes_after_quiet = writes_after_quiet;
@@ -243,7 +245,15 @@ impl Trial {
     }
 
     /// Each kill comes right after some write was answered: what the program learned it may not have stored yet.
-    async fn kill_now_and_then(&self, running: &mut Running, writes: impl Fn() -> u64) -> Result<(), ProgramError> {
+    ///
+    /// Answers when that was, by the systems' clock.
+    async fn kill_now_and_then(
+        &self,
+        running: &mut Running,
+        writes: impl Fn() -> u64,
+        wall: Wall,
+    ) -> Result<Vec<i64>, ProgramError> {
+        let mut killed_at_ms = Vec::new();
         let mut rng = Rng::with_seed(self.seed ^ 0x006b_696c_6c73);
         let expected = self.scenario.expected_writes(self.size).max(2);
         let mut moments: Vec<_> = (0..self.kills).map(|_| rng.u64(1..expected)).collect();
@@ -257,10 +267,11 @@ impl Trial {
             let hesitation = Duration::from_millis(rng.u64(0..=CALLS_TAKE_UP_TO_MS));
             sleep(hesitation).await;
             let down = Duration::from_millis(rng.u64(0..=DOWN_MAX_MS));
+            killed_at_ms.push(wall.now_ms());
             running.kill_and_restart(down).await?;
             self.progress.killed();
         }
-        Ok(())
+        Ok(killed_at_ms)
     }
 
     /// Writes nobody asked for any more, and the processor time it takes to do nothing.

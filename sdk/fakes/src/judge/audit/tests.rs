@@ -237,6 +237,16 @@ async fn a_record_may_be_made_again_if_nobody_was_told_of_the_first_while_it_liv
     assert_eq!(resurrected(false, 3_900), 0);
     assert_eq!(resurrected(false, 4_100), 1);
     assert_eq!(resurrected(true, 10), 1);
+    // A program that was killed right after it was told has forgotten it.
+    let killed_after = |after_ms: i64| {
+        let mut evidence = play.evidence();
+        let record = evidence.erp.get_mut(&first).unwrap();
+        record.view.created_at_ms = play.cast.ledger().0.last().unwrap().at_ms - 10;
+        let made_ms = record.history[0].at_ms;
+        let evidence = evidence.killed(vec![made_ms + after_ms]);
+        Audit::of(play.cast.ledger(), &evidence, play.cast.ownership(), Tolerance::STORMY).count(Category::Resurrected)
+    };
+    assert_eq!([-1, 0, 1_000, 1_001].map(killed_after), [1, 0, 0, 1]);
 }
 
 #[tokio::test]

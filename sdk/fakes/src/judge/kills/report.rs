@@ -19,6 +19,8 @@ pub struct KillReport {
     pub seed: u64,
     /// How often it was killed.
     pub kills: u32,
+    /// When, by the systems' clock, until it is judged.
+    pub(super) killed_at_ms: Vec<i64>,
     /// How often at each moment.
     pub at: Tally,
     /// How often from outside, wherever it was.
@@ -49,6 +51,7 @@ impl KillReport {
             subject: program.name.clone(),
             seed: run.seed,
             kills: 0,
+            killed_at_ms: Vec::new(),
             at: run.marks.iter().map(|mark| (mark.name.clone(), 0)).collect(),
             by_chance: 0,
             ready_ms: Vec::new(),
