@@ -238,7 +238,13 @@ mod tests {
 
     #[tokio::test]
     async fn no_secret_is_shown_however_it_comes_back() {
-        let said = json!({ "id": "7", "note": "canary-token-of-the-erp", "hint": "CANARY-SECRET-of-the-webhooks" });
+        let said = json!({
+            "id": "7",
+            "note": "canary-token-of-the-erp",
+            "hint": "CANARY-SECRET-of-the-webhooks",
+            "list": [["canary-token-of-the-erp"]],
+            "canary-token-of-the-erp": 1,
+        });
         let cookie = json!({ "set-cookie": "session=canary-cookie", "x-echo": "Bearer canary-token-of-the-erp" });
         let read = json!([{
             "expect": { "method": "GET", "path": "/customers/7" },

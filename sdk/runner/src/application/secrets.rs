@@ -52,6 +52,22 @@ impl Secrets {
             || (body.contains(&b'\\') && json::parse(body, DEEPEST).is_ok_and(|read| self.are_in(&read.to_string())))
     }
 
+    /// Takes them out of every text of a value, names among them.
+    pub(crate) fn hide_in(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => *text = self.hidden_in(std::mem::take(text)),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.hide_in(item)),
+            Value::Object(map) => {
+                let entries = std::mem::take(map).into_iter().map(|(name, mut value)| {
+                    self.hide_in(&mut value);
+                    (self.hidden_in(name), value)
+                });
+                *map = entries.collect();
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
     /// The text without them.
     pub(crate) fn hidden_in(&self, mut text: String) -> String {
         for way in self.0.iter().map(ExposeSecret::expose_secret) {
@@ -66,6 +82,8 @@ impl Secrets {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn secrets() -> Secrets {
@@ -101,6 +119,9 @@ mod tests {
             secrets().hidden_in("é TOKEN_OF_CAPITALS, token_of_capitals and key%20%22of%22%207%2F8%2B!".to_owned());
 
         assert_eq!(hidden, "é ***, *** and ***!");
+        let mut value = json!({ "a": [{ "TOKEN_OF_CAPITALS": "x token_of_capitals", "number": 7 }] });
+        secrets().hide_in(&mut value);
+        assert_eq!(value, json!({ "a": [{ "***": "x ***", "number": 7 }] }));
         assert!(!format!("{:?}", secrets()).contains("token_of"));
     }
 }

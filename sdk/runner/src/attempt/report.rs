@@ -47,7 +47,9 @@ impl Attempt {
     /// As a program reads it.
     pub fn json(&self) -> Value {
         let calls: Vec<Value> = self.seen.iter().map(|seen| self.call_json(seen)).collect();
-        json!({ "calls": calls, "understood": self.understood_json() })
+        let mut document = json!({ "calls": calls, "understood": self.understood_json() });
+        self.secrets.hide_in(&mut document);
+        document
     }
 
     /// As a person reads it.
@@ -190,7 +192,7 @@ impl Attempt {
         let body = |body: &Bytes| if seen.signs_in { json!(SIGN_IN) } else { json!(self.body(body)) };
         json!({
             "method": call.method.as_str(),
-            "url": self.shown(&call.url),
+            "url": call.url,
             "headers": headers(&call.headers),
             "body": call.body.as_ref().map(body),
             "took_ms": seen.took.as_millis(),
@@ -202,14 +204,7 @@ impl Attempt {
     }
 
     fn understood_json(&self) -> Value {
-        let record = |record: &Record| {
-            let fields = record.fields.iter().map(|(name, value)| (self.shown(name), self.scrubbed(value)));
-            json!({
-                "id": self.shown(&record.id),
-                "version": record.version.as_ref().map(|version| self.shown(version)),
-                "fields": fields.collect::<Map<_, _>>(),
-            })
-        };
+        let record = |record: &Record| json!({ "id": record.id, "version": record.version, "fields": record.fields });
         let records = |records: &[Record]| records.iter().map(record).collect::<Vec<_>>();
         match &self.understood {
             Understood::Record(found) => json!({ "record": found.as_deref().map(record) }),
@@ -221,27 +216,19 @@ impl Attempt {
                 Outcome::Committed { record: made } => json!({ "outcome": "committed", "record": record(made) }),
                 Outcome::Duplicate { id } => json!({ "outcome": "duplicate", "id": id }),
                 Outcome::Gone => json!({ "outcome": "gone" }),
-                Outcome::Failed { reason } => json!({ "outcome": "failed", "reason": self.shown(reason) }),
-                Outcome::NotSent { reason, .. } => json!({ "outcome": "not-sent", "reason": self.shown(reason) }),
-                Outcome::Unknown { reason } => json!({ "outcome": "unknown", "reason": self.shown(reason) }),
+                Outcome::Failed { reason } => json!({ "outcome": "failed", "reason": reason }),
+                Outcome::NotSent { reason, .. } => json!({ "outcome": "not-sent", "reason": reason }),
+                Outcome::Unknown { reason } => json!({ "outcome": "unknown", "reason": reason }),
             },
             Understood::Unsent(request, headers) => json!({
                 "unsent": {
                     "method": request.method,
-                    "url": self.shown(&format!("{}{}", self.base_url, request.path)),
+                    "url": format!("{}{}", self.base_url, request.path),
                     "headers": object(headers.clone()),
                     "body": self.body(&Bytes::from(request.body.clone())),
                 },
             }),
             Understood::Nothing(error) => json!({ "failure": self.failure(error) }),
-        }
-    }
-
-    /// A value without the secrets in its texts.
-    fn scrubbed(&self, value: &Value) -> Value {
-        match value {
-            Value::String(text) => json!(self.shown(text)),
-            other => other.clone(),
         }
     }
 }

@@ -105,18 +105,9 @@ impl Diagnosis {
             "warnings": all - errors,
             "findings": self.findings,
         });
-        self.hide(&mut document);
+        // A value that holds a secret would be one that a system has answered.
+        self.secrets.hide_in(&mut document);
         document
-    }
-
-    /// A value that holds a secret would be one that a system has answered.
-    fn hide(&self, value: &mut Value) {
-        match value {
-            Value::String(text) => *text = self.secrets.hidden_in(text),
-            Value::Array(items) => items.iter_mut().for_each(|item| self.hide(item)),
-            Value::Object(map) => map.values_mut().for_each(|value| self.hide(value)),
-            _ => {}
-        }
     }
 
     /// For a person.

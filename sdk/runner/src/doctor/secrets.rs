@@ -62,6 +62,11 @@ impl Secrets {
         self.hidden.hidden_in(text.to_owned())
     }
 
+    /// Takes them out of every text of a value.
+    pub(super) fn hide_in(&self, value: &mut serde_json::Value) {
+        self.hidden.hide_in(value);
+    }
+
     /// Whether a patient's secrets are worth the name.
     pub(super) fn judge(&self, patient: &mut Patient<'_>) {
         let mine: Vec<(usize, &Secret)> =
