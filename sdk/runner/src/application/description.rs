@@ -33,6 +33,7 @@ use crate::finding::Finding;
 use crate::yaml::Tree;
 pub(super) use auth::{Auth, Credentials, HmacAuth, Oauth2, SessionAuth};
 use check::Check;
+pub(crate) use check::system_name;
 use document::ApplicationDocument;
 pub(super) use operations::{Changed, List, Operations, Since, WriteCall};
 pub(super) use paging::{Full, Next};

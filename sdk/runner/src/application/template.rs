@@ -197,7 +197,7 @@ impl BodyTemplate {
             }
             Value::Object(_) if unquoted(value).is_some_and(|place| known.contains(&place)) => {
                 let place = unquoted(value).unwrap_or_default();
-                return Err(format!("expected text, found a map: a place stands in quotes, as in `\"{{{place}}}\"`"));
+                return Err(lacks_quotes(place));
             }
             Value::Object(map) => {
                 let entry = |(key, value): (&String, &Value)| Ok((key.clone(), Self::parse(value, known)?));
@@ -239,6 +239,11 @@ pub(crate) fn unquoted(value: &Value) -> Option<&str> {
         (Some((place, Value::Null)), None) => Some(place),
         _ => None,
     }
+}
+
+/// What is said then.
+pub(crate) fn lacks_quotes(place: &str) -> String {
+    format!("expected text, found a map: a place stands in quotes, as in `\"{{{place}}}\"`")
 }
 
 /// A text that is one place, to be filled in as a number; with the place written as for a text.

@@ -61,6 +61,19 @@ pub(super) fn no_base_url(text: &str) -> Option<String> {
     }
 }
 
+/// Whether a system can have this name, as it stands in `crm:101` and in the paths of webhooks.
+///
+/// # Errors
+///
+/// One line that says what a name looks like.
+pub(crate) fn system_name(name: &str) -> Result<(), String> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if !name.is_empty() && name.chars().all(plain) {
+        return Ok(());
+    }
+    Err(format!("expected a name of small letters, digits and `-`, found `{name}`"))
+}
+
 /// `localhost:18081`: nothing that anybody keeps secret.
 fn is_address(text: &str) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '.' || c == '-';
@@ -188,10 +201,7 @@ impl Check<'_> {
 
     fn whole(&mut self, document: ApplicationDocument) -> Description {
         let name = &document.application;
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if name.is_empty() || !name.chars().all(plain) {
-            self.note(&["application"], format!("expected a name of small letters, digits and `-`, found `{name}`"));
-        }
+        self.ok(&["application"], system_name(name));
         let base_url = self.base_url(&document.base_url);
         let auth = self.auth(&document.auth);
         let written = written_secrets(self.tree, self.environment);

@@ -14,7 +14,7 @@ use super::paging::Next;
 use crate::application::changes::Order;
 use crate::application::json;
 use crate::application::pointer::Pointer;
-use crate::application::template::{ANY_FIELD, BodyTemplate, Template, unquoted};
+use crate::application::template::{ANY_FIELD, BodyTemplate, Template, lacks_quotes, unquoted};
 
 /// What `answer` says of a call whose status is all that it is answered.
 const NOTHING: &str = "nothing";
@@ -258,9 +258,7 @@ impl Check<'_> {
             let place = [path, &["query", key]].concat();
             let text = match unquoted(value) {
                 Some(name) => {
-                    let message =
-                        format!("expected text, found a map: a place stands in quotes, as in `\"{{{name}}}\"`");
-                    self.note(&place, message);
+                    self.note(&place, lacks_quotes(name));
                     format!("{{{name}}}").into()
                 }
                 None => json::text(value),

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::super::{Context, Exit, typed};
 use crate::application::SCHEMA;
+use crate::application::description::system_name;
 use crate::finding::suggest;
 use crate::project::library;
 
@@ -27,10 +28,7 @@ pub(in crate::cli) struct NewArgs {
 
 pub(super) fn new(context: &Context, args: &NewArgs) -> Result<u8, Exit> {
     let name = args.name.as_str();
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if name.is_empty() || !name.chars().all(plain) {
-        return Err(Exit::new(64, format!("expected a name of small letters, digits and `-`, found `{name}`")));
-    }
+    system_name(name).map_err(|message| Exit::new(64, message))?;
     let Some((_, text)) = library().find(|(known, _)| *known == args.like) else {
         let known = library().map(|(known, _)| known);
         let help = suggest(&args.like, known, "systems");
@@ -40,11 +38,12 @@ pub(super) fn new(context: &Context, args: &NewArgs) -> Result<u8, Exit> {
     let file = folder.join(format!("{name}.yaml"));
     let variables = variables_of(text, &args.like, name);
     std::fs::create_dir_all(&folder).map_err(|error| cannot_write(&folder, &error))?;
-    let schema = folder.join(SCHEMA_FILE);
-    std::fs::write(&schema, SCHEMA).map_err(|error| cannot_write(&schema, &error))?;
     let created = std::fs::File::options().write(true).create_new(true).open(&file);
     let text = described(text, &args.like, name);
     created.and_then(|mut created| created.write_all(text.as_bytes())).map_err(|error| cannot_write(&file, &error))?;
+    // It belongs to the program: one of an older program is replaced.
+    let schema = folder.join(SCHEMA_FILE);
+    std::fs::write(&schema, SCHEMA).map_err(|error| cannot_write(&schema, &error))?;
     let shown = file.display().to_string();
     context.output.print(&json!({ "file": shown, "variables": variables }), || said(context, &shown, name, &variables));
     Ok(0)
