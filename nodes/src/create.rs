@@ -155,7 +155,10 @@ impl CreateNode {
             _ => {}
         }
         match self.recovery(&open) {
-            Recovery::SendAgain(fence) => self.send_again(dto, source, &open, fence).await,
+            Recovery::SendAgain(fence) => match self.glance(source, &open).await {
+                Some(record) => self.adopt(dto, source, record, false).await,
+                None => self.send_again(dto, source, &open, fence).await,
+            },
             Recovery::LookUp(wait) if wait > Duration::ZERO => self.look_early(dto, source, &open, wait).await,
             Recovery::LookUp(_) => self.look_up(dto, source, &open).await,
             Recovery::Ask => self.ask(dto, source, &open).await,
@@ -210,16 +213,21 @@ impl CreateNode {
         open: &Operation,
         wait: Duration,
     ) -> Result<ProcessDto, NodeError> {
-        if let Some(inverse) = &open.inverse
-            && let Ok(mut hits) = self.application.find(&inverse.field, &source.id).await
-            && hits.len() == 1
-            && let Some(record) = hits.pop()
-        {
+        if let Some(record) = self.glance(source, open).await {
             return self.adopt(dto, source, record, false).await;
         }
         // Looks become rarer as the answer becomes less likely.
         let next = self.ports.clock.now().since(open.sent_at).max(EARLY_LOOK).min(wait);
         Err(NodeError::wait(format!("{} may still be applied, or not be found yet", open.id), next))
+    }
+
+    /// The record that was made, if it can be seen at a glance. A promise that keeps a second one away is believed only
+    /// when it cannot: not every system keeps what it promises.
+    async fn glance(&self, source: &RecordId, open: &Operation) -> Option<Record> {
+        let inverse = open.inverse.as_ref()?;
+        let mut hits = self.application.glance(&inverse.field, &source.id, open.first_sent_at).await.ok()?;
+        let record = hits.pop()?;
+        hits.is_empty().then_some(record)
     }
 
     /// No request of ours can land any more, and the index shows every one that did.
@@ -349,6 +357,11 @@ mod tests {
         tester.crm.person_creates(&json!({ "email": "ada@example.org", "vat_id": "V1" })).id
     }
 
+    /// The record that the lost answer was about cannot be seen yet.
+    fn unseen(tester: &NodeTester) {
+        tester.fate(Step::Read(System::new("erp")), Fate::LostThere);
+    }
+
     fn cases(tester: &NodeTester) -> Vec<Case> {
         run_now(tester.store.cases(10)).unwrap()
     }
@@ -384,11 +397,29 @@ mod tests {
         assert!(matches!(create(&tester, "crm", &id), Err(NodeError::Repeat { .. })));
 
         tester.crm.person_edits(&id, &json!({ "email": "new@example.org" }));
+        unseen(&tester);
         let ended = create(&tester, "crm", &id).unwrap();
 
         assert_eq!(ended.route(), Some("created"));
         assert_eq!(tester.erp.saved().records.len(), 1);
         assert_eq!(tester.last_body("erp")["email"], "ada@example.org");
+    }
+
+    #[test]
+    fn a_record_that_is_seen_is_not_asked_for_again_whatever_is_promised() {
+        for class in [CapabilityClass::A, CapabilityClass::B { ttl: Duration::from_secs(9), margin: Duration::ZERO }] {
+            let tester = NodeTester::with_erp_class(crate::register, class);
+            let id = contact(&tester);
+            tester.fate(Step::Send(System::new("erp")), Fate::LostBack);
+            create(&tester, "crm", &id).unwrap_err();
+            // The promise is broken.
+            tester.erp.forget_keys();
+
+            let ended = create(&tester, "crm", &id).unwrap();
+
+            assert_eq!(ended.route(), Some("mapped"), "{class:?}");
+            assert_eq!(tester.erp.saved().records.len(), 1, "{class:?}");
+        }
     }
 
     /// Goes on until the create is mapped, past everything it waits for.
@@ -408,6 +439,7 @@ mod tests {
         let id = contact(&tester);
         tester.fate(Step::Send(System::new("erp")), Fate::LostBack);
         assert!(create(&tester, "crm", &id).is_err());
+        unseen(&tester);
         tester.fate(Step::Send(System::new("erp")), Fate::Refused);
         assert!(matches!(create(&tester, "crm", &id), Err(NodeError::Repeat { .. })), "it is not known to have failed");
 
@@ -422,6 +454,7 @@ mod tests {
         let id = contact(&tester);
         tester.fate(Step::Send(System::new("erp")), Fate::LostBack);
         assert!(create(&tester, "crm", &id).is_err());
+        unseen(&tester);
         tester.fate(Step::Send(System::new("erp")), Fate::NotSent);
         assert!(create(&tester, "crm", &id).is_err());
         tester.pass_seconds(25 * 3600);
@@ -633,6 +666,7 @@ mod tests {
     fn a_key_whose_second_answer_is_lost_too_has_no_more_to_say_and_the_record_is_looked_for() {
         let tester = NodeTester::new(crate::register);
         let id = contact(&tester);
+        unseen(&tester);
         for _ in 0..2 {
             tester.fate(Step::Send(System::new("erp")), Fate::LostBack);
             create(&tester, "crm", &id).unwrap_err();
@@ -651,6 +685,7 @@ mod tests {
         let id = contact(&tester);
         tester.fate(Step::Send(System::new("erp")), Fate::LostBack);
         create(&tester, "crm", &id).unwrap_err();
+        unseen(&tester);
         tester.fate(Step::Send(System::new("erp")), Fate::Duplicate);
 
         let ended = create(&tester, "crm", &id).unwrap();

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Fields, Intent, NodeError, Record, RecordId, System};
+use crate::{Fields, Intent, NodeError, Record, RecordId, System, Timestamp};
 
 /// What is known about a remote system that decides how its writes are recovered and its echoes recognized.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -174,6 +174,13 @@ pub trait Application: Send + Sync {
 
     /// The records that hold `value` in `field`. Says nothing about writes younger than the profile's index lag.
     async fn find(&self, field: &str, value: &str) -> Result<Vec<Record>, ReadError>;
+
+    /// The records that hold `value` in `field`, as far as a single request shows those that changed since an instant of
+    /// ours. One that is found is there; that none is found says nothing.
+    ///
+    /// Asked before a create of unknown outcome is sent again, whatever keeps a second record away: a promise may be
+    /// wrong, and a record that is seen is no matter of promises. A system that cannot tell by one request shows nothing.
+    async fn glance(&self, field: &str, value: &str, since: Timestamp) -> Result<Vec<Record>, ReadError>;
 
     /// A page of the records changed since a cursor that an earlier page gave; `null` is the beginning of time.
     ///

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::{
     Application, ChangedPage, Intent, Operation, OperationKind, Outcome, Profile, ReadError, Record, RecordId, Request,
-    SyncContract, Write,
+    SyncContract, Timestamp, Write,
 };
 
 /// An application behind the owner guard.
@@ -72,6 +72,10 @@ impl Application for OwnerGuard {
 
     async fn find(&self, field: &str, value: &str) -> Result<Vec<Record>, ReadError> {
         self.inner.find(field, value).await
+    }
+
+    async fn glance(&self, field: &str, value: &str, since: Timestamp) -> Result<Vec<Record>, ReadError> {
+        self.inner.glance(field, value, since).await
     }
 
     async fn changed(&self, cursor: &Value, page: Option<&Value>) -> Result<ChangedPage, ReadError> {

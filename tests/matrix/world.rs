@@ -91,6 +91,10 @@ impl Application for Hooked {
         })
     }
 
+    async fn glance(&self, field: &str, value: &str, since: Timestamp) -> Result<Vec<Record>, ReadError> {
+        self.inner.glance(field, value, since).await
+    }
+
     async fn changed(&self, cursor: &Value, page: Option<&Value>) -> Result<ChangedPage, ReadError> {
         self.inner.changed(cursor, page).await
     }

@@ -295,6 +295,10 @@ impl Application for FailingApplication {
         self.look("Application::find", self.inner.find(field, value)).await
     }
 
+    async fn glance(&self, field: &str, value: &str, since: Timestamp) -> Result<Vec<Record>, ReadError> {
+        self.look("Application::glance", self.inner.glance(field, value, since)).await
+    }
+
     async fn changed(&self, cursor: &Value, page: Option<&Value>) -> Result<ChangedPage, ReadError> {
         self.look("Application::changed", self.inner.changed(cursor, page)).await
     }

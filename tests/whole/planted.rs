@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use pairline_sdk::message::{HINT, HintPart};
 use pairline_sdk::{
     Application, ChangedPage, Intent, NodeDescription, NodeError, Outcome, Ports, ProcessAction, ProcessDto, Profile,
-    ReadError, Record, RecordId, Registry, Request, Write,
+    ReadError, Record, RecordId, Registry, Request, Timestamp, Write,
 };
 use serde_json::Value;
 
@@ -74,6 +74,10 @@ impl Application for Hasty {
 
     async fn find(&self, field: &str, value: &str) -> Result<Vec<Record>, ReadError> {
         self.0.find(field, value).await
+    }
+
+    async fn glance(&self, field: &str, value: &str, since: Timestamp) -> Result<Vec<Record>, ReadError> {
+        self.0.glance(field, value, since).await
     }
 
     async fn changed(&self, cursor: &Value, page: Option<&Value>) -> Result<ChangedPage, ReadError> {

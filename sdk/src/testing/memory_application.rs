@@ -11,7 +11,7 @@ use super::{Fate, Stage, Step};
 use crate::record::is_empty;
 use crate::{
     Application, CapabilityClass, ChangedPage, Clock, EventFacts, EventKind, Fields, Intent, OperationKind, Outcome,
-    Profile, ReadError, Record, RecordId, Request, System, Write,
+    Profile, ReadError, Record, RecordId, Request, System, Timestamp, Write,
 };
 
 /// What the system holds. Cloning it is a snapshot.
@@ -251,6 +251,10 @@ impl Application for MemoryApplication {
         state.reads += 1;
         let hits = state.records.iter().filter(|(_, fields)| fields.get(field).and_then(Value::as_str) == Some(value));
         Ok(hits.map(|(id, fields)| Record::new(id, fields.clone())).collect())
+    }
+
+    async fn glance(&self, field: &str, value: &str, _: Timestamp) -> Result<Vec<Record>, ReadError> {
+        self.find(field, value).await
     }
 
     async fn changed(&self, _: &Value, _: Option<&Value>) -> Result<ChangedPage, ReadError> {

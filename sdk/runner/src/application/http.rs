@@ -21,7 +21,7 @@ use axum::http::{HeaderMap, HeaderValue, Method};
 use pairline_sdk::ledger::SEND_WITHIN;
 use pairline_sdk::{
     Application, ChangedPage, Clock, Fields, Intent, Outcome, Profile, Random, ReadError, Record, RecordId, Request,
-    Write,
+    Timestamp, Write,
 };
 use secrecy::ExposeSecret;
 use serde_json::Value;
@@ -161,6 +161,10 @@ impl Application for HttpApplication {
 
     async fn find(&self, field: &str, value: &str) -> Result<Vec<Record>, ReadError> {
         self.search(field, value).await
+    }
+
+    async fn glance(&self, field: &str, value: &str, since: Timestamp) -> Result<Vec<Record>, ReadError> {
+        self.glanced(field, value, since).await
     }
 
     async fn changed(&self, cursor: &Value, page: Option<&Value>) -> Result<ChangedPage, ReadError> {

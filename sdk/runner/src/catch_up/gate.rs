@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use pairline_sdk::{
     Application, ChangedPage, Clock, Intent, Look, Outcome, PairStore, Profile, ReadError, Record, RecordId, Request,
-    Write,
+    Timestamp, Write,
 };
 use serde_json::Value;
 
@@ -68,6 +68,10 @@ impl Application for Gate {
 
     async fn find(&self, field: &str, value: &str) -> Result<Vec<Record>, ReadError> {
         self.inner.find(field, value).await
+    }
+
+    async fn glance(&self, field: &str, value: &str, since: Timestamp) -> Result<Vec<Record>, ReadError> {
+        self.inner.glance(field, value, since).await
     }
 
     async fn changed(&self, cursor: &Value, page: Option<&Value>) -> Result<ChangedPage, ReadError> {

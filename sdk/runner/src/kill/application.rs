@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pairline_sdk::{Application, ChangedPage, Intent, Outcome, Profile, ReadError, Record, RecordId, Request, Write};
+use pairline_sdk::{
+    Application, ChangedPage, Intent, Outcome, Profile, ReadError, Record, RecordId, Request, Timestamp, Write,
+};
 use serde_json::Value;
 
 use super::{KillAt, Writing, end};
@@ -47,6 +49,10 @@ impl Application for Remote {
 
     async fn find(&self, field: &str, value: &str) -> Result<Vec<Record>, ReadError> {
         self.inner.find(field, value).await
+    }
+
+    async fn glance(&self, field: &str, value: &str, since: Timestamp) -> Result<Vec<Record>, ReadError> {
+        self.inner.glance(field, value, since).await
     }
 
     async fn changed(&self, cursor: &Value, page: Option<&Value>) -> Result<ChangedPage, ReadError> {

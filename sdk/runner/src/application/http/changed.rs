@@ -40,6 +40,17 @@ impl HttpApplication {
         })
     }
 
+    /// What the first page shows of what has changed since an instant of ours; nothing where there is no listing.
+    pub(super) async fn changed_since(&self, since: Timestamp) -> Result<Vec<Record>, ReadError> {
+        let Some(changed) = &self.description.operations.changed else { return Ok(Vec::new()) };
+        let (ours, theirs) = (self.clock.now(), self.remote_clock().at_least(Instant::now()));
+        // Stamps are theirs. Before any was seen, ours have to do.
+        let there = if theirs == Timestamp::default() { ours } else { theirs };
+        let since = there.minus(ours.since(since)).minus(changed.overlap);
+        let page = Page::first(Cursor { since, newest: Timestamp::default() });
+        Ok(self.changed_records(changed, &page).await?.records)
+    }
+
     /// What a page holds.
     async fn changed_records(&self, changed: &Changed, page: &Page) -> Result<Listed, ReadError> {
         let instant = |at: Timestamp| match changed.since {
