@@ -248,7 +248,9 @@ async fn a_thousand_mistakes_of_a_system_bring_no_secret_into_a_reason_a_log_lin
             HttpApplication::new(described[wrong.system].clone(), transport, clock, random, &metrics).unwrap()
         };
         let fields = || Fields::from_iter([("email".to_owned(), json!("a@b.test"))]);
-        for write in [Write::Create { fields: fields() }, Write::Update { id: "7".to_owned(), fields: fields() }] {
+        for write in
+            [Write::Create { fields: fields() }, Write::Update { id: "7".to_owned(), fields: fields(), version: None }]
+        {
             let application = application();
             let outcome = application.send(&intent(&application, &write, TestClock::default().now())).await;
             assert!(!matches!(outcome, Outcome::Committed { .. }), "{wrong:?} was taken for a success");

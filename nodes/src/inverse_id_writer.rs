@@ -81,6 +81,8 @@ impl ProcessAction for InverseIdWriter {
             target: system,
             writes: vec![],
             inverse: Some(InverseWrite { field: self.settings.field.clone(), id }),
+            // The field is ours alone: whatever else has changed in the record, the id belongs there.
+            version: None,
             rebase: vec![],
             supersedes: None,
             notes: vec![],

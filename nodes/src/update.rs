@@ -187,8 +187,11 @@ impl UpdateNode {
                 .filter(|(system, due, record)| is_news_of_inverse(view.pair.side(system), due.as_ref(), *record))
                 .map(|(system, ..)| system.clone())
                 .collect();
-        let mut sides = vec![(far, plan.to_far, far_inverse), (near, plan.to_near, near_inverse)];
-        sides.retain(|(_, writes, inverse)| !writes.is_empty() || inverse.is_some());
+        let far_version = view.far.as_ref().and_then(|far| far.version.clone());
+        let near_version = view.record.version.clone();
+        let mut sides =
+            vec![(far, plan.to_far, far_inverse, far_version), (near, plan.to_near, near_inverse, near_version)];
+        sides.retain(|(_, writes, inverse, _)| !writes.is_empty() || inverse.is_some());
         let mut rebase = plan.rebase;
         rebase.extend(stand_ins(&self.sight(view), &rebase));
         let mut supersedes = view.pair.open.as_ref().map(|open| open.id.clone());
@@ -201,7 +204,7 @@ impl UpdateNode {
         let more_was_seen = view.pair.agreement != Agreement::Known || !inverse_seen.is_empty();
         let mut pair = Arc::clone(view.pair);
         let mut sides = sides.into_iter().peekable();
-        while let Some((target, writes, inverse)) = sides.next() {
+        while let Some((target, writes, inverse, version)) = sides.next() {
             // Taking something as agreed is one change of the pair, the outcome another.
             let changes = 1 + i64::from(!rebase.is_empty());
             let part = PairWrite {
@@ -209,6 +212,7 @@ impl UpdateNode {
                 target,
                 writes,
                 inverse,
+                version,
                 rebase: std::mem::take(&mut rebase),
                 supersedes: supersedes.take(),
                 notes: std::mem::take(&mut notes),
@@ -548,6 +552,37 @@ mod tests {
             );
         }
         assert_eq!(tester.erp.saved().records["erp-1"]["email"], "b");
+    }
+
+    #[test]
+    fn an_edit_between_the_look_and_the_write_is_weighed_where_the_system_knows_what_was_looked_at() {
+        // Both have edited the phone. The other one edits it once more when the first edit has been read and not overwritten yet.
+        for (knows, kept) in [(true, "newest"), (false, "newer")] {
+            let held = json!({ "email": "a", "phone": "0" });
+            let tester = if knows { NodeTester::with_versions } else { NodeTester::new }(crate::register);
+            let tester = Arc::new(tester.with_pair("crm-1", "erp-1", held.clone(), held));
+            tester.erp.person_edits("erp-1", &json!({ "phone": "older" }));
+            tester.crm.person_edits("crm-1", &json!({ "phone": "newer" }));
+            let news = |of_crm: u64, of_erp: u64| {
+                let hint = json!({
+                    "record": { "system": "crm", "id": "crm-1" },
+                    "received": { "phone": of_crm },
+                    "others": [{ "record": { "system": "erp", "id": "erp-1" }, "received": { "phone": of_erp } }],
+                });
+                tester.run("update", json!({ "application": "erp" }), tester.seen("crm", "crm-1").with("hint", hint))
+            };
+            let person = Arc::clone(&tester);
+            tester.meanwhile(send_to_erp(), move || {
+                person.erp.person_edits("erp-1", &json!({ "phone": "newest" }));
+            });
+
+            let first = news(20, 10);
+            let second = news(20, 30);
+
+            assert_eq!(first.is_err(), knows, "{first:?}");
+            assert!(second.is_ok(), "{second:?}");
+            assert_eq!(tester.erp.saved().records["erp-1"]["phone"], kept);
+        }
     }
 
     #[test]

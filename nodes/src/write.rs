@@ -19,6 +19,8 @@ pub(crate) struct PairWrite<'a> {
     pub(crate) target: &'a System,
     pub(crate) writes: Vec<FieldWrite>,
     pub(crate) inverse: Option<InverseWrite>,
+    /// The version of the record that was decided by, if it was read.
+    pub(crate) version: Option<String>,
     pub(crate) rebase: Vec<(System, Fields)>,
     pub(crate) supersedes: Option<OperationId>,
     pub(crate) notes: Vec<Note>,
@@ -49,7 +51,8 @@ pub(crate) async fn write(ports: &Ports, write: PairWrite<'_>) -> Result<Written
         fields.insert(inverse.field.clone(), inverse.id.clone().into());
     }
     let record = write.pair.side(write.target).record.clone();
-    let request = application.render(&Write::Update { id: record.id.clone(), fields }).map_err(NodeError::stop)?;
+    let request = application.render(&Write::Update { id: record.id.clone(), fields, version: write.version });
+    let request = request.map_err(NodeError::stop)?;
     let update = Update {
         pair: write.pair.id,
         target: write.target.clone(),

@@ -55,6 +55,8 @@ pub enum Write {
         id: String,
         /// The fields that differ, in the target's own names; null empties one.
         fields: Fields,
+        /// The version of the record that was read and decided by, if it was read.
+        version: Option<String>,
     },
 }
 
@@ -67,6 +69,8 @@ pub struct Request {
     pub path: String,
     /// The body.
     pub body: String,
+    /// What must be true of the record for the request to be carried out, as the application's precondition says it.
+    pub precondition: Option<String>,
 }
 
 /// What became of a write.

@@ -110,7 +110,13 @@ mod tests {
         let update = Update {
             pair: pair.id,
             target: System::new("erp"),
-            request: Request { method: "PATCH".into(), path: String::new(), body: json!(value).to_string() }.into(),
+            request: Request {
+                method: "PATCH".into(),
+                path: String::new(),
+                body: json!(value).to_string(),
+                precondition: None,
+            }
+            .into(),
             writes: vec![FieldWrite {
                 field: field.to_owned(),
                 seen_source: Fields::new(),

@@ -92,7 +92,11 @@ pub(crate) enum Lie {
 pub(crate) struct GoBetween {
     address: SocketAddr,
     told: Arc<Mutex<Told>>,
+    meanwhile: Arc<Mutex<Option<Meanwhile>>>,
 }
+
+/// What happens before a call with a text in its body is handed on.
+type Meanwhile = (&'static str, Box<dyn FnOnce() + Send>);
 
 struct Told {
     lie: Lie,
@@ -106,15 +110,16 @@ impl GoBetween {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let told = Arc::new(Mutex::new(Told { lie: Lie::Truth, times: 0, head: String::new() }));
-        let all = Arc::clone(&told);
+        let meanwhile = Arc::default();
+        let all = (Arc::clone(&told), Arc::clone(&meanwhile));
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let told = Arc::clone(&all);
+                let (told, meanwhile) = all.clone();
                 // A caller that hangs up is no news.
-                std::thread::spawn(move || hand_on(stream, system, &told).ok());
+                std::thread::spawn(move || hand_on(stream, system, &told, &meanwhile).ok());
             }
         });
-        Self { address, told }
+        Self { address, told, meanwhile }
     }
 
     pub(crate) fn base_url(&self) -> String {
@@ -124,6 +129,11 @@ impl GoBetween {
     /// From now on.
     pub(crate) fn tells(&self, lie: Lie) {
         *self.told.lock().unwrap() = Told { lie, times: 0, head: String::new() };
+    }
+
+    /// Before the next call with this in its body is handed on, this happens.
+    pub(crate) fn before(&self, part: &'static str, deed: impl FnOnce() + Send + 'static) {
+        *self.meanwhile.lock().unwrap() = Some((part, Box::new(deed)));
     }
 
     /// How often the lie was told.
@@ -137,7 +147,12 @@ impl GoBetween {
     }
 }
 
-fn hand_on(mut caller: TcpStream, system: SocketAddr, told: &Mutex<Told>) -> std::io::Result<()> {
+fn hand_on(
+    mut caller: TcpStream,
+    system: SocketAddr,
+    told: &Mutex<Told>,
+    meanwhile: &Mutex<Option<Meanwhile>>,
+) -> std::io::Result<()> {
     caller.set_read_timeout(Some(PATIENCE))?;
     let mut request = Vec::new();
     let mut piece = [0; 4096];
@@ -152,6 +167,11 @@ fn hand_on(mut caller: TcpStream, system: SocketAddr, told: &Mutex<Told>) -> std
             break (head, body.to_vec());
         }
     };
+    let is_awaited = |(part, _): &mut Meanwhile| String::from_utf8_lossy(&body).contains(*part);
+    let deed = meanwhile.lock().unwrap().take_if(is_awaited);
+    if let Some((_, deed)) = deed {
+        deed();
+    }
     let writes = !head.starts_with("GET ") && !head.contains("/search ");
     let lie = {
         let mut told = told.lock().unwrap();

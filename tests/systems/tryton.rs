@@ -5,6 +5,7 @@ mod server;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use serde_json::json;
 
@@ -33,7 +34,7 @@ fields:
 /// The CRM, Tryton, and the program between them.
 struct Connected {
     stage: Stage,
-    tryton: Tryton,
+    tryton: Arc<Tryton>,
     between: GoBetween,
     report: Report,
 }
@@ -41,7 +42,7 @@ struct Connected {
 impl Connected {
     fn new() -> Self {
         let stage = Stage::new();
-        let tryton = Tryton::start(&Database::FILE);
+        let tryton = Arc::new(Tryton::start(&Database::FILE));
         let between = GoBetween::of(SocketAddr::from((Ipv4Addr::LOCALHOST, tryton.port)));
         stage.set("TRYTON_URL", format!("{}/erp", between.base_url()));
         stage.set("TRYTON_USER", "sync");
@@ -106,6 +107,15 @@ fn tryton_and_the_crm_stay_in_step_through_races_lost_answers_and_kills() {
     until("an answer is lost", || (connected.between.told() > 0).then_some(()));
     connected.between.tells(Lie::Truth);
     connected.in_step("the answer to an update was lost");
+
+    // Both are edited, and the party once more when it has been read and not been written yet.
+    let (tryton, party) = (Arc::clone(&connected.tryton), pairs[&ada].clone());
+    connected
+        .between
+        .before("model.party.party.write", move || tryton.writes(&party, json!({ "name": "Ada Milbanke" })));
+    connected.stage.crm.person_edits(&ada, json!({ "lastname": "Noel" })).unwrap();
+    connected.report.renames("Ada Byron", "Ada Milbanke");
+    connected.in_step("edited right before it was written");
 
     let mut runner = runner;
     for round in 0..3 {

@@ -102,7 +102,8 @@ impl Scene {
         let update = Update {
             pair: self.pair.id,
             target: System::new(target),
-            request: Request { method: "PATCH".into(), path: String::new(), body: String::new() }.into(),
+            request: Request { method: "PATCH".into(), path: String::new(), body: String::new(), precondition: None }
+                .into(),
             writes: writes.into(),
             inverse: None,
             rebase: vec![],

@@ -282,7 +282,9 @@ mod tests {
     #[tokio::test]
     async fn a_write_is_shown_and_sent_only_when_that_is_wanted() {
         let create = || Ask::Write(Write::Create { fields: fields(json!({ "name": "Ada" })) });
-        let update = || Ask::Write(Write::Update { id: "7".to_owned(), fields: fields(json!({ "name": "Bea" })) });
+        let update = || {
+            Ask::Write(Write::Update { id: "7".to_owned(), fields: fields(json!({ "name": "Bea" })), version: None })
+        };
         let answered = |method: &str, path: &str, status: u16| {
             json!([{
                 "expect": { "method": method, "path": path },

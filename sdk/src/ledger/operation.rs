@@ -369,7 +369,12 @@ mod tests {
             source: RecordId::new(&System::new("crm"), "1"),
             target: System::new("erp"),
             contract: "contact".to_owned(),
-            request: Arc::new(Request { method: "POST".to_owned(), path: "/".to_owned(), body: "{}".to_owned() }),
+            request: Arc::new(Request {
+                method: "POST".to_owned(),
+                path: "/".to_owned(),
+                body: "{}".to_owned(),
+                precondition: None,
+            }),
             writes: Arc::default(),
             inverse: None,
             deadline: Duration::from_secs(10),

@@ -27,6 +27,8 @@ pub struct MemoryRecords {
     pub late: Vec<Late>,
     /// Answers to idempotency keys.
     pub keys: BTreeMap<String, String>,
+    /// How often each record was changed, where the system tells.
+    pub versions: BTreeMap<String, u64>,
     /// How many writes were applied.
     pub writes: u64,
     /// How many reads were answered.
@@ -50,6 +52,8 @@ pub struct MemoryApplication {
     stage: Stage,
     /// Whether events carry values and our own hand, or our operation id and no values.
     events_carry_values: bool,
+    /// Whether records carry a version, and an update is refused that was decided by another one.
+    keeps_versions: bool,
 }
 
 impl MemoryApplication {
@@ -74,7 +78,14 @@ impl MemoryApplication {
             index_lag: Duration::from_secs(3),
         };
         let state = Mutex::new(MemoryRecords { next: 1, ..MemoryRecords::default() });
-        Self { state, profile, clock, stage: Stage::default(), events_carry_values }
+        Self { state, profile, clock, stage: Stage::default(), events_carry_values, keeps_versions: false }
+    }
+
+    /// Its records carry a version, and it refuses an update that was decided by another one.
+    #[must_use]
+    pub fn that_keeps_versions(mut self) -> Self {
+        self.keeps_versions = true;
+        self
     }
 
     /// Every call passes this stage first.
@@ -167,6 +178,9 @@ impl MemoryApplication {
                 record.insert(name, value);
             }
         }
+        if self.keeps_versions {
+            *state.versions.entry(id.clone()).or_default() += 1;
+        }
         let values = self.events_carry_values;
         let facts = EventFacts {
             kind,
@@ -202,13 +216,27 @@ impl MemoryApplication {
                 if !self.state().records.contains_key(&id) {
                     return Outcome::Gone;
                 }
+                let expected = operation.request.precondition.as_deref();
+                if expected.is_some_and(|expected| self.state().version(&id).as_deref() != Some(expected)) {
+                    return Outcome::NotSent { reason: "it is another version by now".to_owned(), after: None };
+                }
                 self.apply(Some(&id), fields, Some(intent)).id
             }
         };
         let mut state = self.state();
         state.writes += 1;
-        let fields = state.records.get(&id).cloned().unwrap_or_default();
-        Outcome::Committed { record: Record::new(id, fields) }
+        Outcome::Committed { record: state.record(&id).unwrap_or_else(|| Record::new(id, Fields::new())) }
+    }
+}
+
+impl MemoryRecords {
+    fn version(&self, id: &str) -> Option<String> {
+        self.versions.get(id).map(ToString::to_string)
+    }
+
+    fn record(&self, id: &str) -> Option<Record> {
+        let fields = self.records.get(id)?.clone();
+        Some(Record { version: self.version(id), ..Record::new(id, fields) })
     }
 }
 
@@ -219,11 +247,11 @@ impl Application for MemoryApplication {
     }
 
     fn render(&self, write: &Write) -> Result<Request, String> {
-        let (method, path, fields) = match write {
-            Write::Create { fields } => ("POST", "/".to_owned(), fields),
-            Write::Update { id, fields } => ("PATCH", format!("/{id}"), fields),
+        let (method, path, fields, precondition) = match write {
+            Write::Create { fields } => ("POST", "/".to_owned(), fields, None),
+            Write::Update { id, fields, version } => ("PATCH", format!("/{id}"), fields, version.clone()),
         };
-        Ok(Request { method: method.to_owned(), path, body: json!(fields).to_string() })
+        Ok(Request { method: method.to_owned(), path, body: json!(fields).to_string(), precondition })
     }
 
     async fn admit(&self) -> Result<(), ReadError> {
@@ -240,7 +268,7 @@ impl Application for MemoryApplication {
         }
         let mut state = self.state();
         state.reads += 1;
-        Ok(state.records.get(id).map(|fields| Record::new(id, fields.clone())))
+        Ok(state.record(id))
     }
 
     async fn find(&self, field: &str, value: &str) -> Result<Vec<Record>, ReadError> {
@@ -250,7 +278,7 @@ impl Application for MemoryApplication {
         let mut state = self.state();
         state.reads += 1;
         let hits = state.records.iter().filter(|(_, fields)| fields.get(field).and_then(Value::as_str) == Some(value));
-        Ok(hits.map(|(id, fields)| Record::new(id, fields.clone())).collect())
+        Ok(hits.filter_map(|(id, _)| state.record(id)).collect())
     }
 
     async fn glance(&self, field: &str, value: &str, _: Timestamp) -> Result<Vec<Record>, ReadError> {
@@ -260,7 +288,7 @@ impl Application for MemoryApplication {
     async fn changed(&self, _: &Value, _: Option<&Value>) -> Result<ChangedPage, ReadError> {
         let mut state = self.state();
         state.listings += 1;
-        let records = state.records.iter().map(|(id, fields)| Record::new(id, fields.clone())).collect();
+        let records = state.records.keys().filter_map(|id| state.record(id)).collect();
         Ok(ChangedPage { records, ..ChangedPage::default() })
     }
 

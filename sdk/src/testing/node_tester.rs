@@ -100,21 +100,27 @@ impl NodeTester {
 
     /// The same, with an ERP of another capability class.
     pub fn with_erp_class(register: fn(&mut Registry), class: CapabilityClass) -> Self {
-        Self::made(register, class, contact_contract())
+        Self::made(register, class, contact_contract(), false)
+    }
+
+    /// The same, with an ERP whose records carry a version, and that refuses an update decided by another one.
+    pub fn with_versions(register: fn(&mut Registry)) -> Self {
+        Self::made(register, KEYS, contact_contract(), true)
     }
 
     /// The same, with another contract between the CRM and the ERP.
     pub fn with_contract(register: fn(&mut Registry), contract: SyncContract) -> Self {
-        Self::made(register, KEYS, contract)
+        Self::made(register, KEYS, contract, false)
     }
 
-    fn made(register: fn(&mut Registry), class: CapabilityClass, contract: SyncContract) -> Self {
+    fn made(register: fn(&mut Registry), class: CapabilityClass, contract: SyncContract, versions: bool) -> Self {
         let clock = Arc::new(TestClock::default());
         let plans = Arc::new(Plans::default());
         let stage = Stage::directed_by(Arc::clone(&plans) as Arc<dyn Director>);
         let time = || Arc::clone(&clock) as Arc<dyn Clock>;
         let crm = Arc::new(MemoryApplication::crm(time()).on(stage.clone()));
-        let erp = Arc::new(MemoryApplication::new("erp", class, time(), false).on(stage.clone()));
+        let erp = MemoryApplication::new("erp", class, time(), false).on(stage.clone());
+        let erp = Arc::new(if versions { erp.that_keeps_versions() } else { erp });
         let store = Arc::new(MemoryStore::new(time()).on(stage));
         let contract = Arc::new(contract);
         let guarded = |application: &Arc<MemoryApplication>| {

@@ -72,8 +72,13 @@ impl Worker for Sync {
         let update = Update {
             pair: pair.id,
             target: erp.clone(),
-            request: Request { method: "PATCH".into(), path: "/customers/9".into(), body: r#"{"phone":"1"}"#.into() }
-                .into(),
+            request: Request {
+                method: "PATCH".into(),
+                path: "/customers/9".into(),
+                body: r#"{"phone":"1"}"#.into(),
+                precondition: None,
+            }
+            .into(),
             writes: writes(&hint.correlation_id).into(),
             inverse: None,
             rebase: Vec::new(),
@@ -117,7 +122,8 @@ async fn pair_up(pairs: &Arc<dyn PairStore>, id: u64) {
         source: RecordId::new(&System::new("crm"), id.to_string()),
         target: System::new("erp"),
         contract: "contact".into(),
-        request: Request { method: "POST".into(), path: "/customers".into(), body: "{}".into() }.into(),
+        request: Request { method: "POST".into(), path: "/customers".into(), body: "{}".into(), precondition: None }
+            .into(),
         writes: writes("before").into(),
         inverse: None,
         deadline: Duration::from_secs(10),

@@ -18,13 +18,13 @@ use crate::failure::Failure;
 macro_rules! operation_columns {
     () => {
         "o.id, o.kind, o.state, o.pair, o.contract, o.source_system, o.source_id, o.target_system, o.target_id, \
-         o.method, o.path, o.body, o.idempotency_key, o.writes, o.inverse_field, o.inverse_id, o.answered, \
+         o.method, o.path, o.body, o.precondition, o.idempotency_key, o.writes, o.inverse_field, o.inverse_id, o.answered, \
          o.first_sent_at, o.sent_at, o.ended_at, o.deadline_ms, o.request_life_ms, o.attempts, o.in_doubt, o.start, o.reason, \
          o.correlation_id, o.topology, o.node"
     };
 }
 
-pub(crate) const OPERATION_COLUMNS: usize = 29;
+pub(crate) const OPERATION_COLUMNS: usize = 30;
 
 /// The columns of a pair `p`.
 macro_rules! pair_columns {
@@ -130,7 +130,7 @@ impl<'r, R: Columns> Reader<'r, R> {
         let source = self.record()?;
         let target = self.system()?;
         let target_id = self.get()?;
-        let request = Request { method: self.get()?, path: self.get()?, body: self.get()? };
+        let request = Request { method: self.get()?, path: self.get()?, body: self.get()?, precondition: self.get()? };
         let key = self.get()?;
         let writes: Arc<[FieldWrite]> = self.json()?;
         let (field, inverse): (Option<String>, Option<String>) = (self.get()?, self.get()?);

@@ -11,10 +11,11 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/sqlite/0002_earlier_attempts.sql"),
     include_str!("../migrations/sqlite/0003_inbox_by_time.sql"),
     include_str!("../migrations/sqlite/0004_agreement.sql"),
+    include_str!("../migrations/sqlite/0005_precondition.sql"),
 ];
 
 /// The version this program needs.
-pub(crate) const KNOWN: i64 = 4;
+pub(crate) const KNOWN: i64 = 5;
 
 /// Marks the file as ours: "PAIR".
 const APPLICATION: i64 = 0x5041_4952;

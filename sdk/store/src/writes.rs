@@ -29,9 +29,10 @@ const UPDATE_STATE: &str = "\
 const INSERT_OPERATION: &str = "\
     INSERT OR ROLLBACK INTO operation (id, kind, state, pair, contract, source_system, source_id, target_system, \
         target_id, method, path, body, idempotency_key, writes, inverse_field, inverse_id, answered, first_sent_at, \
-        sent_at, ended_at, deadline_ms, request_life_ms, attempts, in_doubt, start, reason, correlation_id, topology, node) \
+        sent_at, ended_at, deadline_ms, request_life_ms, attempts, in_doubt, start, reason, correlation_id, topology, node, \
+        precondition) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, \
-        ?24, ?25, ?26, ?27, ?28, ?29)";
+        ?24, ?25, ?26, ?27, ?28, ?29, ?30)";
 
 /// What can change in an operation after its intent.
 const UPDATE_OPERATION: &str = "\
@@ -155,6 +156,7 @@ pub(crate) fn insert_operation(connection: &Connection, operation: &Operation) -
         operation.provenance.correlation_id,
         operation.provenance.topology,
         operation.provenance.node,
+        operation.request.precondition,
     ];
     sql::run(connection, INSERT_OPERATION, row)?;
     Ok(())

@@ -89,7 +89,9 @@ fn made(description: &Description, call: &str, answer: &Answer) -> Option<End> {
     let fields = || json!({ "email": "a@b.test" }).as_object().unwrap().clone();
     let end = match call {
         "create" => End::Write(sent(&application, &Write::Create { fields: fields() })),
-        "update" => End::Write(sent(&application, &Write::Update { id: "7".to_owned(), fields: fields() })),
+        "update" => {
+            End::Write(sent(&application, &Write::Update { id: "7".to_owned(), fields: fields(), version: None }))
+        }
         "read" => End::Read(run_now(application.read("7"))),
         "find" => End::Found(run_now(application.find("email", "a@b.test"))),
         "changed" => {

@@ -323,6 +323,16 @@ mod tests {
     }
 
     #[test]
+    fn an_update_cannot_be_bound_to_a_version_that_no_record_has() {
+        let bound = r#"update: { precondition: { header: If-Match, value: "{version}" }, "#;
+        let text = ERP.replacen("update: { ", bound, 1);
+        let without = text.replacen("  version: /updated_at\n", "", 1);
+
+        assert_eq!(findings_of(&text), [] as [&str; 0]);
+        assert!(findings_of(&without).iter().any(|finding| finding.contains("expected `record.version`")));
+    }
+
+    #[test]
     fn a_secret_is_in_no_debug_output() {
         let shown = format!("{:?}", parse(CRM));
 
@@ -337,6 +347,16 @@ mod tests {
             ("path: \"/customers/{id}\"", "path: \"/customers/{ID}\"", "known places: {id}"),
             ("path: /customers", "path: customers", "begins with `/`"),
             ("version: /updated_at", "version: updated_at", "expected a JSON pointer"),
+            (
+                "method: PATCH,",
+                "precondition: { header: If-Match, value: v1 }, method: PATCH,",
+                "expected `{version}` somewhere",
+            ),
+            (
+                "method: POST, path: /customers }",
+                "method: POST, path: /customers, precondition: { header: If-Match, value: \"{version}\" } }",
+                "where a record is changed",
+            ),
             ("header: X-Signature", "header: \"X Signature\"", "expected the name of a header"),
             ("pairline}/{operation}", "pairline}", "expected `{operation}`"),
             ("${ERP_WEBHOOK_SECRET}", "\"\"", "expected a secret"),

@@ -207,6 +207,12 @@ fn usual(status: u16, asked: impl Fn() -> Option<Duration>) -> Meaning {
 }
 
 impl Rule {
+    /// What is usual where an update is bound to the version that was read: nothing was done, and what has changed
+    /// meanwhile is read before it is decided anew.
+    pub(super) fn of_failed_preconditions() -> Self {
+        Self { status: vec![412], sign: None, means: Means::Repeat, wait: None }
+    }
+
     fn fits(&self, status: u16, body: &mut Body<'_>) -> bool {
         (self.status.is_empty() || self.status.contains(&status))
             && self.sign.as_ref().is_none_or(|sign| sign.stands_in(body))

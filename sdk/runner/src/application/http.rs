@@ -124,12 +124,15 @@ impl Application for HttpApplication {
 
     fn render(&self, write: &Write) -> Result<Request, String> {
         let operations = &self.description.operations;
-        let (call, fields, id) = match write {
-            Write::Create { fields } => (&operations.create, fields, None),
-            Write::Update { id, fields } if json::is_id(id) => (&operations.update, fields, Some(id.as_str())),
+        let (call, fields, id, version) = match write {
+            Write::Create { fields } => (&operations.create, fields, None, None),
+            Write::Update { id, fields, version } if json::is_id(id) => {
+                (&operations.update, fields, Some(id.as_str()), version.as_deref())
+            }
             Write::Update { .. } => return Err("expected an id that can stand in a path, found another".to_owned()),
         };
         let mut values: Vec<(&str, &str)> = id.map(|id| ("id", id)).into_iter().collect();
+        values.extend(version.map(|version| ("version", version)));
         let in_path = in_path(call, fields)?;
         values.extend(in_path.iter().map(|(place, value)| (place.as_str(), value.as_str())));
         let path = call.path.fill_path(&values).ok_or("the path of a write cannot be filled")?;
@@ -144,7 +147,9 @@ impl Application for HttpApplication {
             put_fields(target, &rest)?;
         }
         let body = if call.is_form { url_encoded(&body) } else { body.to_string() };
-        Ok(Request { method: call.method.to_string(), path, body })
+        // A record that was not read is changed whatever it is by now: the owner of the fields has decided.
+        let precondition = call.precondition.as_ref().and_then(|(_, value)| value.fill(&values));
+        Ok(Request { method: call.method.to_string(), path, body, precondition })
     }
 
     async fn admit(&self) -> Result<(), ReadError> {
@@ -236,13 +241,13 @@ mod tests {
         let update = crm.application.render(&update()).unwrap();
         assert_eq!((update.method.as_str(), update.path.as_str()), ("PATCH", "/crm/v3/objects/contacts/7"));
         assert_eq!(update.body, r#"{"properties":{"email":"a@b.test"}}"#);
-        let update = Write::Update { id: "WHS/1 x".to_owned(), fields: nested };
+        let update = Write::Update { id: "WHS/1 x".to_owned(), fields: nested, version: None };
         let rendered = erp.application.render(&update).unwrap();
         assert_eq!(rendered.path, "/customers/WHS%2F1%20x");
         assert_eq!(rendered.body, r#"{"name":"Ada","custom_fields":{"crm_id":"1"},"credit_limit":10.5,"phone":null}"#);
         assert_eq!(erp.application.render(&update), Ok(rendered));
         for id in ["", ".", ".."] {
-            let update = Write::Update { id: id.to_owned(), fields: Fields::new() };
+            let update = Write::Update { id: id.to_owned(), fields: Fields::new(), version: None };
             assert!(erp.application.render(&update).is_err(), "{id}");
         }
     }

@@ -165,7 +165,7 @@ fn escape(out: &mut String, text: &str) {
     }
 }
 
-/// A JSON value with places to be filled in its texts. A key or an item whose place has no value is left out.
+/// A JSON value with places to be filled in its texts and in its keys. A key or an item whose place has no value is left out.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum BodyTemplate {
     /// Stays as it is.
@@ -177,7 +177,7 @@ pub(crate) enum BodyTemplate {
     /// A list.
     List(Vec<Self>),
     /// An object.
-    Object(Vec<(String, Self)>),
+    Object(Vec<(Template, Self)>),
 }
 
 impl BodyTemplate {
@@ -200,7 +200,8 @@ impl BodyTemplate {
                 return Err(lacks_quotes(place));
             }
             Value::Object(map) => {
-                let entry = |(key, value): (&String, &Value)| Ok((key.clone(), Self::parse(value, known)?));
+                let entry =
+                    |(key, value): (&String, &Value)| Ok((Template::parse(key, known)?, Self::parse(value, known)?));
                 Self::Object(map.iter().map(entry).collect::<Result<_, String>>()?)
             }
             other => Self::Value(other.clone()),
@@ -213,7 +214,7 @@ impl BodyTemplate {
             Self::Value(_) => false,
             Self::Text(template) | Self::Number(template) => template.has(place),
             Self::List(items) => items.iter().any(|item| item.has(place)),
-            Self::Object(entries) => entries.iter().any(|(_, value)| value.has(place)),
+            Self::Object(entries) => entries.iter().any(|(key, value)| key.has(place) || value.has(place)),
         }
     }
 
@@ -225,7 +226,7 @@ impl BodyTemplate {
             Self::Number(template) => Value::Number(template.fill(values)?.parse().ok()?),
             Self::List(items) => Value::Array(items.iter().filter_map(|item| item.fill(values)).collect()),
             Self::Object(entries) => {
-                let filled = entries.iter().filter_map(|(key, value)| Some((key.clone(), value.fill(values)?)));
+                let filled = entries.iter().filter_map(|(key, value)| Some((key.fill(values)?, value.fill(values)?)));
                 Value::Object(filled.collect::<Map<_, _>>())
             }
         })

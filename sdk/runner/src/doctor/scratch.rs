@@ -224,7 +224,7 @@ impl Scratch<'_> {
             },
         };
         let fields: Fields = [(field.to_owned(), Value::String(id.to_owned()))].into_iter().collect();
-        let write = Write::Update { id: pair.side(self.system()).record.id.clone(), fields };
+        let write = Write::Update { id: pair.side(self.system()).record.id.clone(), fields, version: None };
         self.admitted().await?;
         let update = Update {
             pair: pair.id,

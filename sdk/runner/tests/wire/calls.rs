@@ -58,7 +58,7 @@ async fn remote(script: Vec<Reply>) -> (Remote, HttpApplication) {
 
 pub(crate) fn intent(application: &HttpApplication) -> Intent {
     let fields: Fields = json!({ "name": "Ada" }).as_object().unwrap().clone();
-    let write = Write::Update { id: "7".to_owned(), fields };
+    let write = Write::Update { id: "7".to_owned(), fields, version: None };
     testing::intent(application, &write, SystemClock.now())
 }
 

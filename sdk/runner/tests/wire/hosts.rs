@@ -144,7 +144,7 @@ async fn what_is_filled_into_a_path_or_stands_at_its_beginning_leads_no_call_to_
         let application = guarded(description, guard);
         for id in &ids {
             application.read(id).await.ok();
-            let write = Write::Update { id: id.clone(), fields: Fields::new() };
+            let write = Write::Update { id: id.clone(), fields: Fields::new(), version: None };
             let intent = testing::intent(&application, &write, SystemClock.now());
             application.send(&intent).await;
         }

@@ -72,7 +72,13 @@ async fn pair_up(store: &Arc<dyn PairStore>, id: &str, made: &str) {
         source: contact(id),
         target: erp(),
         contract: "contact".to_owned(),
-        request: Request { method: "POST".to_owned(), path: "/customers".to_owned(), body: "{}".to_owned() }.into(),
+        request: Request {
+            method: "POST".to_owned(),
+            path: "/customers".to_owned(),
+            body: "{}".to_owned(),
+            precondition: None,
+        }
+        .into(),
         writes: Arc::default(),
         inverse: None,
         deadline: Duration::from_secs(10),

@@ -18,7 +18,7 @@ pub(super) fn fields(value: Value) -> Fields {
 }
 
 fn request(body: &str) -> Request {
-    Request { method: "POST".into(), path: "/customers".into(), body: body.into() }
+    Request { method: "POST".into(), path: "/customers".into(), body: body.into(), precondition: None }
 }
 
 fn write(field: &str, seen: Value, sent: Value) -> FieldWrite {

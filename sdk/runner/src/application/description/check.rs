@@ -15,6 +15,7 @@ use super::document::{
 use super::duration::duration;
 use super::{Description, Limits, code, written_secrets};
 use crate::application::environment::Environment;
+use crate::application::errors::Rule;
 use crate::application::form::{Form, VALUE};
 use crate::application::pointer::Pointer;
 use crate::application::record_shape::{RecordShape, Renamed};
@@ -216,6 +217,9 @@ impl Check<'_> {
         };
         let limits = self.limits(&document.limits);
         let mut echo = self.echo(&document.echo);
+        let operations = self.operations(&document.operations);
+        let mut errors = self.errors(&document.errors);
+        errors.rules.extend(operations.update.precondition.as_ref().map(|_| Rule::of_failed_preconditions()));
         Description {
             profile,
             base_url,
@@ -225,8 +229,8 @@ impl Check<'_> {
             key_header,
             record: self.record(&document.record),
             wanted: BTreeSet::new(),
-            operations: self.operations(&document.operations),
-            errors: self.errors(&document.errors),
+            operations,
+            errors,
             marker: echo.marker.take(),
             webhook: document
                 .webhook

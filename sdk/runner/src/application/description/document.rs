@@ -326,11 +326,24 @@ pub(super) struct WriteDocument {
     /// Where in the body the fields go.
     #[serde(default)]
     pub(super) fields: String,
+    /// What makes an update be refused if the record has changed since it was read.
+    pub(super) precondition: Option<PreconditionDocument>,
     /// Where the answer to a create names the record, if the record in it does not.
     pub(super) id: Option<IdDocument>,
     /// Where the answer holds the record; `nothing`: its status is all that it says.
     #[serde(default)]
     pub(super) answer: String,
+}
+
+/// A header that says which version of the record an update was decided by.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct PreconditionDocument {
+    /// Its name, as in `If-Match`.
+    pub(super) header: String,
+    /// Its value, with `{version}` in it.
+    pub(super) value: String,
 }
 
 /// How a body is written.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::check::Check;
 use super::document::{
     BodyEncodingDocument, ChangedDocument, FindDocument, IdDocument, ListDocument, OperationsDocument, OrderDocument,
-    SinceDocument, WriteDocument,
+    PreconditionDocument, SinceDocument, WriteDocument,
 };
 use super::paging::Next;
 use crate::application::changes::Order;
@@ -62,6 +62,8 @@ pub(crate) struct WriteCall {
     pub(crate) fields: Pointer,
     /// Fields whose values stand in the path and not in the body.
     pub(crate) in_path: Vec<String>,
+    /// A header by which the system knows which version of the record was read, and refuses to change another one.
+    pub(crate) precondition: Option<(HeaderName, Template)>,
     /// Where the answer names the record, if the record in it does not.
     pub(crate) id: Option<IdPlace>,
     /// Where the answer holds the record; nothing: its status is all that it says.
@@ -183,10 +185,15 @@ impl Check<'_> {
         };
         let is_there = read.path.has("id") || read.body.as_ref().is_some_and(|body| body.has("id"));
         self.needs(&["operations", "read"], "id", is_there);
+        let update = self.write("update", &written.update, &["id", "version"]);
+        let is_bound = update.precondition.is_some() || update.body.has("version");
+        if is_bound && !self.has(&["record", "version"]) {
+            self.note(&["operations", "update"], "expected `record.version`, which `{version}` is taken from");
+        }
         Operations {
             read,
             create: self.write("create", &written.create, &[]),
-            update: self.write("update", &written.update, &["id"]),
+            update,
             find: written.find.as_ref().map(|find| self.find(find)),
             changed: written.changed.as_ref().map(|changed| self.changed(changed)),
         }
@@ -194,7 +201,8 @@ impl Check<'_> {
 
     fn write(&mut self, name: &str, written: &WriteDocument, known: &[&str]) -> WriteCall {
         let at = |last| ["operations", name, last];
-        let path = self.url_path(&at("path"), &written.path, &[known, &[ANY_FIELD]].concat());
+        let in_path: &[&str] = if known.contains(&"id") { &["id", ANY_FIELD] } else { &[ANY_FIELD] };
+        let path = self.url_path(&at("path"), &written.path, in_path);
         let body = self.body(&at("body"), Some(&written.body), known);
         if known.contains(&"id") {
             let is_there = path.has("id") || body.as_ref().is_some_and(|body| body.has("id"));
@@ -204,6 +212,7 @@ impl Check<'_> {
         let call = WriteCall {
             method: self.method(&at("method"), &written.method),
             in_path: path.fields(),
+            precondition: written.precondition.as_ref().map(|written| self.precondition(name, written)),
             path,
             body: body.unwrap_or(BodyTemplate::Value(Value::Null)),
             is_form: written.encoding == BodyEncodingDocument::Form,
@@ -218,6 +227,20 @@ impl Check<'_> {
             self.note(&at("answer"), "expected `id`, too: something must tell which record was made");
         }
         call
+    }
+
+    fn precondition(&mut self, name: &str, written: &PreconditionDocument) -> (HeaderName, Template) {
+        let at = |last| ["operations", name, "precondition", last];
+        if name == "create" {
+            self.note(
+                &["operations", name, "precondition"],
+                "expected it where a record is changed: a new one was not read",
+            );
+        }
+        let (header, value) =
+            (self.header(&at("header"), &written.header), self.template(&at("value"), &written.value, &["version"]));
+        self.needs(&at("value"), "version", value.has("version"));
+        (header, value)
     }
 
     fn id_place(&mut self, name: &str, written: &IdDocument) -> IdPlace {

@@ -65,5 +65,5 @@ pub(super) fn create() -> Write {
 }
 
 pub(super) fn update() -> Write {
-    Write::Update { id: "7".to_owned(), fields: fields(json!({ "email": "a@b.test" })) }
+    Write::Update { id: "7".to_owned(), fields: fields(json!({ "email": "a@b.test" })), version: None }
 }

@@ -27,6 +27,11 @@ impl HttpApplication {
         if let Some((name, template)) = &self.description.marker {
             put(name, &template.fill(&[("operation", &operation.id.0)]).unwrap_or_default())?;
         }
+        if let (Some((name, _)), Some(value)) =
+            (&self.write_call(operation).precondition, &operation.request.precondition)
+        {
+            put(name, value)?;
+        }
         if let (Some(name), Some(key)) = (&self.description.key_header, &operation.key) {
             put(name, key)?;
         }
@@ -134,6 +139,52 @@ mod tests {
         let record = Record::new("WHS-1", fields(json!({ "email": "a@b.test" })));
         assert_eq!(outcome, Outcome::Committed { record });
         stage.is_as_expected();
+    }
+
+    /// The ERP, changed only if it is still what was read.
+    fn bound(more: &str) -> String {
+        let update = r#"  update: { method: PATCH, path: "/customers/{id}" }"#;
+        ERP.replacen(update, &update.replace(" }", &format!(", {more} }}")), 1)
+    }
+
+    #[tokio::test]
+    async fn an_update_is_bound_to_the_version_that_was_read() {
+        let description = bound(r#"precondition: { header: If-Match, value: '"{version}"' }"#);
+        let update = |version: Option<&str>| Write::Update {
+            id: "7".to_owned(),
+            fields: fields(json!({ "email": "a@b.test" })),
+            version: version.map(str::to_owned),
+        };
+        let mut first = exchange("PATCH", "/customers/7", answer(412, ""));
+        first.expect.headers = [("if-match".to_owned(), r#""v1""#.to_owned())].into();
+        // Nothing was read, so the owner has decided whatever is there.
+        let second = exchange("PATCH", "/customers/7", answer(200, r#"{"id":"7","email":"a@b.test"}"#));
+        let stage = stage(&description, vec![first, second]);
+
+        let changed = stage.application.send(&stage.intent(&update(Some("v1")))).await;
+        let unread = stage.intent(&update(None));
+
+        assert_eq!(word(&changed), "not sent 1000");
+        assert_eq!(unread.operation().request.precondition, None);
+        assert_eq!(word(&stage.application.send(&unread).await), "committed 7");
+        stage.is_as_expected();
+    }
+
+    #[tokio::test]
+    async fn a_version_may_stand_in_the_body_and_is_left_out_where_nothing_was_read() {
+        let description = bound(r#"body: { seen: { "customer,{id}": "{version}" } }, fields: /values"#);
+        let sent = |version: Option<&str>| {
+            let write = Write::Update {
+                id: "7".to_owned(),
+                fields: fields(json!({ "a": 1 })),
+                version: version.map(str::to_owned),
+            };
+            let stage = stage(&description, vec![]);
+            serde_json::from_str::<Value>(&stage.application.render(&write).unwrap().body).unwrap()
+        };
+
+        assert_eq!(sent(Some("v1")), json!({ "seen": { "customer,7": "v1" }, "values": { "a": 1 } }));
+        assert_eq!(sent(None), json!({ "seen": {}, "values": { "a": 1 } }));
     }
 
     /// What became of a write, in a word.

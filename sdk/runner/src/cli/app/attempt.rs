@@ -108,7 +108,7 @@ fn ask(args: &TryArgs) -> Result<Ask, Exit> {
         },
         OperationArg::Changed => Ask::Changed { since: args.since.as_deref().map(instant).transpose()? },
         OperationArg::Create => Ask::Write(Write::Create { fields: typed(fields()?) }),
-        OperationArg::Update => Ask::Write(Write::Update { id: id()?, fields: typed(fields()?) }),
+        OperationArg::Update => Ask::Write(Write::Update { id: id()?, fields: typed(fields()?), version: None }),
     })
 }
 

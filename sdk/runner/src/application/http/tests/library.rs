@@ -97,14 +97,18 @@ async fn a_party_is_made_changed_and_found_by_json_rpc() {
             ),
             sent(
                 rpc(ok(json!({ "id": 1, "result": null }))),
-                call("model.party.party.write", json!([[7], { "name": "Ada King" }, {}])),
+                call(
+                    "model.party.party.write",
+                    json!([[7], { "name": "Ada King" }, { "_timestamp": { "party.party,7": "1.000007" } }]),
+                ),
             ),
+            rpc(ok(json!({ "id": 1, "error": ["ConcurrencyException", ["Somebody was faster"]] }))),
             rpc(ok(json!({ "id": 1, "error": ["UserError", ["You are not allowed.", "", null]] }))),
             rpc(ok(json!({ "id": 1, "result": [] }))),
             rpc(ok(json!({ "id": 1, "result": [party()] }))),
         ],
     );
-    let update = |fields| Write::Update { id: "7".to_owned(), fields };
+    let update = |fields| Write::Update { id: "7".to_owned(), fields, version: Some("1.000007".to_owned()) };
 
     let made = stage.send(&Write::Create { fields: fields(json!({ "name": "Ada", "crm_id": "101" })) }).await;
     let Outcome::Committed { record } = made else { panic!("{made:?}") };
@@ -112,6 +116,8 @@ async fn a_party_is_made_changed_and_found_by_json_rpc() {
     let changed = stage.send(&update(fields(json!({ "name": "Ada King" })))).await;
     let Outcome::Committed { record } = changed else { panic!("{changed:?}") };
     assert_eq!(record.id, "7");
+    let outdated = stage.send(&update(fields(json!({ "name": "Ada" })))).await;
+    assert!(matches!(outdated, Outcome::NotSent { .. }), "{outdated:?}");
     let refused = stage.send(&update(fields(json!({ "name": "Ada" })))).await;
     assert!(matches!(refused, Outcome::Failed { .. }), "{refused:?}");
     assert_eq!(stage.application.read("9").await, Ok(None));
@@ -125,7 +131,7 @@ async fn an_answer_that_is_no_json_is_no_proof_that_anything_was_changed() {
     let html = || rpc(answer(200, "<html>"));
     let stage = stage(TRYTON, vec![login("t"), html(), html(), rpc(answer(200, r#"{"id":1}"#))]);
 
-    let update = Write::Update { id: "7".to_owned(), fields: fields(json!({ "name": "Ada" })) };
+    let update = Write::Update { id: "7".to_owned(), fields: fields(json!({ "name": "Ada" })), version: None };
     let create = Write::Create { fields: fields(json!({ "name": "Ada" })) };
     for write in [&update, &create, &create] {
         let outcome = stage.send(write).await;
@@ -172,7 +178,8 @@ async fn an_upsert_names_our_id_in_its_path_and_nowhere_else() {
     let create = Write::Create { fields: fields(json!({ "LastName": "King", "CrmId__c": "101" })) };
     let Outcome::Committed { record } = stage.send(&create).await else { panic!("expected a record") };
     assert_eq!(record.id, "003A");
-    let update = Write::Update { id: "003A".to_owned(), fields: fields(json!({ "LastName": "Lovelace" })) };
+    let update =
+        Write::Update { id: "003A".to_owned(), fields: fields(json!({ "LastName": "Lovelace" })), version: None };
     assert!(matches!(stage.send(&update).await, Outcome::Committed { .. }));
     let nameless = Write::Create { fields: fields(json!({ "LastName": "King" })) };
     assert!(stage.application.render(&nameless).unwrap_err().contains("`CrmId__c`"));
