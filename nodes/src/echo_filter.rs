@@ -68,7 +68,7 @@ impl ProcessAction for EchoFilter {
             Echo::Own => Ok(dto.follow("own")),
             Echo::Arrived(update) => {
                 self.store.arrived(&update).await?;
-                Ok(dto.follow("own"))
+                Ok(dto.follow(if facts.of_several { "foreign" } else { "own" }))
             }
             Echo::Foreign => Ok(dto.follow("foreign")),
             Echo::UnderWay => Err(NodeError::wait(format!("our write to {} is under way", hint.record), ANSWER_WAIT)),
@@ -79,7 +79,7 @@ impl ProcessAction for EchoFilter {
 #[cfg(test)]
 mod tests {
     use pairline_sdk::testing::{Fate, NodeTester, Step};
-    use pairline_sdk::{Registry, System};
+    use pairline_sdk::{OperationState, Registry, System};
     use serde_json::json;
 
     #[test]
@@ -111,6 +111,33 @@ mod tests {
         let ended = tester.run("echo-filter", json!({ "application": "crm" }), tester.hint("crm", "crm-1", event));
 
         assert_eq!(ended.unwrap().route(), Some("foreign"));
+    }
+
+    #[test]
+    fn an_event_that_may_tell_of_more_than_our_write_settles_it_and_is_read() {
+        fn with_update(registry: &mut Registry) {
+            super::register(registry);
+            crate::update::register(registry);
+        }
+        for (of_several, route) in [(false, "own"), (true, "foreign")] {
+            let email = json!({ "email": "1" });
+            let tester = NodeTester::new(with_update).with_pair("crm-1", "erp-1", email.clone(), email);
+            tester.crm.person_edits("crm-1", &json!({ "email": "2" }));
+            tester.fate(Step::Send(System::new("erp")), Fate::LostBack);
+            assert!(tester.run("update", json!({ "application": "erp" }), tester.seen("crm", "crm-1")).is_err());
+            let operation = tester.store.saved().operations.keys().next().cloned();
+            let event = json!({ "kind": "updated", "operation": operation, "of_several": of_several });
+            let hear = || {
+                tester.run("echo-filter", json!({ "application": "erp" }), tester.hint("erp", "erp-1", event.clone()))
+            };
+
+            let arrived = hear().unwrap();
+            let once_more = hear().unwrap();
+
+            assert_eq!((arrived.route(), once_more.route()), (Some(route), Some(route)));
+            let states = tester.store.saved().operations.into_values().map(|operation| operation.state);
+            assert_eq!(states.collect::<Vec<_>>(), [OperationState::Committed]);
+        }
     }
 
     #[test]

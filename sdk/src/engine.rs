@@ -75,6 +75,10 @@ pub struct EventFacts {
     /// The names of the fields that changed, when the event carries them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<String>,
+    /// Whether the system may tell of several writes by one event. Then an operation that is named has arrived, and
+    /// somebody may have edited the record besides.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub of_several: bool,
 }
 
 impl EventFacts {

@@ -46,6 +46,7 @@ fn event(id: &str, key: &str, field: &str) -> Delivery {
         ours: false,
         values: None,
         fields: vec![field.to_owned()],
+        of_several: false,
     };
     let arrival = Arrival::event(RecordId::new(&System::new("crm"), id), key, facts);
     Delivery { arrivals: vec![arrival], ..Delivery::default() }

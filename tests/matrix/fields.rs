@@ -209,8 +209,14 @@ fn fm_050_an_edit_beside_our_own_write_goes_over_and_so_does_our_write_back() {
     world.crm().person_edits(&contact.id, &json!({ "phone": "2" }));
     world.crm().take_events();
     let values: Fields = json!({ "erp_id": customer, "phone": "2" }).as_object().unwrap().clone();
-    let facts =
-        EventFacts { kind: EventKind::Updated, operation: None, ours: true, values: Some(values), fields: vec![] };
+    let facts = EventFacts {
+        kind: EventKind::Updated,
+        operation: None,
+        ours: true,
+        values: Some(values),
+        fields: vec![],
+        of_several: false,
+    };
     world.announce(&contact, Some(facts));
 
     world.rest();

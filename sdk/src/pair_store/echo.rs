@@ -13,7 +13,8 @@ use crate::{EventFacts, EventKind, Operation, OperationState, Pair, RecordId};
 pub enum Echo {
     /// It is: drop it.
     Own,
-    /// It is, and proves that this update of unknown outcome has arrived. Say so with
+    /// It is, and proves that this update of unknown outcome has arrived; whether it is that alone,
+    /// [`of_several`](EventFacts::of_several) tells. Say so with
     /// [`arrived`](super::PairStore::arrived) before it is dropped: nothing else tells an update that a person has taken
     /// back from one that never arrived.
     Arrived(Arc<Operation>),
@@ -44,6 +45,7 @@ pub fn judge_echo(look: &Look, record: &RecordId, facts: &EventFacts, create: Op
         return match pair.open.as_ref().filter(|open| open.id == *operation) {
             Some(open) if open.state == OperationState::Pending => Echo::UnderWay,
             Some(open) if open.state == OperationState::Unknown => Echo::Arrived(Arc::clone(open)),
+            _ if facts.of_several => Echo::Foreign,
             _ => Echo::Own,
         };
     }

@@ -127,7 +127,14 @@ impl MemoryApplication {
         let mut state = self.state();
         state.records.remove(id);
         state.deleted.insert(id.to_owned());
-        let facts = EventFacts { kind: EventKind::Deleted, operation: None, ours: false, values: None, fields: vec![] };
+        let facts = EventFacts {
+            kind: EventKind::Deleted,
+            operation: None,
+            ours: false,
+            values: None,
+            fields: vec![],
+            of_several: false,
+        };
         state.events.push((RecordId::new(&self.profile.system, id), facts));
     }
 
@@ -188,6 +195,7 @@ impl MemoryApplication {
             ours: values && by.is_some(),
             values: (values && kind == EventKind::Updated).then(|| changed.clone()),
             fields: if kind == EventKind::Updated { changed.keys().cloned().collect() } else { vec![] },
+            of_several: false,
         };
         let record = RecordId::new(&self.profile.system, id);
         // The one with values stays silent when nothing changed; the other fires on every save.

@@ -100,6 +100,7 @@ impl Worker for Sync {
             ours: true,
             values: None,
             fields: vec!["phone".to_owned()],
+            of_several: false,
         };
         let key = format!("echo-{}", intent.operation().id);
         self.engine.enqueue(event(made, key, echo)).await.unwrap();
@@ -114,7 +115,7 @@ fn event(record: &RecordId, key: String, facts: EventFacts) -> Delivery {
 
 fn edited() -> EventFacts {
     let values = Some(fields(json!({ "phone": "1" })));
-    EventFacts { kind: EventKind::Updated, operation: None, ours: false, values, fields: Vec::new() }
+    EventFacts { kind: EventKind::Updated, operation: None, ours: false, values, fields: Vec::new(), of_several: false }
 }
 
 async fn pair_up(pairs: &Arc<dyn PairStore>, id: u64) {

@@ -347,6 +347,7 @@ mod tests {
             ("path: \"/customers/{id}\"", "path: \"/customers/{ID}\"", "known places: {id}"),
             ("path: /customers", "path: customers", "begins with `/`"),
             ("version: /updated_at", "version: updated_at", "expected a JSON pointer"),
+            ("event: /origin", "", "expected `echo.operation.event`, too"),
             (
                 "method: PATCH,",
                 "precondition: { header: If-Match, value: v1 }, method: PATCH,",

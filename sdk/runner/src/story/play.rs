@@ -217,7 +217,7 @@ impl<'a> Stage<'a> {
             serde_json::from_value(message.clone()).map_err(|error| format!("message: {error}"))?;
         let HintDocument { record, kind, fields, values, ours, operation } = hint;
         let operation = operation.map(OperationId);
-        let facts = kind.map(|kind| EventFacts { kind, operation, ours, values, fields });
+        let facts = kind.map(|kind| EventFacts { kind, operation, ours, values, fields, of_several: false });
         Ok(Arrival { facts, ..Arrival::look_at(RecordId::new(&self.graph.start.application, record)) })
     }
 

@@ -89,7 +89,8 @@ impl EventShape {
             }
         }
         let key = self.key_of(event)?;
-        Ok(Some(Event { key, record, facts: EventFacts { kind, operation, ours, values, fields } }))
+        let facts = EventFacts { kind, operation, ours, values, fields, of_several: self.of_several };
+        Ok(Some(Event { key, record, facts }))
     }
 
     /// The parts of a key, joined so that no two lists of parts are one key.

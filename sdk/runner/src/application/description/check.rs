@@ -41,6 +41,8 @@ pub(super) struct Echo {
     marker: Option<(HeaderName, Template)>,
     /// Our marker as it comes back in an event.
     pub(super) operation: Option<(Pointer, Template)>,
+    /// Whether one event may tell of several writes.
+    pub(super) of_several: bool,
     /// What all must be in an event for the actor to be us.
     pub(super) actor: Vec<(Pointer, String)>,
 }
@@ -217,6 +219,12 @@ impl Check<'_> {
         };
         let limits = self.limits(&document.limits);
         let mut echo = self.echo(&document.echo);
+        echo.of_several = !document.capabilities.one_event_per_write;
+        if document.capabilities.one_event_per_write && echo.operation.is_none() {
+            let message =
+                "expected `echo.operation.event`, too: what it says is used for an event that names our write";
+            self.note(&["capabilities", "one_event_per_write"], message);
+        }
         let operations = self.operations(&document.operations);
         let mut errors = self.errors(&document.errors);
         errors.rules.extend(operations.update.precondition.as_ref().map(|_| Rule::of_failed_preconditions()));

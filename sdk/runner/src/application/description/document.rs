@@ -182,6 +182,9 @@ pub(super) struct CapabilitiesDocument {
     pub(super) idempotency_key: Option<KeyDocument>,
     /// Whether records can be looked for, and how soon one is found.
     pub(super) find: Option<IndexDocument>,
+    /// Whether each write has an event of its own, so that one that names our operation tells of nothing else.
+    #[serde(default)]
+    pub(super) one_event_per_write: bool,
     /// A call is given up after this time: `5s`.
     pub(super) deadline: String,
     /// A request that was given up may be applied for so long: `60s`.

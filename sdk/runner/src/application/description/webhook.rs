@@ -45,6 +45,8 @@ pub struct EventShape {
     pub(crate) renamed: Renamed,
     /// Our marker as it comes back, with the operation id in it.
     pub(crate) operation: Option<(Pointer, Template)>,
+    /// Whether one event may tell of several writes.
+    pub(crate) of_several: bool,
 }
 
 impl Check<'_> {
@@ -87,6 +89,7 @@ impl Check<'_> {
             changed: self.optional_pointer(&at("changed"), written.changed.as_ref()),
             actor: echo.actor,
             operation: echo.operation,
+            of_several: echo.of_several,
             renamed: Renamed::default(),
         }
     }
