@@ -13,6 +13,7 @@ mod host_guard;
 mod http;
 pub(crate) mod http_date;
 pub(crate) mod json;
+pub(crate) mod kept_token;
 mod limiter;
 mod played;
 mod pointer;

@@ -111,7 +111,8 @@ impl Attempts {
             (Ask::Write(write), Some(ledger)) => self.written(write, ledger).await?,
             _ => self.read(ask).await.unwrap_or_else(Understood::Nothing),
         };
-        Ok(Attempt::new(self.application.description(), self.witness.seen(), understood))
+        let (secrets, base_url) = (self.application.secrets().await, self.application.description().base_url());
+        Ok(Attempt::new(secrets, base_url, self.witness.seen(), understood))
     }
 
     async fn read(&self, ask: &Ask) -> Result<Understood, ReadError> {
@@ -277,6 +278,29 @@ mod tests {
         }
         assert!(text.contains("understood: a record\n  id       7\n"), "{text}");
         assert_eq!(code, 0);
+    }
+
+    #[tokio::test]
+    async fn what_signing_in_has_got_is_not_shown_when_an_answer_repeats_it() {
+        // As it is sent, and as it was given.
+        let header = "Session c3luYzoxOmNhbmFyeS1zZXNzaW9u";
+        let party =
+            json!({ "id": 7, "name": header, "note": "canary-session", "_timestamp": "1.5", "identifiers.": [] });
+        let exchanges = json!([
+            { "expect": { "method": "POST", "path": "/rpc/" }, "answer": { "json": { "result": [1, "canary-session"] } } },
+            {
+                "expect": { "method": "POST", "path": "/rpc/", "headers": { "authorization": header } },
+                "answer": { "json": { "id": 1, "result": [party] }, "headers": { "x-echo": header } },
+            },
+        ]);
+
+        let (text, json, code) = shown(TRYTON, exchanges, Ask::Read { id: "7".to_owned() }, false).await;
+
+        for shown in [&text, &json.to_string()] {
+            assert!(!shown.contains("canary") && !shown.contains("c3luYzoxOmNh"), "{shown}");
+            assert!(shown.contains("x-echo") && shown.contains("Session ***"), "{shown}");
+        }
+        assert_eq!((&json["understood"]["record"]["fields"]["note"], code), (&json!("***"), 0));
     }
 
     #[tokio::test]

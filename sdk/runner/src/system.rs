@@ -129,6 +129,7 @@ pub struct RunningSystem {
     pub address: SocketAddr,
     /// What it counts.
     pub metrics: Arc<Metrics>,
+    applications: Vec<Arc<HttpApplication>>,
     stores: Stores,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -216,8 +217,8 @@ impl RunningSystem {
         let parts = Parts::make(project, environment, settings, ground)?;
         let stores = parts.ground.stores.clone();
         let worker = parts.worker(project, registry)?;
-        let gauges =
-            Gauges::new(&stores, &parts.metrics, parts.applications.values().cloned().collect(), &parts.ground.clock);
+        let applications: Vec<_> = parts.applications.values().cloned().collect();
+        let gauges = Gauges::new(&stores, &parts.metrics, applications.clone(), &parts.ground.clock);
         let receiver = Receiver::new(
             parts.descriptions.clone(),
             Arc::clone(&stores.engine),
@@ -233,7 +234,8 @@ impl RunningSystem {
         let engine_run = spawn_engine(Arc::clone(&stores.engine), worker, settings.parallel, stop.clone());
         parts.spawn_polls(project, settings, &stop, &tasks);
         spawn_pruning(&stores, settings, Arc::clone(&parts.ground.clock), &stop, &tasks);
-        let system = Self { address: settings.listen, metrics: parts.metrics, stores, stop, tasks, engine_run };
+        let (address, metrics) = (settings.listen, parts.metrics);
+        let system = Self { address, metrics, applications, stores, stop, tasks, engine_run };
         Ok((system, listener))
     }
 
@@ -249,6 +251,9 @@ impl RunningSystem {
             self.tasks.wait().await;
             if let Err(error) = self.engine_run.await {
                 error!(%error, "the lanes ended with a panic");
+            }
+            for application in &self.applications {
+                application.at_rest().await;
             }
         };
         if tokio::time::timeout(STOP_WITHIN, finished).await.is_err() {

@@ -31,7 +31,7 @@ use super::template::Template;
 use super::transport::Call;
 use crate::finding::Finding;
 use crate::yaml::Tree;
-pub(super) use auth::{Auth, Credentials, HmacAuth, Oauth2, SessionAuth};
+pub(super) use auth::{Auth, Credentials, HmacAuth, Oauth2, Refresh, SessionAuth};
 use check::Check;
 pub(crate) use check::system_name;
 use document::ApplicationDocument;
@@ -195,6 +195,11 @@ impl Description {
         let key = self.key_header.iter().filter(|_| is_create);
         headers.extend(key.map(|name| (name.to_string(), "(the key of the create)".to_owned())));
         headers
+    }
+
+    /// Whether signing in may bring a token that is to be kept.
+    pub(crate) fn keeps_a_token(&self) -> bool {
+        self.auth.kind.kept_token().is_some()
     }
 
     /// What to look at when its credentials are refused: variables, or a key of the description.

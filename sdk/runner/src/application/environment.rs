@@ -2,20 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use super::kept_token::KeptToken;
 
 /// Where variables are looked up.
 #[derive(Clone, Default)]
 pub struct Environment {
     variables: Option<BTreeMap<String, String>>,
     lenient: bool,
+    tokens: Option<PathBuf>,
 }
 
 /// Most variables that matter are secrets: their names alone.
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = self.variables.as_ref().map(|variables| variables.keys().collect::<Vec<_>>());
-        f.debug_struct("Environment").field("variables", &names).field("lenient", &self.lenient).finish()
+        let mut shown = f.debug_struct("Environment");
+        shown.field("variables", &names).field("lenient", &self.lenient).field("tokens", &self.tokens).finish()
     }
 }
 
@@ -32,12 +36,24 @@ impl Environment {
 
     /// The same, from a map.
     pub fn of_map(variables: BTreeMap<String, String>) -> Self {
-        Self { variables: Some(variables), lenient: false }
+        Self { variables: Some(variables), ..Self::default() }
     }
 
     /// No variables, and none is missed: for checking texts on a machine that is not the one they will run on.
     pub fn lenient() -> Self {
-        Self { variables: Some(BTreeMap::new()), lenient: true }
+        Self { variables: Some(BTreeMap::new()), lenient: true, tokens: None }
+    }
+
+    /// With a folder for the tokens that take the place of those in the variables. Without one such a token is known as long
+    /// as the program runs, and the next start is refused.
+    #[must_use]
+    pub fn keeping_tokens_in(self, folder: impl Into<PathBuf>) -> Self {
+        Self { tokens: Some(folder.into()), ..self }
+    }
+
+    /// Where the token is kept that takes the place of this one.
+    pub(crate) fn kept_token(&self, application: &str, given: &str) -> Option<KeptToken> {
+        self.tokens.as_deref().map(|folder| KeptToken::new(folder, application, given))
     }
 
     /// Whether a name stands in for what is missing, so that a value of the wrong form says nothing.

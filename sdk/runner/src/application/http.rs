@@ -1,15 +1,18 @@
 //! A remote system over HTTP: the one door through which it is read and written.
 //!
-//! The port is here. `sign_in` gets what a call is believed by, `sign` makes it where it is another with every call; `call` makes a call and tells the limiter how it ended; `read` and
-//! `write` are what an answer means for either; `listing`, `find` and `changed` go through pages.
+//! The port is here. `sign_in` gets what a call is believed by, at a token server (`token`) for the newest refresh token
+//! (`refresh`), and `sign` makes it where it is another with every call; `call` makes a call and tells the limiter how it
+//! ended; `read` and `write` are what an answer means for either; `listing`, `find` and `changed` go through pages.
 
 mod call;
 mod changed;
 mod find;
 mod listing;
 mod read;
+mod refresh;
 mod sign;
 mod sign_in;
+mod token;
 mod write;
 
 use std::sync::{Arc, Mutex};
@@ -32,6 +35,7 @@ use super::form::put_forms;
 use super::json;
 use super::limiter::Limiter;
 use super::record_shape::put_fields;
+use super::secrets::Secrets;
 use super::transport::{Call, Transport};
 use super::url_encoded::url_encoded;
 use crate::metrics::Metrics;
@@ -61,7 +65,7 @@ impl HttpApplication {
     ///
     /// # Errors
     ///
-    /// One line when its token cannot be sent in a header.
+    /// One line when its token cannot be sent in a header, or the one that is kept cannot be read.
     pub fn new(
         description: Description,
         transport: Arc<dyn Transport>,
@@ -75,6 +79,9 @@ impl HttpApplication {
                 .map_err(|_| format!("expected a token for {} that can be sent in a header", description.system()))?;
             value.set_sensitive(true);
             headers.insert(name.clone(), value);
+        }
+        if let Some(kept) = description.auth.kind.kept_token() {
+            kept.read()?;
         }
         headers.insert(ACCEPT, JSON);
         headers.insert(USER_AGENT, HeaderValue::from_static("pairline"));
@@ -98,6 +105,17 @@ impl HttpApplication {
     pub fn measure(&self) {
         self.meters.waits.set(self.limiter.waits());
         self.meters.paused.set(u64::from(self.limiter.is_paused()));
+    }
+
+    /// What nobody may repeat: what the description knows, and what signing in has got.
+    pub(crate) async fn secrets(&self) -> Secrets {
+        let got = self.signed_in.secrets().await;
+        self.description.secrets.and(got.iter().map(|secrets| &**secrets))
+    }
+
+    /// Waits until nobody signs in: a token server may have given a token that is to be kept.
+    pub(crate) async fn at_rest(&self) {
+        self.signed_in.at_rest().await;
     }
 
     fn said(&self, reason: &str) -> String {
@@ -221,6 +239,8 @@ mod stage;
 #[cfg(test)]
 mod tests {
     mod library;
+    mod sign_in;
+    mod token_server;
 
     use std::time::Duration;
 

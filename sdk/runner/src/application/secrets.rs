@@ -33,6 +33,16 @@ impl Secrets {
             ways.extend([escaped, quoted[1..quoted.len() - 1].to_owned(), secret]);
         }
         ways.iter_mut().for_each(|way| way.make_ascii_lowercase());
+        Self::of_ways(ways)
+    }
+
+    /// These and others.
+    pub(crate) fn and<'s>(&'s self, others: impl IntoIterator<Item = &'s Self>) -> Self {
+        let all = others.into_iter().chain([self]).flat_map(|secrets| &secrets.0);
+        Self::of_ways(all.map(|way| way.expose_secret().to_owned()).collect())
+    }
+
+    fn of_ways(mut ways: Vec<String>) -> Self {
         ways.sort();
         ways.dedup();
         // The longest first: a key may begin with another, and what is left of it would stand there.
@@ -123,5 +133,15 @@ mod tests {
         secrets().hide_in(&mut value);
         assert_eq!(value, json!({ "a": [{ "***": "x ***", "number": 7 }] }));
         assert!(!format!("{:?}", secrets()).contains("token_of"));
+    }
+
+    #[test]
+    fn of_several_the_longest_is_taken_out_first() {
+        let one = Secrets::new(["secret".to_owned()]);
+        let others = [Secrets::new(["secret-and-more".to_owned()]), Secrets::new(["another".to_owned()])];
+
+        let hidden = one.and(&others).hidden_in("secret-and-more, secret, another".to_owned());
+
+        assert_eq!(hidden, "***, ***, ***");
     }
 }

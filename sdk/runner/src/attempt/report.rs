@@ -9,7 +9,6 @@ use serde_json::{Map, Value, json};
 
 use super::Understood;
 use super::witness::Seen;
-use crate::application::Description;
 use crate::application::secrets::{HIDDEN, Secrets};
 use crate::cli::printable;
 
@@ -28,9 +27,8 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    pub(super) fn new(description: &Description, seen: Vec<Seen>, understood: Understood) -> Self {
-        let (secrets, base_url) = (description.secrets.clone(), description.base_url().to_owned());
-        Self { secrets, base_url, seen, understood }
+    pub(super) fn new(secrets: Secrets, base_url: &str, seen: Vec<Seen>, understood: Understood) -> Self {
+        Self { secrets, base_url: base_url.to_owned(), seen, understood }
     }
 
     /// What a command that shows it ends with: whether the system has answered, and has done it.

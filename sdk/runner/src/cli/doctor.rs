@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use clap::Args;
 
 use super::ledger::Ledger;
-use super::{Context, Exit, project};
-use crate::application::Environment;
+use super::{Context, Exit, project, tokens};
+use crate::application::Description;
 use crate::doctor::{Orders, examine};
 use crate::machine::WallClock;
 
@@ -33,6 +33,13 @@ pub(super) async fn doctor(context: &Context, args: DoctorArgs) -> Result<u8, Ex
         return Err(Exit::new(64, format!("no application `{unknown}`; known applications: {}", names.join(", "))));
     }
     let listen = args.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], args.port)));
+    let environment = tokens::environment(context);
+    let asked = project
+        .applications
+        .iter()
+        .filter(|(name, _)| args.applications.is_empty() || args.applications.contains(name));
+    let described = asked.filter_map(|(_, source)| Description::parse(&source.file, &source.text, &environment).0);
+    tokens::may_be_spent(context, &described.collect::<Vec<_>>(), listen).await?;
     let (clock, random) = Context::machine();
     let ledger = if args.probe { Some(Ledger::open(context, &project, listen).await?) } else { None };
     if let Some(ledger) = &ledger {
@@ -46,7 +53,7 @@ pub(super) async fn doctor(context: &Context, args: DoctorArgs) -> Result<u8, Ex
     let orders = Orders {
         project: &project,
         only: &args.applications,
-        environment: &Environment::of_process(),
+        environment: &environment,
         listen,
         clock,
         wall: std::sync::Arc::new(WallClock),

@@ -15,6 +15,7 @@ mod output;
 mod project;
 mod run;
 mod status;
+mod tokens;
 mod trash;
 mod typed;
 

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Context, Exit, project};
-use crate::application::Environment;
+use super::{Context, Exit, project, tokens};
 use crate::kill::{self, KillAt};
 use crate::system::{RunningSystem, Settings};
 
@@ -52,7 +51,7 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Result<u8, Exit> {
     let ended = ended()?;
     let project = project::load_sound(context)?;
     let settings = args.settings();
-    let environment = Environment::of_process();
+    let environment = tokens::environment(context);
     // A start that cannot be leaves no database behind.
     let possible = RunningSystem::can_start(&project, &environment, &settings).await;
     possible.map_err(|error| project::not_started(context, &error))?;

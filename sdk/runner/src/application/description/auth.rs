@@ -1,6 +1,7 @@
 //! What a system's calls are believed by, and how its description says so.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderName, HeaderValue};
@@ -9,9 +10,10 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use super::check::{Check, no_base_url};
+use super::check::{Check, no_base_url, system_name};
 use super::document::{AuthDocument, EncodingDocument, HmacDocument, Oauth2Document, SessionDocument, UnitDocument};
 use super::signature::Encoding;
+use crate::application::kept_token::KeptToken;
 use crate::application::pointer::Pointer;
 use crate::application::template::Template;
 
@@ -85,6 +87,25 @@ pub(crate) struct Oauth2 {
     pub(crate) url: String,
     /// What is posted to it, as a form.
     pub(crate) form: Vec<(&'static str, SecretString)>,
+    /// What the token is got for, and is posted besides; none where it is our own.
+    pub(crate) refresh: Option<Refresh>,
+}
+
+/// What a token is got for.
+#[derive(Clone, Debug)]
+pub(crate) struct Refresh {
+    /// As it was given to us.
+    pub(crate) given: SecretString,
+    /// Where the one is kept that took its place; without it, it is known as long as the program runs.
+    pub(crate) kept: Option<Arc<KeptToken>>,
+}
+
+impl Auth {
+    /// Where a token is kept that took the place of the one that we were given.
+    pub(crate) fn kept_token(&self) -> Option<&KeptToken> {
+        let Self::Oauth2(Oauth2 { refresh: Some(refresh), .. }) = self else { return None };
+        refresh.kept.as_deref()
+    }
 }
 
 impl Credentials {
@@ -101,7 +122,7 @@ impl Credentials {
 }
 
 impl Check<'_> {
-    pub(super) fn auth(&mut self, written: &AuthDocument) -> Credentials {
+    pub(super) fn auth(&mut self, application: &str, written: &AuthDocument) -> Credentials {
         let known = [
             ("bearer", written.bearer.is_some()),
             ("basic", written.basic.is_some()),
@@ -138,7 +159,7 @@ impl Check<'_> {
         } else if let Some(session) = &written.session {
             Auth::Session(self.session(session, &mut sources))
         } else if let Some(oauth2) = &written.oauth2 {
-            Auth::Oauth2(self.oauth2(oauth2, &mut sources))
+            Auth::Oauth2(self.oauth2(application, oauth2, &mut sources))
         } else {
             fixed(AUTHORIZATION, String::new())
         };
@@ -230,7 +251,7 @@ impl Check<'_> {
         }
     }
 
-    fn oauth2(&mut self, written: &Oauth2Document, sources: &mut Vec<String>) -> Oauth2 {
+    fn oauth2(&mut self, application: &str, written: &Oauth2Document, sources: &mut Vec<String>) -> Oauth2 {
         let at = |last| ["auth", "oauth2", last];
         let url = self.expanded(&at("token_url"), &written.token_url);
         if let Some(found) = no_base_url(&url).filter(|_| !url.is_empty()) {
@@ -240,15 +261,17 @@ impl Check<'_> {
             ("client_id", self.credential(&at("client_id"), &written.client_id, sources)),
             ("client_secret", self.credential(&at("client_secret"), &written.client_secret, sources)),
         ];
-        match &written.refresh_token {
-            Some(token) => {
-                form.push(("grant_type", "refresh_token".to_owned()));
-                form.push(("refresh_token", self.credential(&at("refresh_token"), token, sources)));
-            }
-            None => form.push(("grant_type", "client_credentials".to_owned())),
-        }
+        let refresh = written.refresh_token.as_ref().map(|token| {
+            let given = self.credential(&at("refresh_token"), token, sources);
+            // The name is that of a file there.
+            let is_known = system_name(application).is_ok() && !given.is_empty();
+            let kept = is_known.then(|| self.environment.kept_token(application, &given)).flatten().map(Arc::new);
+            Refresh { given: given.into(), kept }
+        });
+        let grant = if refresh.is_some() { "refresh_token" } else { "client_credentials" };
+        form.push(("grant_type", grant.to_owned()));
         form.extend(written.scope.as_ref().map(|scope| ("scope", scope.clone())));
-        Oauth2 { url, form: form.into_iter().map(|(name, value)| (name, value.into())).collect() }
+        Oauth2 { url, form: form.into_iter().map(|(name, value)| (name, value.into())).collect(), refresh }
     }
 }
 

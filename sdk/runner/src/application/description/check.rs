@@ -206,7 +206,7 @@ impl Check<'_> {
         let name = &document.application;
         self.ok(&["application"], system_name(name));
         let base_url = self.base_url(&document.base_url);
-        let auth = self.auth(&document.auth);
+        let auth = self.auth(name, &document.auth);
         let written = written_secrets(self.tree, self.environment);
         let secrets = Secrets::new(written.iter().map(|one| one.value.expose_secret().to_owned()));
         let (class, index_lag, key_header) = self.capabilities(&document);

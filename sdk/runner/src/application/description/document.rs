@@ -162,7 +162,7 @@ pub(super) struct Oauth2Document {
     pub(super) client_id: String,
     /// Our secret.
     pub(super) client_secret: String,
-    /// What the token is got for; without it, it is our own.
+    /// What the token is got for; without it, it is our own. Another one that the server gives takes its place and is kept.
     pub(super) refresh_token: Option<String>,
     /// What is asked for.
     pub(super) scope: Option<String>,

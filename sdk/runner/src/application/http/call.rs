@@ -111,11 +111,7 @@ impl HttpApplication {
 
     /// The body of an answer.
     pub(super) fn parsed(&self, body: &[u8]) -> Result<Value, String> {
-        if body.is_empty() {
-            return Err("expected JSON, found nothing".to_owned());
-        }
-        let parsed = json::parse(body, self.description.limits.depth);
-        parsed.map_err(|error| format!("expected JSON, found something else: {error}"))
+        parsed(body, self.description.limits.depth)
     }
 
     pub(super) fn denied(&self, permit: Permit<'_>, status: Option<u16>) -> Duration {
@@ -130,6 +126,14 @@ impl HttpApplication {
         );
         after
     }
+}
+
+/// The body of an answer, with objects and lists in each other at most `depth` deep.
+pub(super) fn parsed(body: &[u8], depth: usize) -> Result<Value, String> {
+    if body.is_empty() {
+        return Err("expected JSON, found nothing".to_owned());
+    }
+    json::parse(body, depth).map_err(|error| format!("expected JSON, found something else: {error}"))
 }
 
 /// What is counted of an application's calls.

@@ -7,8 +7,8 @@ use pairline_sdk::{Fields, Timestamp, Write};
 use serde_json::Value;
 
 use super::super::ledger::Ledger;
-use super::super::{Context, Exit, project};
-use crate::application::{Description, Environment};
+use super::super::{Context, Exit, project, tokens};
+use crate::application::Description;
 use crate::attempt::{Ask, Attempts};
 use crate::finding::suggest;
 
@@ -55,15 +55,18 @@ pub(super) async fn attempt(context: &Context, args: TryArgs) -> Result<u8, Exit
         let help = suggest(&args.application, names, "applications");
         return Err(Exit::new(64, format!("no application `{}`; {help}", args.application)));
     };
-    let (description, findings) = Description::parse(&source.file, &source.text, &Environment::of_process());
+    let (description, findings) = Description::parse(&source.file, &source.text, &tokens::environment(context));
     let errors: Vec<_> = findings.into_iter().filter(|finding| finding.is_error()).collect();
     let Some(description) = description.filter(|_| errors.is_empty()) else {
         return Err(Exit::new(78, project::refused(context, &errors)));
     };
+    let listen = args.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], args.port)));
+    if args.send || !matches!(ask, Ask::Write(_)) {
+        tokens::may_be_spent(context, [&description], listen).await?;
+    }
     let (clock, random) = Context::machine();
     let unavailable = |reason| Exit::new(69, reason);
     let attempts = Attempts::at(description, clock, random).map_err(unavailable)?;
-    let listen = args.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], args.port)));
     let ledger = match &ask {
         Ask::Write(_) if args.send => Some(Ledger::open(context, &project, listen).await?),
         _ => None,
