@@ -307,6 +307,14 @@ mod tests {
 
         assert!(findings.is_empty(), "{findings:?}");
         assert!(!Description::parse("a.yaml", &text, &Environment::of([("ERP_BASE_URL", "erp")])).1.is_empty());
+        let oauth2 = r#"oauth2: { token_url: "${TOKEN_URL}", client_id: us, client_secret: "${ERP_TOKEN}" }"#;
+        let text = ERP.replacen(r#"bearer: "${ERP_TOKEN}""#, oauth2, 1);
+        assert_ne!(text, ERP);
+        assert_eq!(Description::parse("a.yaml", &text, &Environment::lenient()).1, []);
+        let secrets = [("ERP_TOKEN", "t"), ("ERP_WEBHOOK_SECRET", "s"), ("TOKEN_URL", "token")];
+        let findings = Description::parse("a.yaml", &text, &Environment::of(secrets)).1;
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        assert!(findings[0].to_string().contains("it comes from TOKEN_URL"), "{findings:?}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use super::check::{Check, no_base_url, system_name};
+use super::check::{Check, system_name};
 use super::document::{AuthDocument, EncodingDocument, HmacDocument, Oauth2Document, SessionDocument, UnitDocument};
 use super::signature::Encoding;
 use crate::application::kept_token::KeptToken;
@@ -254,9 +254,7 @@ impl Check<'_> {
     fn oauth2(&mut self, application: &str, written: &Oauth2Document, sources: &mut Vec<String>) -> Oauth2 {
         let at = |last| ["auth", "oauth2", last];
         let url = self.expanded(&at("token_url"), &written.token_url);
-        if let Some(found) = no_base_url(&url).filter(|_| !url.is_empty()) {
-            self.note(&at("token_url"), format!("expected an http or https URL without a query, found {found}"));
-        }
+        let url = self.url(&at("token_url"), &written.token_url, &url);
         let mut form = vec![
             ("client_id", self.credential(&at("client_id"), &written.client_id, sources)),
             ("client_secret", self.credential(&at("client_secret"), &written.client_secret, sources)),

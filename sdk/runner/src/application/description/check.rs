@@ -251,13 +251,17 @@ impl Check<'_> {
 
     fn base_url(&mut self, text: &str) -> String {
         let url = self.expanded(&["base_url"], text);
-        let url = url.trim_end_matches('/').to_owned();
+        self.url(&["base_url"], text, url.trim_end_matches('/'))
+    }
+
+    /// A URL that a text has become.
+    pub(super) fn url(&mut self, path: &[&str], text: &str, url: &str) -> String {
         // The name of a variable stands for its value where that is not known, and with it for the scheme.
         let is_unknown = self.environment.is_lenient() && text.starts_with("${") && !text.contains(":-");
-        let url = if is_unknown { format!("http://{}", url.to_lowercase()) } else { url };
+        let url = if is_unknown { format!("http://{}", url.to_lowercase()) } else { url.to_owned() };
         if let Some(found) = no_base_url(&url).filter(|_| !url.is_empty()) {
             let from = self.comes_from(text);
-            self.note(&["base_url"], format!("expected an http or https URL without a query, found {found}{from}"));
+            self.note(path, format!("expected an http or https URL without a query, found {found}{from}"));
         }
         url
     }
