@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::http::call;
 use super::stage::keeps_secrets;
-use super::wait::SOON;
+use super::wait::{SOON, until};
 
 /// The contract's own limit.
 pub(crate) const STOPS_WITHIN: Duration = Duration::from_secs(3);
@@ -88,6 +88,12 @@ impl Runner {
         let (code, took) = self.terminate();
         assert_eq!(code, Some(0), "{}", self.log());
         assert!(took < STOPS_WITHIN, "stopped after {took:?}\n{}", self.log());
+    }
+
+    /// SIGTERM; answers when it takes no calls any more.
+    pub(crate) fn begins_to_stop(&self) {
+        signal(self.child.id(), "TERM");
+        until("the port is closed", || TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).err().map(drop));
     }
 
     fn read_to_the_end(&mut self) {

@@ -2,7 +2,7 @@
 //! with status 200, listings go on by links, amounts have a decimal comma, the time of a change is in seconds, and the field
 //! for our id is answered by another name than it was sent with. It sends no webhooks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -39,6 +39,8 @@ struct Inner {
     hangs: AtomicUsize,
     /// So many calls from now on are told to come back later.
     busy: AtomicUsize,
+    /// The tokens that it believes, besides its key.
+    tokens: Mutex<BTreeSet<String>>,
 }
 
 impl Books {
@@ -48,7 +50,8 @@ impl Books {
         listener.set_nonblocking(true).unwrap();
         let base_url = format!("http://{}/v9/api", listener.local_addr().unwrap());
         let (hangs, busy) = (AtomicUsize::default(), AtomicUsize::default());
-        let books = Self(Arc::new(Inner { ledger: Mutex::default(), base_url, hangs, busy }));
+        let (ledger, tokens) = (Mutex::default(), Mutex::default());
+        let books = Self(Arc::new(Inner { ledger, base_url, hangs, busy, tokens }));
         let routes = Router::new()
             .route("/v9/api/debtors", get(list).post(create))
             .route("/v9/api/debtors/{no}", get(read).post(update))
@@ -93,6 +96,16 @@ impl Books {
         self.0.busy.load(Ordering::SeqCst) > 0
     }
 
+    /// From now on it believes a token, too.
+    pub(super) fn believes(&self, token: &str) {
+        self.0.tokens.lock().unwrap().insert(token.to_owned());
+    }
+
+    /// It believes no token any more.
+    pub(super) fn forgets_tokens(&self) {
+        self.0.tokens.lock().unwrap().clear();
+    }
+
     fn make(&self, fields: Debtor) -> String {
         let mut ledger = self.0.ledger.lock().unwrap();
         ledger.made += 1;
@@ -118,11 +131,16 @@ impl Books {
 
     /// What stops a call before anything is done.
     fn refuses(&self, headers: &HeaderMap) -> Option<Response<Body>> {
-        if headers.get("x-api-key").is_none_or(|key| key != KEY) {
+        let by_token = bearer(headers).is_some_and(|token| self.0.tokens.lock().unwrap().contains(token));
+        if !by_token && headers.get("x-api-key").is_none_or(|key| key != KEY) {
             return Some(fault(json!({ "kind": "WHO_ARE_YOU" })));
         }
         counted_down(&self.0.busy).then(|| fault(json!({ "kind": "SLOW_DOWN", "seconds": 1 })))
     }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    headers.get("authorization")?.to_str().ok()?.strip_prefix("Bearer ")
 }
 
 fn counted_down(count: &AtomicUsize) -> bool {
@@ -183,7 +201,14 @@ async fn read(State(books): State<Books>, Path(no): Path<String>, headers: Heade
         return refusal;
     }
     match books.debtors().get(&no) {
-        Some(debtor) => ok(&json!({ "debtor": shown(&no, debtor) })),
+        Some(debtor) => {
+            let mut shown = shown(&no, debtor);
+            // Who asks by a token is told so.
+            if let Some(token) = bearer(&headers) {
+                shown["asked_by"] = json!(token);
+            }
+            ok(&json!({ "debtor": shown }))
+        }
         None => fault(json!({ "kind": "NO_SUCH_DEBTOR" })),
     }
 }

@@ -7,6 +7,8 @@ mod hubspot;
 mod installed;
 pub(crate) mod project;
 mod report;
+mod rotating;
 mod stripe;
+mod token_server;
 mod tryton;
 mod unlike;

@@ -13,13 +13,13 @@ use crate::bad_input::wait::until;
 use crate::tidy::read;
 
 /// A CRM as it is shipped, the bookkeeping, and what the guide says to write.
-struct Connected {
-    stage: Stage,
-    books: Books,
+pub(super) struct Connected {
+    pub(super) stage: Stage,
+    pub(super) books: Books,
 }
 
 impl Connected {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let stage = Stage::new();
         let books = Books::start();
         stage.set("BOOKS_BASE_URL", books.base_url());
@@ -30,7 +30,7 @@ impl Connected {
         Self { stage, books }
     }
 
-    fn run(&self) -> Runner {
+    pub(super) fn run(&self) -> Runner {
         self.stage.run(&["--config", "project", "--poll-ms", "200"])
     }
 
@@ -39,7 +39,7 @@ impl Connected {
     }
 
     /// Waits until each side holds as many as it should, each with the other's id, and answers the pairs of ids.
-    fn linked(&self, many: usize) -> Vec<(String, String)> {
+    pub(super) fn linked(&self, many: usize) -> Vec<(String, String)> {
         until(&format!("{many} pairs with ids on both sides"), || {
             let debtors = self.books.debtors();
             let contacts = self.contacts();
@@ -53,7 +53,7 @@ impl Connected {
         })
     }
 
-    fn comes(&self, no: &str, field: &str, value: &Value) {
+    pub(super) fn comes(&self, no: &str, field: &str, value: &Value) {
         until(&format!("{no} has {field} {value}"), || {
             (self.books.debtors()[no].get(field) == Some(value)).then_some(())
         });
