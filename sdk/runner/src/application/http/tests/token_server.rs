@@ -132,8 +132,10 @@ impl TokenServer {
             return Answer { status: 400, body: r#"{"error":"invalid_grant"}"#.into(), ..Answer::default() };
         }
         state.given += 1;
-        state.refresh = format!("canary-refresh-{}", state.given);
-        let access = format!("canary-access-{}", state.given);
+        // Without digits it could be the code of a refusal.
+        let which = "abcdefgh".chars().nth(state.given - 1).unwrap();
+        state.refresh = format!("canary-refresh-{which}");
+        let access = format!("canary-access-{which}");
         let answer = json!({ "access_token": access, "refresh_token": state.refresh, "expires_in": state.life });
         state.access = Some(access);
         Answer { status: 200, body: answer.to_string().into(), ..Answer::default() }
@@ -151,8 +153,12 @@ impl TokenServer {
         let (status, body) = match (sent == access.as_deref(), call.method.as_str()) {
             (false, _) => (401, json!({})),
             (true, "GET") => (200, json!({ "id": "7", "updatedAt": "2026-01-01T00:00:00Z", "properties": {} })),
-            // It tells what it should not.
-            (true, _) => (400, json!({ "category": format!("{} {}", state.refresh, sent.unwrap_or_default()) })),
+            // It tells what it should not, so that it could be taken for the code of a refusal.
+            (true, _) => {
+                let access = state.access.clone().unwrap_or_default();
+                let told = [&*state.refresh, &*access, "nothing-of-that"][(state.calls - 1) % 3];
+                (400, json!({ "category": told.to_uppercase() }))
+            }
         };
         Answer { status, body: body.to_string().into(), ..Answer::default() }
     }
