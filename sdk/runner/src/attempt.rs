@@ -1,7 +1,8 @@
 //! One call of one operation, made as the sync would make it and seen from both ends.
 //!
 //! `witness` stands where the network begins and keeps what passes; `report` is what a person or a program is shown. A write goes
-//! through a ledger like every other: an intent is the only thing that can be sent.
+//! through a ledger like every other: an intent is the only thing that can be written with. Removing a record is none of the
+//! sync's writes.
 
 mod report;
 mod witness;
@@ -48,6 +49,18 @@ pub enum Ask {
     },
     /// Something is written, or shown as it would be.
     Write(Write),
+    /// A record is removed, or it is shown how it would be.
+    Delete {
+        /// Its id.
+        id: String,
+    },
+}
+
+impl Ask {
+    /// Whether it changes the system.
+    pub fn changes(&self) -> bool {
+        matches!(self, Self::Write(_) | Self::Delete { .. })
+    }
 }
 
 /// What an answer was taken for.
@@ -61,6 +74,8 @@ enum Understood {
     Page(ChangedPage),
     /// What became of a write.
     Outcome(Outcome),
+    /// It was removed; or there was none.
+    Removed(bool),
     /// It was not sent: this is what would be, with the headers that are the description's.
     Unsent(Request, Vec<(String, String)>),
     /// There is no answer to go by.
@@ -97,7 +112,7 @@ impl Attempts {
         Ok(Self { application, witness, clock })
     }
 
-    /// Makes a call. A write is made only with a ledger.
+    /// Makes a call. A write is made, and a record removed, only with a ledger.
     ///
     /// # Errors
     ///
@@ -109,13 +124,17 @@ impl Attempts {
                 Understood::Unsent(self.application.render(write)?, headers)
             }
             (Ask::Write(write), Some(ledger)) => self.written(write, ledger).await?,
-            _ => self.read(ask).await.unwrap_or_else(Understood::Nothing),
+            (Ask::Delete { id }, None) => {
+                let headers = self.application.description().headers_of_delete();
+                Understood::Unsent(self.application.render_delete(id)?, headers)
+            }
+            _ => self.answered(ask).await.unwrap_or_else(Understood::Nothing),
         };
         let (secrets, base_url) = (self.application.secrets().await, self.application.description().base_url());
         Ok(Attempt::new(secrets, base_url, self.witness.seen(), understood))
     }
 
-    async fn read(&self, ask: &Ask) -> Result<Understood, ReadError> {
+    async fn answered(&self, ask: &Ask) -> Result<Understood, ReadError> {
         self.admitted().await?;
         Ok(match ask {
             Ask::Read { id } => Understood::Record(self.application.read(id).await?.map(Box::new)),
@@ -124,6 +143,8 @@ impl Attempts {
                 let cursor = since.map_or(Value::Null, |since| json!(Cursor { since, newest: since }));
                 Understood::Page(self.application.changed(&cursor, None).await?)
             }
+            // Nothing is to be taken up again of it, so there is no intent.
+            Ask::Delete { id } => Understood::Removed(self.application.delete(id).await?),
             Ask::Write(_) => return Err(ReadError::Refused("a write is no read".to_owned())),
         })
     }
@@ -331,6 +352,29 @@ mod tests {
         assert!(text.contains("understood: there is no such record") && code == 65, "{text}");
         let (text, _, code) = shown(ERP, answered("POST", "/customers", 500), create(), true).await;
         assert!(text.contains("nobody knows whether it was done") && code == 69, "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_record_is_removed_only_when_that_is_wanted() {
+        let ask = || Ask::Delete { id: "7".to_owned() };
+        let answered = |status: u16| json!([{ "expect": { "method": "DELETE", "path": "/customers/7" }, "answer": { "status": status } }]);
+
+        let (text, json, code) = shown(ERP, json!([]), ask(), false).await;
+        assert!(text.starts_with("> DELETE ") && text.contains("/customers/7\n"), "{text}");
+        assert!(text.contains("not sent") && !text.contains("content-type") && !text.contains("canary"), "{text}");
+        assert_eq!((&json["understood"]["unsent"]["method"], code), (&json!("DELETE"), 0));
+        assert_eq!(json["calls"], json!([]));
+
+        let (text, json, code) = shown(ERP, answered(204), ask(), true).await;
+        assert!(text.contains("understood: it was removed\n"), "{text}");
+        assert_eq!((&json["understood"]["removed"], code), (&json!(true), 0));
+        let (text, json, code) = shown(ERP, answered(404), ask(), true).await;
+        assert!(text.contains("understood: there is no such record\n"), "{text}");
+        assert_eq!((&json["understood"]["removed"], code), (&json!(false), 65));
+        let (text, _, code) = shown(ERP, answered(400), ask(), true).await;
+        assert!(text.contains("understood: refused") && code == 65, "{text}");
+        let (text, _, code) = shown(ERP, answered(500), ask(), true).await;
+        assert!(text.contains("understood: no answer to go by") && code == 69, "{text}");
     }
 
     #[tokio::test]

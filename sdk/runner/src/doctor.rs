@@ -1,15 +1,18 @@
 //! What a system really does, measured from outside, beside what its description promises.
 //!
 //! `ear` hears when and how a system answers; `secrets` and `webhook` look at what needs no call; `patient` asks one system
-//! without writing anything. `probe` writes, and only when it was ordered to: it makes scratch records through a ledger of its
-//! own (`scratch`), as the sync itself would. `report` is what is said at the end.
+//! without writing anything, `subscriptions` what it was told to send. `probe` writes, and only when it was ordered to: it makes
+//! scratch records through a ledger of its own (`scratch`), as the sync itself would, and takes them away again where the
+//! description says how (`removal`). `report` is what is said at the end.
 
 mod ear;
 mod patient;
 mod probe;
+mod removal;
 mod report;
 mod scratch;
 mod secrets;
+mod subscriptions;
 mod webhook;
 
 use std::net::SocketAddr;
@@ -62,6 +65,12 @@ pub mod code {
     pub const STRAY: &str = "PL0716";
     /// A scratch record could not be made, or nobody knows whether it was.
     pub const NOT_PROBED: &str = "PL0717";
+    /// A system was not told to send an event that its description waits for.
+    pub const NOT_SUBSCRIBED: &str = "PL0718";
+    /// A system was told twice to send an event.
+    pub const SUBSCRIBED_TWICE: &str = "PL0719";
+    /// A scratch record could not be removed, or is perhaps none any more.
+    pub const NOT_REMOVED: &str = "PL0720";
 }
 
 /// What a doctor is asked to do.
@@ -110,6 +119,7 @@ pub async fn examine(orders: &Orders<'_>) -> Result<Diagnosis, String> {
         let answers = patient.look_at_answers().await;
         patient.look_at_clock();
         patient.look_at_webhook(is_running).await;
+        patient.look_at_subscriptions(answers).await;
         patient.look_at_promises();
         match &orders.ledger {
             Some(ledger) if answers => probe::probe(&mut patient, ledger, orders).await,

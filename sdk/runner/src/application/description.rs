@@ -5,6 +5,7 @@
 
 mod auth;
 mod check;
+mod delete;
 mod document;
 mod duration;
 mod errors;
@@ -14,6 +15,7 @@ mod paging;
 #[cfg(test)]
 mod schema;
 mod signature;
+mod subscriptions;
 mod webhook;
 mod written_secrets;
 
@@ -38,6 +40,7 @@ use document::ApplicationDocument;
 pub(super) use operations::{Changed, List, Operations, Since, WriteCall};
 pub(super) use paging::{Full, Next};
 pub use signature::{Encoding, SignatureScheme, Signed, SignedHeader, SignedTime};
+pub(crate) use subscriptions::{Missed, Subscription, Subscriptions};
 pub use webhook::{EventShape, Webhook};
 pub(crate) use written_secrets::{WrittenSecret, written_secrets};
 
@@ -146,9 +149,14 @@ impl Description {
 
     /// Whether a field is not read.
     pub(crate) fn leaves_out(&self, field: &str) -> bool {
-        let answered = self.record.renamed.answered(field);
+        let answered = self.answered(field);
         let outer = answered.split('.').next().unwrap_or(answered);
         self.record.leave_out.contains(outer) && !self.record.forms.iter().any(|form| form.name == field)
+    }
+
+    /// What a field is called in answers and events.
+    pub(crate) fn answered<'a>(&'a self, field: &'a str) -> &'a str {
+        self.record.renamed.answered(field)
     }
 
     /// Whether it can be asked what has changed.
@@ -179,15 +187,8 @@ impl Description {
             Write::Create { .. } => (&self.operations.create, true),
             Write::Update { .. } => (&self.operations.update, false),
         };
-        let credential = match &self.auth.kind {
-            Auth::Header { name, .. } => name.as_str(),
-            Auth::Hmac(hmac) => hmac.header.as_str(),
-            Auth::Session(session) => session.header.as_str(),
-            Auth::Oauth2(_) => "authorization",
-        };
         let kind = if call.is_form { "application/x-www-form-urlencoded" } else { "application/json" };
-        let mut headers =
-            vec![(credential.to_owned(), HIDDEN.to_owned()), ("content-type".to_owned(), kind.to_owned())];
+        let mut headers = vec![self.credential_as_shown(), ("content-type".to_owned(), kind.to_owned())];
         let marker = self.marker.iter().filter_map(|(name, template)| {
             Some((name.to_string(), template.fill(&[("operation", "(the id of the operation)")])?))
         });
@@ -200,6 +201,29 @@ impl Description {
     /// Whether signing in may bring a token that is to be kept.
     pub(crate) fn keeps_a_token(&self) -> bool {
         self.auth.kind.kept_token().is_some()
+    }
+
+    /// The headers that a record is removed with, each as a word.
+    pub(crate) fn headers_of_delete(&self) -> Vec<(String, String)> {
+        let has_body = self.operations.delete.as_ref().is_some_and(|delete| delete.body.is_some());
+        let kind = has_body.then(|| ("content-type".to_owned(), "application/json".to_owned()));
+        [self.credential_as_shown()].into_iter().chain(kind).collect()
+    }
+
+    /// The header that every call is believed by, without what it says.
+    fn credential_as_shown(&self) -> (String, String) {
+        let header = match &self.auth.kind {
+            Auth::Header { name, .. } => name.as_str(),
+            Auth::Hmac(hmac) => hmac.header.as_str(),
+            Auth::Session(session) => session.header.as_str(),
+            Auth::Oauth2(_) => "authorization",
+        };
+        (header.to_owned(), HIDDEN.to_owned())
+    }
+
+    /// Whether it says how a record is removed.
+    pub(crate) fn deletes(&self) -> bool {
+        self.operations.delete.is_some()
     }
 
     /// What to look at when its credentials are refused: variables, or a key of the description.

@@ -2,16 +2,19 @@
 //!
 //! The port is here. `sign_in` gets what a call is believed by, at a token server (`token`) for the newest refresh token
 //! (`refresh`), and `sign` makes it where it is another with every call; `call` makes a call and tells the limiter how it
-//! ended; `read` and `write` are what an answer means for either; `listing`, `find` and `changed` go through pages.
+//! ended; `read` and `write` are what an answer means for either; `listing`, `find`, `changed` and `subscriptions` go through
+//! pages; `delete` is for scratch records, and no part of the port.
 
 mod call;
 mod changed;
+mod delete;
 mod find;
 mod listing;
 mod read;
 mod refresh;
 mod sign;
 mod sign_in;
+mod subscriptions;
 mod token;
 mod write;
 

@@ -31,7 +31,7 @@ pub(super) struct RecordShape {
     /// Whether an answer names every field that has a value.
     pub(super) whole: bool,
     /// Where a record says that it is not there any more, and what it says then.
-    pub(super) gone: Option<(Pointer, Value)>,
+    pub(super) gone: Option<Says>,
     /// Where an answer says that it is an error, whatever its status.
     pub(super) error: Option<Pointer>,
 }
@@ -54,6 +54,24 @@ impl Renamed {
     /// What a field is called in answers.
     pub(super) fn answered<'a>(&'a self, sent: &'a str) -> &'a str {
         self.0.get(sent).map_or(sent, String::as_str)
+    }
+}
+
+/// A place, and what says something there.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Says {
+    /// Where.
+    pub(super) at: Pointer,
+    /// A value, or a list of values of which any says it.
+    pub(super) is: Value,
+}
+
+impl Says {
+    /// Whether it is said here; nothing where there is nothing at its place.
+    pub(crate) fn is_in(&self, answer: &Value) -> Option<bool> {
+        let found = self.at.of(answer)?;
+        // What says it in one way over one database may say it in another over another.
+        Some(found == &self.is || self.is.as_array().is_some_and(|any| any.contains(found)))
     }
 }
 
@@ -102,9 +120,7 @@ impl RecordShape {
 
     /// Whether an answer says that its record is not there any more.
     pub(super) fn is_gone(&self, answer: &Value) -> bool {
-        let Some((at, says)) = &self.gone else { return false };
-        // What says it in one way over one database may say it in another over another.
-        at.of(answer).is_some_and(|found| found == says || says.as_array().is_some_and(|any| any.contains(found)))
+        self.gone.as_ref().and_then(|gone| gone.is_in(answer)).unwrap_or_default()
     }
 
     /// When an answer says that its record was last modified.
@@ -231,7 +247,7 @@ mod tests {
             version: Some(pointer("/updatedAt")),
             modified: vec![pointer("/properties/lastmodifieddate"), pointer("/updatedAt")],
             fields: pointer("/properties"),
-            gone: Some((pointer("/archived"), json!(true))),
+            gone: Some(Says { at: pointer("/archived"), is: json!(true) }),
             ..RecordShape::default()
         }
     }
@@ -333,7 +349,7 @@ mod tests {
 
     #[test]
     fn a_record_is_gone_by_any_of_the_values_that_say_so() {
-        let shape = RecordShape { gone: Some((pointer("/active"), json!([0, false]))), ..flat() };
+        let shape = RecordShape { gone: Some(Says { at: pointer("/active"), is: json!([0, false]) }), ..flat() };
         for (active, is_gone) in [(json!(0), true), (json!(false), true), (json!(1), false), (json!(true), false)] {
             assert_eq!(shape.is_gone(&json!({ "id": 1, "active": active })), is_gone, "{active}");
         }

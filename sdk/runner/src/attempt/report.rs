@@ -35,9 +35,9 @@ impl Attempt {
     pub fn exit_code(&self) -> u8 {
         match &self.understood {
             Understood::Record(_) | Understood::Records(_) | Understood::Page(_) | Understood::Unsent(..) => 0,
-            Understood::Outcome(Outcome::Committed { .. }) => 0,
+            Understood::Outcome(Outcome::Committed { .. }) | Understood::Removed(true) => 0,
             Understood::Nothing(ReadError::Refused(_)) | Understood::Outcome(Outcome::Failed { .. }) => 65,
-            Understood::Outcome(Outcome::Duplicate { .. } | Outcome::Gone) => 65,
+            Understood::Outcome(Outcome::Duplicate { .. } | Outcome::Gone) | Understood::Removed(false) => 65,
             Understood::Nothing(_) | Understood::Outcome(Outcome::Unknown { .. } | Outcome::NotSent { .. }) => 69,
         }
     }
@@ -139,6 +139,8 @@ impl Attempt {
                     format!("understood: nobody knows whether it was done; {}\n", self.shown(reason))
                 }
             },
+            Understood::Removed(true) => "understood: it was removed\n".to_owned(),
+            Understood::Removed(false) => "understood: there is no such record\n".to_owned(),
             Understood::Unsent(request, headers) => {
                 let line = format!("{} {}{}", request.method, self.base_url, request.path);
                 let body = self.body(&Bytes::from(request.body.clone()));
@@ -218,6 +220,7 @@ impl Attempt {
                 Outcome::NotSent { reason, .. } => json!({ "outcome": "not-sent", "reason": reason }),
                 Outcome::Unknown { reason } => json!({ "outcome": "unknown", "reason": reason }),
             },
+            Understood::Removed(was_there) => json!({ "removed": was_there }),
             Understood::Unsent(request, headers) => json!({
                 "unsent": {
                     "method": request.method,

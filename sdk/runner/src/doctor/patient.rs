@@ -114,14 +114,20 @@ impl<'a> Patient<'a> {
         self.examined.index_lag = Some(lag);
     }
 
-    /// A scratch record that stays until somebody deletes it.
+    /// A scratch record, which stays until it is removed.
     pub(super) fn made(&mut self, id: &str) {
         if !self.examined.made.iter().any(|made| made == id) {
             self.examined.made.push(id.to_owned());
         }
     }
 
-    /// How many scratch records there are.
+    /// A scratch record that is gone again.
+    pub(super) fn unmade(&mut self, id: &str) {
+        self.examined.made.retain(|made| made != id);
+        self.examined.removed.push(id.to_owned());
+    }
+
+    /// The scratch records that there are.
     pub(super) fn made_ids(&self) -> &[String] {
         &self.examined.made
     }

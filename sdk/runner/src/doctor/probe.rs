@@ -82,29 +82,8 @@ pub(super) async fn probe(patient: &mut Patient<'_>, ledger: &Stores, orders: &O
         Outcome::Gone => return not_probed(patient, "it says that there is no place for it"),
     };
     patient.made(&id);
-    let mut seen = Seen::default();
-    let mut lags = Vec::new();
-    // The clock of the search runs since the create, so it comes first.
-    let kept = probe.look_at_fields(patient, &contents, &id).await;
-    if let Some((field, value)) = contents.inverse().filter(|(field, _)| kept.contains(*field)) {
-        lags.extend(probe.lag(patient, field, value, &id, sent.at).await);
-    }
-    let sent = probe.repeat(patient, sent, &id, &mut seen).await;
-    let made = Outcome::Committed { record: Record::new(id.clone(), Fields::new()) };
-    probe.scratch(patient).settle(&sent, &made).await;
-    probe.second(patient, &contents, &id, &mut seen).await;
-    probe.strays(patient, &contents, &kept).await;
-    if let Some((field, _)) = contents.inverse().filter(|(field, _)| kept.contains(*field)) {
-        probe.more_lags(patient, &sent, field, &id, &mut lags).await;
-    }
-    seen.found = !lags.is_empty();
-    let is_searched = contents.inverse().is_some_and(|(field, _)| kept.contains(field) && patient.can_find(field));
-    judge_lag(patient, lags, is_searched);
-    patient.note(
-        "late requests",
-        "how long one that was given up may still be applied (request_life) cannot be measured from outside",
-    );
-    judge_class(patient, &seen);
+    probe.measure(patient, &contents, sent, &id).await;
+    probe.remove(patient).await;
 }
 
 /// What every scratch record of this probe says of itself, and no other ever did: a key that was used before would be answered
@@ -144,6 +123,45 @@ impl Probe<'_> {
             clock: self.clock,
             marker: self.marker,
         }
+    }
+
+    /// What the system makes of a scratch record that is there, and of another one.
+    async fn measure(&self, patient: &mut Patient<'_>, contents: &Contents, sent: Sent, id: &str) {
+        let mut seen = Seen::default();
+        let mut lags = Vec::new();
+        // The clock of the search runs since the create, so it comes first.
+        let kept = self.look_at_fields(patient, contents, id).await;
+        if let Some((field, value)) = contents.inverse().filter(|(field, _)| kept.contains(*field)) {
+            lags.extend(self.lag(patient, field, value, id, sent.at).await);
+        }
+        let sent = self.repeat(patient, sent, id, &mut seen).await;
+        let made = Outcome::Committed { record: Record::new(id, Fields::new()) };
+        self.scratch(patient).settle(&sent, &made).await;
+        self.second(patient, contents, id, &mut seen).await;
+        self.strays(patient, contents, &kept).await;
+        if let Some((field, _)) = contents.inverse().filter(|(field, _)| kept.contains(*field)) {
+            self.more_lags(patient, &sent, field, id, &mut lags).await;
+        }
+        seen.found = !lags.is_empty();
+        let is_searched = contents.inverse().is_some_and(|(field, _)| kept.contains(field) && patient.can_find(field));
+        judge_lag(patient, lags, is_searched);
+        patient.note(
+            "late requests",
+            "how long one that was given up may still be applied (request_life) cannot be measured from outside",
+        );
+        judge_class(patient, &seen);
+    }
+
+    /// Takes away what was made, where that is described: each one, however the rest has ended.
+    async fn remove(&self, patient: &mut Patient<'_>) {
+        if !patient.description().deletes() {
+            return;
+        }
+        let mut removed = Vec::new();
+        for id in patient.made_ids() {
+            removed.push((id.clone(), self.scratch(patient).remove(id, &patient.contracts).await));
+        }
+        patient.removed(removed);
     }
 
     /// Reads the record back and compares it with what was written. Answers the fields that are there under their own name.

@@ -62,6 +62,8 @@ pub struct Examined {
     pub index_lag: Option<Lag>,
     /// The ids of scratch records that are still there.
     pub made: Vec<String>,
+    /// The ids of those that were made and are gone again.
+    pub removed: Vec<String>,
     /// What all of them hold in their texts.
     pub marker: Option<String>,
     /// What was seen and asks for nothing.

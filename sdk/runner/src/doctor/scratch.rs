@@ -130,11 +130,19 @@ impl Scratch<'_> {
 
     /// Waits until the application takes another call, so long as that is bearable.
     async fn admitted(&self) -> Result<(), String> {
+        self.patiently(|| self.application.admit()).await.map_err(|error| error.to_string())
+    }
+
+    /// Makes a call that is told to wait once more, so long as that is bearable.
+    pub(super) async fn patiently<T, F>(&self, call: impl Fn() -> F) -> Result<T, ReadError>
+    where
+        F: Future<Output = Result<T, ReadError>>,
+    {
         let began = Instant::now();
         loop {
-            match self.application.admit().await {
+            match call().await {
                 Err(ReadError::Wait { after, .. }) if began.elapsed() + after <= PATIENCE => self.sleep(after).await,
-                other => return other.map_err(|error| error.to_string()),
+                other => return other,
             }
         }
     }

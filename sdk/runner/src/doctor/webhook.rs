@@ -62,7 +62,6 @@ impl Patient<'_> {
             return;
         };
         let signed = webhook.signature.url.clone();
-        self.say_subscriptions();
         if signed.is_empty() {
             self.note(
                 "webhook",
@@ -120,21 +119,6 @@ impl Patient<'_> {
                 self.error(code::WEBHOOK, &at, message, help);
             }
         }
-    }
-
-    /// No description says what a system was told to send, and none of the operations asks for it.
-    fn say_subscriptions(&mut self) {
-        let mut events = Vec::new();
-        for kind in ["created", "updated", "deleted"] {
-            let path = ["webhook", "event", "kind", kind];
-            for index in 0..self.tree().items(&path) {
-                let index = index.to_string();
-                let event = self.tree().text(&[path.as_slice(), &[index.as_str()]].concat());
-                events.extend(event.map(str::to_owned));
-            }
-        }
-        let said = format!("cannot be asked for: look in its settings for {}", events.join(", "));
-        self.note("subscriptions", said);
     }
 }
 

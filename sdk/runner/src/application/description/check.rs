@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::document::{
     ApplicationDocument, EchoDocument, FormDocument, LimitsDocument, OperationEchoDocument, RecordDocument,
-    UnitDocument,
+    SaysDocument, UnitDocument,
 };
 use super::duration::duration;
 use super::{Description, Limits, code, written_secrets};
@@ -18,7 +18,7 @@ use crate::application::environment::Environment;
 use crate::application::errors::Rule;
 use crate::application::form::{Form, VALUE};
 use crate::application::pointer::Pointer;
-use crate::application::record_shape::{RecordShape, Renamed};
+use crate::application::record_shape::{RecordShape, Renamed, Says};
 use crate::application::secrets::Secrets;
 use crate::application::template::{BodyTemplate, Template};
 use crate::finding::{Finding, suggest};
@@ -168,16 +168,19 @@ impl Check<'_> {
     }
 
     pub(super) fn method(&mut self, path: &[&str], text: &str) -> Method {
-        match text {
-            "GET" => Method::GET,
-            "POST" => Method::POST,
-            "PUT" => Method::PUT,
-            "PATCH" => Method::PATCH,
-            other => {
-                self.note(path, format!("expected GET, POST, PUT or PATCH, found `{other}`"));
-                Method::GET
-            }
-        }
+        self.method_among(path, text, &[Method::GET, Method::POST, Method::PUT, Method::PATCH])
+    }
+
+    /// One of these; the first of them where it is none.
+    pub(super) fn method_among(&mut self, path: &[&str], text: &str, known: &[Method; 4]) -> Method {
+        let method = known.iter().find(|method| method.as_str() == text);
+        let [first, second, third, last] = known;
+        method
+            .unwrap_or_else(|| {
+                self.note(path, format!("expected {first}, {second}, {third} or {last}, found `{text}`"));
+                first
+            })
+            .clone()
     }
 
     pub(super) fn header(&mut self, path: &[&str], text: &str) -> HeaderName {
@@ -333,12 +336,13 @@ impl Check<'_> {
             renamed: Renamed::new(&written.renamed),
             forms: written.forms.iter().map(|(name, form)| self.form(name, form)).collect(),
             whole: written.whole,
-            gone: written
-                .gone
-                .as_ref()
-                .map(|gone| (self.pointer(&["record", "gone", "at"], &gone.at), gone.is.clone())),
+            gone: written.gone.as_ref().map(|gone| self.said_at(&at("gone"), gone)),
             error: self.optional_pointer(&at("error"), written.error.as_ref()),
         }
+    }
+
+    pub(super) fn said_at(&mut self, path: &[&str], written: &SaysDocument) -> Says {
+        Says { at: self.pointer(&[path, &["at"]].concat(), &written.at), is: written.is.clone() }
     }
 
     fn form(&mut self, name: &str, written: &FormDocument) -> Form {

@@ -289,6 +289,8 @@ pub(super) struct OperationsDocument {
     pub(super) create: WriteDocument,
     /// Changes some fields of a record.
     pub(super) update: WriteDocument,
+    /// Removes a record. The sync never does: the doctor removes its scratch records with it.
+    pub(super) delete: Option<DeleteDocument>,
     /// Finds records by the value of a field.
     pub(super) find: Option<FindDocument>,
     /// Lists what has changed since.
@@ -309,6 +311,19 @@ pub(super) struct ReadDocument {
     /// Where the answer holds the record.
     #[serde(default)]
     pub(super) answer: String,
+}
+
+/// A call that removes one record.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct DeleteDocument {
+    /// DELETE, POST, PUT or PATCH.
+    pub(super) method: String,
+    /// The path, with `{id}` in it or in the body.
+    pub(super) path: String,
+    /// The body, if there is one.
+    pub(super) body: Option<Value>,
 }
 
 /// A call that writes.
@@ -609,6 +624,28 @@ pub(super) struct WebhookDocument {
     pub(super) body: BodyDocument,
     /// Where an event holds its parts.
     pub(super) event: EventDocument,
+    /// How the system is asked what it was told to send; without it, it cannot be asked.
+    pub(super) subscriptions: Option<SubscriptionsDocument>,
+}
+
+/// How a system is asked what it was told to send.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct SubscriptionsDocument {
+    /// Asks for all of them.
+    pub(super) list: ListDocument,
+    /// Where one of them holds the URL that it sends to; without it, all of them are ours.
+    pub(super) url: Option<String>,
+    /// Where it names what it sends: an event, or a list of them.
+    pub(super) events: String,
+    /// The texts there that stand for every event.
+    #[serde(default)]
+    pub(super) all: Vec<String>,
+    /// Where it names the one field whose changes it sends, if it is about one.
+    pub(super) field: Option<String>,
+    /// Where it says that it is at work; without it, each is.
+    pub(super) active: Option<SaysDocument>,
 }
 
 /// Whether a delivery is a list of events or one.
@@ -789,7 +826,9 @@ pub(super) enum OfDocument {
     Read,
     Create,
     Update,
+    Delete,
     Find,
     Changed,
     Webhook,
+    Subscriptions,
 }

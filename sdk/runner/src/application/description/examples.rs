@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::check::Check;
 use super::document::{ExampleDocument, OfDocument};
-use super::{Description, List, Next, Webhook};
+use super::{Description, List, Missed, Next, Subscriptions, Webhook};
 use crate::application::errors::{Meaning, Means};
 use crate::application::http::linked;
 use crate::application::json;
@@ -47,6 +47,9 @@ impl Check<'_> {
             let understood = match (written.of, &description.webhook) {
                 (OfDocument::Webhook, None) => Err(self.wrong(&case, "of", "expected a `webhook` for it, found none")),
                 (OfDocument::Webhook, Some(webhook)) => self.delivery(&case, webhook),
+                (OfDocument::Delete, _) if !description.deletes() => {
+                    Err(self.wrong(&case, "of", "expected an operation `delete` for it, found none"))
+                }
                 _ => self.answer(&case),
             };
             if let Ok(understood) = understood {
@@ -110,13 +113,28 @@ impl Check<'_> {
                 Some(record) => understood.means = self.whole_record(case, record, &mut understood.ids)?,
                 None => return Err(self.missed(case, &["operations", "read", "answer"], body, "a record")),
             },
+            OfDocument::Delete => {}
             OfDocument::Find => {
                 let list = operations.find.as_ref().map(|find| &find.list);
-                understood = self.listing(case, "find", list, &answer.headers)?;
+                understood = self.records(case, "find", list, &answer.headers)?;
             }
             OfDocument::Changed => {
                 let list = operations.changed.as_ref().map(|changed| &changed.list);
-                understood = self.listing(case, "changed", list, &answer.headers)?;
+                understood = self.records(case, "changed", list, &answer.headers)?;
+            }
+            OfDocument::Subscriptions => {
+                let webhook = case.description.webhook.as_ref();
+                let Some(subscriptions) = webhook.and_then(|webhook| webhook.subscriptions.as_ref()) else {
+                    return Err(self.wrong(case, "of", "expected `webhook.subscriptions` for it, found none"));
+                };
+                let at = ["webhook", "subscriptions", "list"];
+                understood.next = self.listing(case, &at, &subscriptions.list, &answer.headers, |check, entry| {
+                    check.subscription(case, subscriptions, entry)
+                })?;
+                let listed = subscriptions.list.records.of(body).and_then(Value::as_array);
+                if let (Some(field), Some(listed)) = (&subscriptions.field, listed) {
+                    self.in_one_of(case, &["webhook", "subscriptions", "field"], field, listed);
+                }
             }
             OfDocument::Create | OfDocument::Update | OfDocument::Webhook => {
                 understood = self.named_record(case, answer)?;
@@ -182,33 +200,50 @@ impl Check<'_> {
         Ok(Understood { means: is_gone.then_some(Means::Gone), ids: id.into_iter().collect(), next: None })
     }
 
-    fn listing(&mut self, case: &Case<'_>, name: &str, list: Option<&List>, headers: &HeaderMap) -> Look<Understood> {
-        let mut understood = Understood::default();
+    /// A listing of records.
+    fn records(&mut self, case: &Case<'_>, name: &str, list: Option<&List>, headers: &HeaderMap) -> Look<Understood> {
         let Some(list) = list else {
             return Err(self.wrong(case, "of", format!("expected an operation `{name}` for it, found none")));
         };
+        let mut ids = Vec::new();
+        let next = self.listing(case, &["operations", name, "list"], list, headers, |check, record| {
+            check.whole_record(case, record, &mut ids).map(drop)
+        })?;
+        Ok(Understood { ids, next, means: None })
+    }
+
+    /// Reads each of a listing, and how it goes on.
+    fn listing(
+        &mut self,
+        case: &Case<'_>,
+        path: &[&str],
+        list: &List,
+        headers: &HeaderMap,
+        mut read: impl FnMut(&mut Self, &Value) -> Look,
+    ) -> Look<Option<String>> {
         let body = &case.written.body;
-        let at = |last| ["operations", name, "list", last];
-        let records = match list.records.of(body) {
+        let at = |last| [path, &[last]].concat();
+        let listed = match list.records.of(body) {
             Some(record) if list.one => std::slice::from_ref(record),
-            Some(Value::Array(records)) => records,
+            Some(Value::Array(listed)) => listed,
             _ => return Err(self.missed(case, &at("records"), body, "a list of records")),
         };
-        for record in records {
-            self.whole_record(case, record, &mut understood.ids)?;
+        for one in listed {
+            read(self, one)?;
         }
         let key = at("next");
+        let mut found = None;
         match &list.next {
             Some(Next::Token(next) | Next::Url(next)) => {
-                understood.next = next.of(body).and_then(json::plain_text).filter(|text| !text.is_empty());
+                found = next.of(body).and_then(json::plain_text).filter(|text| !text.is_empty());
                 // That there is none proves nothing, unless there should be one.
-                if understood.next.is_none() && case.written.next.is_some() {
+                if found.is_none() && case.written.next.is_some() {
                     self.missed(case, &[&key[..], &["url"]].concat(), body, "the next page");
                 }
             }
             Some(Next::Link(relation)) => {
-                understood.next = linked(headers, relation);
-                if understood.next.is_none() && case.written.next.is_some() {
+                found = linked(headers, relation);
+                if found.is_none() && case.written.next.is_some() {
                     self.wrong(case, "headers", format!("expected a header `Link` with the relation `{relation}`"));
                 }
             }
@@ -217,7 +252,15 @@ impl Check<'_> {
             }
             _ => {}
         }
-        Ok(understood)
+        Ok(found)
+    }
+
+    /// Something that the system was told to send.
+    fn subscription(&mut self, case: &Case<'_>, subscriptions: &Subscriptions, entry: &Value) -> Look {
+        let read = subscriptions.url_of(entry).and_then(|_| subscriptions.read(entry));
+        let missed =
+            |Missed { key, what }| self.missed(case, &[&["webhook", "subscriptions"], key].concat(), entry, what);
+        read.map(drop).map_err(missed)
     }
 
     fn delivery(&mut self, case: &Case<'_>, webhook: &Webhook) -> Look<Understood> {

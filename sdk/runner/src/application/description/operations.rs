@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, HeaderName, Method};
 use serde_json::Value;
 
 use super::check::Check;
+use super::delete::DeleteCall;
 use super::document::{
     BodyEncodingDocument, ChangedDocument, FindDocument, IdDocument, ListDocument, OperationsDocument, OrderDocument,
     PreconditionDocument, SinceDocument, WriteDocument,
@@ -28,6 +29,8 @@ pub(crate) struct Operations {
     pub(crate) create: WriteCall,
     /// Changes some fields of a record.
     pub(crate) update: WriteCall,
+    /// Removes a record.
+    pub(crate) delete: Option<DeleteCall>,
     /// Finds records by the value of a field.
     pub(crate) find: Option<Find>,
     /// Lists what changed.
@@ -194,6 +197,7 @@ impl Check<'_> {
             read,
             create: self.write("create", &written.create, &[]),
             update,
+            delete: written.delete.as_ref().map(|delete| self.delete(delete)),
             find: written.find.as_ref().map(|find| self.find(find)),
             changed: written.changed.as_ref().map(|changed| self.changed(changed)),
         }
@@ -263,19 +267,19 @@ impl Check<'_> {
         IdPlace::Header(IdHeader { name: self.header(&at("header"), header), after: written.after.clone() })
     }
 
-    fn body(&mut self, path: &[&str], written: Option<&Value>, known: &[&str]) -> Option<BodyTemplate> {
+    pub(super) fn body(&mut self, path: &[&str], written: Option<&Value>, known: &[&str]) -> Option<BodyTemplate> {
         let body = written.map(|body| BodyTemplate::parse(body, known)).transpose();
         self.ok(path, body)
     }
 
     /// A call that has no use for what it is about would be about something else each time.
-    fn needs(&mut self, path: &[&str], place: &str, is_there: bool) {
+    pub(super) fn needs(&mut self, path: &[&str], place: &str, is_there: bool) {
         if !is_there {
             self.note(path, format!("expected `{{{place}}}` somewhere in it, found a call that is always the same"));
         }
     }
 
-    fn list(&mut self, path: &[&str], written: &ListDocument, known: &[&str]) -> List {
+    pub(super) fn list(&mut self, path: &[&str], written: &ListDocument, known: &[&str]) -> List {
         let at = |last| [path, &[last]].concat();
         let query = written.query.iter().map(|(key, value)| {
             let place = [path, &["query", key]].concat();

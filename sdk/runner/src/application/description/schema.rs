@@ -85,7 +85,7 @@ fn an_editor_marks_what_check_would_refuse() {
         ("base_url: ", "base-url: "),
         ("status: [404, 410]", "status: not-found"),
         ("next: /next_cursor", "next: { cursor: /next_cursor }"),
-        ("of: create", "of: delete"),
+        ("of: create", "of: remove"),
         ("limit: 100", "limit: [1"),
     ] {
         let text = starter.replacen(from, to, 1);

@@ -7,6 +7,7 @@ use pairline_sdk::EventKind;
 use super::check::{Check, Echo};
 use super::document::{BodyDocument, EventDocument, WebhookDocument};
 use super::signature::SignatureScheme;
+use super::subscriptions::Subscriptions;
 use crate::application::pointer::Pointer;
 use crate::application::record_shape::Renamed;
 use crate::application::template::Template;
@@ -20,6 +21,8 @@ pub struct Webhook {
     pub(crate) batch: bool,
     /// Where an event holds its parts.
     pub(crate) event: EventShape,
+    /// How the system is asked what it was told to send.
+    pub(crate) subscriptions: Option<Subscriptions>,
 }
 
 /// Where an event holds its parts.
@@ -67,7 +70,12 @@ impl Check<'_> {
         if event.kinds.iter().all(|(_, kind)| kind.is_none()) {
             self.note(&["webhook", "event", "kind"], format!("expected at least one kind of event of {application}"));
         }
-        Webhook { signature: self.signature(&written.signature), batch: written.body == BodyDocument::Batch, event }
+        Webhook {
+            signature: self.signature(&written.signature),
+            batch: written.body == BodyDocument::Batch,
+            event,
+            subscriptions: written.subscriptions.as_ref().map(|subscriptions| self.subscriptions(subscriptions)),
+        }
     }
 
     fn event(&mut self, written: &EventDocument, echo: Echo) -> EventShape {

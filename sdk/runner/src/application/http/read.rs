@@ -11,7 +11,7 @@ use super::sign_in::NotSignedIn;
 use super::{HttpApplication, JSON};
 use crate::application::record_shape::Found;
 use crate::application::template::Values;
-use crate::application::transport::Call;
+use crate::application::transport::{Answer, Call};
 use crate::application::{http_date, json};
 
 impl HttpApplication {
@@ -53,6 +53,18 @@ impl HttpApplication {
         path: &str,
         body: Option<String>,
     ) -> Result<Option<Body>, ReadError> {
+        let Some(answer) = self.ask(method, path, body).await? else { return Ok(None) };
+        let json = self.parsed(&answer.body).map_err(|reason| ReadError::Failed(self.said(&reason)))?;
+        Ok(Some(Body { json, headers: answer.headers }))
+    }
+
+    /// Makes a call that may be made again, whatever became of it. Nothing when the answer is that it is gone.
+    pub(super) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+    ) -> Result<Option<Answer>, ReadError> {
         let permit = self.limiter.enter().await?;
         let (permit, credential) = self
             .credential(permit)
@@ -71,10 +83,7 @@ impl HttpApplication {
             longest_answer: self.description.limits.response_bytes,
         };
         match self.call(call, permit, credential).await {
-            Reply::Done(answer) => {
-                let json = self.parsed(&answer.body).map_err(|reason| ReadError::Failed(self.said(&reason)))?;
-                Ok(Some(Body { json, headers: answer.headers }))
-            }
+            Reply::Done(answer) => Ok(Some(answer)),
             Reply::Gone(_) => Ok(None),
             Reply::Refused(answer) | Reply::Duplicate(answer, _) => {
                 Err(ReadError::Refused(self.said(&self.description.errors.reason(&answer))))

@@ -18,7 +18,7 @@ pub(in crate::cli) struct TryArgs {
     application: String,
     /// Which of its operations.
     operation: OperationArg,
-    /// The id of a record, for `read` and `update`.
+    /// The id of a record, for `read`, `update` and `delete`.
     #[arg(long)]
     id: Option<String>,
     /// A field as the system calls it, and its value: one for `find`, any for `create` and `update`. A value is read as JSON if it is any, and as text otherwise.
@@ -27,7 +27,7 @@ pub(in crate::cli) struct TryArgs {
     /// For `changed`: an instant such as 2026-01-15T10:30:00Z; from the beginning of time without it.
     #[arg(long, value_name = "INSTANT")]
     since: Option<String>,
-    /// Send a `create` or an `update`, too. A create makes a record, which stays until somebody deletes it.
+    /// Send a `create`, an `update` or a `delete`, too. A create makes a record, which stays until somebody deletes it.
     #[arg(long)]
     send: bool,
     /// The port on 127.0.0.1 that the program takes webhooks on: nothing is written while it runs.
@@ -45,6 +45,7 @@ enum OperationArg {
     Changed,
     Create,
     Update,
+    Delete,
 }
 
 pub(super) async fn attempt(context: &Context, args: TryArgs) -> Result<u8, Exit> {
@@ -67,10 +68,8 @@ pub(super) async fn attempt(context: &Context, args: TryArgs) -> Result<u8, Exit
     let (clock, random) = Context::machine();
     let unavailable = |reason| Exit::new(69, reason);
     let attempts = Attempts::at(description, clock, random).map_err(unavailable)?;
-    let ledger = match &ask {
-        Ask::Write(_) if args.send => Some(Ledger::open(context, &project, listen).await?),
-        _ => None,
-    };
+    let sends = ask.changes() && args.send;
+    let ledger = if sends { Some(Ledger::open(context, &project, listen).await?) } else { None };
     let attempt = attempts.attempt(&ask, ledger.as_ref().map(|ledger| &*ledger.stores.pairs)).await;
     if let Some(ledger) = ledger {
         ledger.close().await;
@@ -89,10 +88,10 @@ fn ask(args: &TryArgs) -> Result<Ask, Exit> {
         true => Err(wrong(format!("`{name}` takes no {option}"))),
         false => Ok(()),
     };
-    takes(args.id.is_some(), "--id", &[OperationArg::Read, OperationArg::Update])?;
+    takes(args.id.is_some(), "--id", &[OperationArg::Read, OperationArg::Update, OperationArg::Delete])?;
     takes(args.since.is_some(), "--since", &[OperationArg::Changed])?;
     let writes = [OperationArg::Create, OperationArg::Update];
-    takes(args.send, "--send", &writes)?;
+    takes(args.send, "--send", &[&writes[..], &[OperationArg::Delete]].concat())?;
     takes(!args.fields.is_empty(), "--field", &[&writes[..], &[OperationArg::Find]].concat())?;
     let id = || args.id.clone().ok_or_else(|| wrong(format!("`{name}` needs --id ID")));
     let fields = || match args.fields.is_empty() {
@@ -112,6 +111,7 @@ fn ask(args: &TryArgs) -> Result<Ask, Exit> {
         OperationArg::Changed => Ask::Changed { since: args.since.as_deref().map(instant).transpose()? },
         OperationArg::Create => Ask::Write(Write::Create { fields: typed(fields()?) }),
         OperationArg::Update => Ask::Write(Write::Update { id: id()?, fields: typed(fields()?), version: None }),
+        OperationArg::Delete => Ask::Delete { id: id()? },
     })
 }
 
