@@ -3,6 +3,8 @@
 mod findings;
 mod probe;
 mod remote;
+mod removal;
+mod subscriptions;
 
 use std::fs;
 use std::path::Path;

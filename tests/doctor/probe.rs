@@ -30,7 +30,7 @@ fn a_field_that_is_taken_once_is_class_a() {
     assert_eq!(codes(&told), [""; 0], "{told:#}");
     // The refused one made nothing, and the one there is can be told from others.
     let records = stage.crm.snapshot();
-    assert_eq!((json!([records[0].id]), records.len()), (crm["made"].clone(), 1));
+    assert_eq!((json!([records[0].id]), records.len()), (crm["removed"].clone(), 1));
     let marker = crm["marker"].as_str().unwrap();
     assert!(records[0].fields["erp_id"].as_str().unwrap().contains(marker), "{records:?}");
 }
@@ -44,7 +44,7 @@ fn a_field_that_is_taken_twice_is_not_class_a_whatever_is_promised() {
     found(&stage, &told, "PL0711", CRM, "unique_field: email");
     let crm = of(&told, "crm");
     assert_eq!((&crm["promised"], &crm["measured"]), (&json!("A"), &json!("C")), "{told:#}");
-    assert_eq!(crm["made"].as_array().unwrap().len(), stage.crm.snapshot().len());
+    assert_eq!(crm["removed"].as_array().unwrap().len(), stage.crm.snapshot().len());
     assert_eq!(stage.crm.snapshot().len(), 2);
 }
 

@@ -54,6 +54,32 @@ fields:
   name: { owner: crm, in: { crm: firstname, shop: title } }
 ";
 
+/// What can be added to its description: webhooks, and how it is asked for what it was told to send.
+pub(super) const WEBHOOK: &str = r#"webhook:
+  signature:
+    header: X-Signature
+    algorithm: hmac-sha256
+    signs: "{url}{body}"
+    encoding: hex
+    secret: ${SHOP_SECRET}
+    url: https://sync.invalid/webhooks/shop?key=zyx-of-the-url
+  body: single
+  event:
+    record: /item
+    kind:
+      at: /type
+      created: [item.made]
+      updated: [item.changed]
+      deleted: [item.gone]
+  subscriptions:
+    list: { method: GET, path: /hooks, query: { page: "{page}" }, records: /hooks, next: /next }
+    url: /url
+    events: /events
+    all: [everything]
+    field: /field
+    active: { at: /state, is: [active, new] }
+"#;
+
 /// In which way it is other than described.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ways {
@@ -69,6 +95,14 @@ pub(super) struct Ways {
     pub(super) doubles: bool,
     /// What its answers have as `Date`.
     pub(super) date: Option<&'static str>,
+    /// It answers that a record is removed, with this status, and keeps it where that is no success, or where `keeps` says so.
+    pub(super) removes_with: Option<u16>,
+    /// It keeps what it says that it has removed.
+    pub(super) keeps: bool,
+    /// Somebody makes a counterpart of each record at once, and writes its id into this field.
+    pub(super) pairs_by: Option<&'static str>,
+    /// It names its first record in the answer to every create.
+    pub(super) names_the_first: bool,
 }
 
 /// The system, on a free port of 127.0.0.1.
@@ -78,6 +112,9 @@ pub(super) struct Remote(Arc<Inner>);
 struct Inner {
     ways: Ways,
     items: Mutex<Vec<Map<String, Value>>>,
+    /// What it was told to send.
+    hooks: Mutex<Vec<Value>>,
+    removals: AtomicUsize,
     writes: AtomicUsize,
 }
 
@@ -88,10 +125,17 @@ impl Remote {
         listener.set_nonblocking(true).unwrap();
         stage.set("SHOP_BASE_URL", format!("http://{}", listener.local_addr().unwrap()));
         stage.set("SHOP_TOKEN", TOKEN);
-        let remote = Self(Arc::new(Inner { ways, items: Mutex::default(), writes: AtomicUsize::new(0) }));
+        let remote = Self(Arc::new(Inner {
+            ways,
+            items: Mutex::default(),
+            hooks: Mutex::default(),
+            removals: AtomicUsize::new(0),
+            writes: AtomicUsize::new(0),
+        }));
         let routes = Router::new()
             .route("/items", get(list).post(create))
-            .route("/items/{id}", get(read).patch(update))
+            .route("/items/{id}", get(read).patch(update).delete(remove))
+            .route("/hooks", get(hooks))
             .route("/by-ref/{reference}", axum::routing::put(upsert))
             .with_state(remote.clone());
         tokio::spawn(async move {
@@ -111,6 +155,21 @@ impl Remote {
     /// How often it was called to write.
     pub(super) fn writes(&self) -> usize {
         self.0.writes.load(Ordering::SeqCst)
+    }
+
+    /// How often it was called to remove something.
+    pub(super) fn removals(&self) -> usize {
+        self.0.removals.load(Ordering::SeqCst)
+    }
+
+    /// Somebody enters a record.
+    pub(super) fn enters(&self, item: Value) {
+        self.0.items.lock().unwrap().push(item.as_object().unwrap().clone());
+    }
+
+    /// Somebody tells it what to send.
+    pub(super) fn is_told_to_send(&self, hooks: Vec<Value>) {
+        *self.0.hooks.lock().unwrap() = hooks;
     }
 
     fn refuses(&self, headers: &HeaderMap) -> Option<Response<Body>> {
@@ -155,7 +214,13 @@ async fn create(State(remote): State<Remote>, headers: HeaderMap, body: Bytes) -
     }
     item.insert("id".to_owned(), json!(format!("I-{}", items.len() + 1)));
     item.insert("at".to_owned(), json!(1_700_000_000_000_i64));
+    if let Some(field) = remote.0.ways.pairs_by {
+        item.insert(field.to_owned(), json!("101"));
+    }
     items.push(item.clone());
+    if remote.0.ways.names_the_first {
+        return remote.answer(StatusCode::CREATED, &Value::Object(items[0].clone()));
+    }
     if remote.0.ways.doubles {
         let id = json!(format!("I-{}", items.len() + 1));
         items.push(item.clone().into_iter().chain([("id".to_owned(), id)]).collect());
@@ -207,6 +272,33 @@ async fn read(State(remote): State<Remote>, Path(id): Path<String>, headers: Hea
         Some(item) => remote.answer(StatusCode::OK, &Value::Object(item.clone())),
         None => remote.answer(StatusCode::NOT_FOUND, &json!({})),
     }
+}
+
+async fn remove(State(remote): State<Remote>, Path(id): Path<String>, headers: HeaderMap) -> Response<Body> {
+    remote.0.removals.fetch_add(1, Ordering::SeqCst);
+    if let Some(refusal) = remote.refuses(&headers) {
+        return refusal;
+    }
+    let status = StatusCode::from_u16(remote.0.ways.removes_with.unwrap_or(204)).unwrap();
+    if status.is_success() && !remote.0.ways.keeps {
+        remote.0.items.lock().unwrap().retain(|item| item["id"] != json!(id));
+    }
+    Response::builder().status(status).body(Body::empty()).unwrap()
+}
+
+/// One on each page.
+async fn hooks(
+    State(remote): State<Remote>,
+    Query(asked): Query<BTreeMap<String, String>>,
+    headers: HeaderMap,
+) -> Response<Body> {
+    if let Some(refusal) = remote.refuses(&headers) {
+        return refusal;
+    }
+    let hooks = remote.0.hooks.lock().unwrap();
+    let page: usize = asked.get("page").map_or(0, |page| page.parse().unwrap());
+    let next = (page + 1 < hooks.len()).then(|| (page + 1).to_string());
+    remote.answer(StatusCode::OK, &json!({ "hooks": hooks.get(page).into_iter().collect::<Vec<_>>(), "next": next }))
 }
 
 async fn list(

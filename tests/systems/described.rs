@@ -6,9 +6,10 @@ use serde_json::json;
 
 use crate::bad_input::stage::{CANARIES, Stage};
 
-/// What a system would be like that is exactly as the starter has it, but for two names.
+/// What a system would be like that is exactly as the starter has it, but for two names and what it has in a comment.
 fn as_the_fake_erp_is(starter: &str) -> String {
-    let names = [("/people", "/customers"), ("fields: [crm_id]", "fields: [email]")];
+    let names =
+        [("/people", "/customers"), ("fields: [crm_id]", "fields: [email]"), ("  #   delete: {", "  delete: {")];
     names.into_iter().fold(starter.to_owned(), |text, (from, to)| {
         assert!(text.contains(from), "{from}");
         text.replace(from, to)
@@ -55,6 +56,11 @@ fn a_system_is_begun_checked_and_tried_by_commands_alone() {
     let edited = tried(&["update", "--id", &made, "--field", "name=Cleo", "--send"]);
     assert_eq!(edited.code, 0, "{edited:?}");
     assert_eq!(stage.erp.snapshot()[1].fields["name"], "Cleo");
+    let shown = tried(&["delete", "--id", &made]);
+    assert_eq!((shown.code, stage.erp.snapshot()[1].gone), (0, false), "{shown:?}");
+    let sent = tried(&["delete", "--id", &made, "--send"]);
+    assert_eq!((sent.code, &sent.json()["understood"]["removed"]), (0, &json!(true)), "{sent:?}");
+    assert!(stage.erp.snapshot()[1].gone && !stage.erp.snapshot()[0].gone);
 
     // While the program runs it would make a counterpart of what is made here.
     let runner = stage.run(&[]);
@@ -71,6 +77,8 @@ fn what_cannot_be_tried_is_told_before_anything_is_sent() {
         (&["app", "try", "crmm", "read", "--id", "1"][..], "did you mean `crm`?"),
         (&["app", "try", "crm", "read"], "`read` needs --id"),
         (&["app", "try", "crm", "read", "--id", "1", "--send"], "`read` takes no --send"),
+        (&["app", "try", "crm", "delete", "--send"], "`delete` needs --id"),
+        (&["app", "try", "crm", "delete", "--id", "1", "--field", "a=b"], "`delete` takes no --field"),
         (&["app", "try", "crm", "find", "--field", "email"], "expected --field NAME=VALUE"),
         (&["app", "try", "crm", "find", "--field", "a=b", "--field", "c=d"], "takes one --field"),
         (&["app", "try", "crm", "changed", "--since", "yesterday"], "expected an instant"),

@@ -15,7 +15,8 @@ pub(super) struct DoctorArgs {
     /// Which applications; all of them unless given.
     #[arg(value_name = "APPLICATION")]
     applications: Vec<String>,
-    /// Write, too: makes a scratch record or two in each of them, which stay until somebody deletes them.
+    /// Write, too: makes a scratch record or two in each of them, which stay until somebody deletes them where the description
+    /// does not say how that is done.
     #[arg(long)]
     probe: bool,
     /// The port on 127.0.0.1 that the program takes webhooks on.
@@ -46,7 +47,8 @@ pub(super) async fn doctor(context: &Context, args: DoctorArgs) -> Result<u8, Ex
         let systems = if args.applications.is_empty() { names.join(", ") } else { args.applications.join(", ") };
         eprintln!(
             "writing: a scratch record, or two, in each of {systems}, with `pairline-doctor-` in their texts. \
-             Nothing else is changed, and what is to be deleted is told at the end. Until then {} knows of them.",
+             Nothing else is changed, they are removed where that is described, and what is left of them is told at the end. \
+             Until then {} knows of them.",
             ledger.folder.display()
         );
     }

@@ -11,6 +11,7 @@ use pairline_sdk::{Application, Clock, FieldKind, Fields, Outcome, ReadError, Re
 use serde_json::Value;
 
 use super::patient::Patient;
+use super::removal::Stays;
 use super::report::Lag;
 use super::scratch::{Contents, Scratch, Sent};
 use super::{Orders, code, letter};
@@ -157,9 +158,16 @@ impl Probe<'_> {
         if !patient.description().deletes() {
             return;
         }
-        let mut removed = Vec::new();
+        let (mut removed, mut denied) = (Vec::new(), None);
         for id in patient.made_ids() {
-            removed.push((id.clone(), self.scratch(patient).remove(id, &patient.contracts).await));
+            let end = match denied.clone() {
+                Some(reason) => Err(Stays::Denied(reason)),
+                None => self.scratch(patient).remove(id, &patient.contracts).await,
+            };
+            if let Err(Stays::Denied(reason)) = &end {
+                denied = Some(reason.clone());
+            }
+            removed.push((id.clone(), end));
         }
         patient.removed(removed);
     }

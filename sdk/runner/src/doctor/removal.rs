@@ -20,6 +20,8 @@ pub(super) enum Stays {
     Kept(String),
     /// It could not be removed.
     Failed(String),
+    /// We may not remove any.
+    Denied(String),
 }
 
 impl Scratch<'_> {
@@ -36,10 +38,14 @@ impl Scratch<'_> {
             Ok(None) => return Err(Stays::Kept("it is not found when it is read".to_owned())),
             Err(error) => return Err(Stays::Kept(format!("it cannot be read: {error}"))),
         }
-        let mut said = self.patiently(|| self.application.delete(id)).await;
-        if let Err(ReadError::Failed(_)) = said {
-            // A removal that was lost on its way may come again.
-            said = self.patiently(|| self.application.delete(id)).await;
+        let delete = || self.application.delete(id);
+        let mut said = delete().await;
+        match said {
+            // Nothing gets better by waiting.
+            Err(ReadError::Wait { reason, .. }) if reason.contains("credentials") => return Err(Stays::Denied(reason)),
+            // What was lost on its way may come again.
+            Err(ReadError::Wait { .. } | ReadError::Failed(_)) => said = self.patiently(delete).await,
+            Ok(_) | Err(ReadError::Refused(_)) => {}
         }
         match (self.patiently(read).await, said) {
             (Ok(None), _) => Ok(()),
@@ -68,19 +74,23 @@ impl Patient<'_> {
     pub(super) fn removed(&mut self, removed: Vec<(String, Result<(), Stays>)>) {
         let (all, at) = (removed.len(), ["operations", "delete"]);
         for (id, end) in removed {
-            match end {
-                Ok(()) => self.unmade(&id),
-                Err(Stays::Failed(reason)) => {
-                    let message = format!("scratch record {id} could not be removed: {}", printable(&reason));
-                    let help = "look at `operations.delete`, and at what our credentials allow".to_owned();
-                    self.error(code::NOT_REMOVED, &at, message, help);
+            let shown = printable(&id);
+            // The sync does without: neither makes it go wrong.
+            let (message, help) = match end {
+                Ok(()) => {
+                    self.unmade(&id);
+                    continue;
                 }
-                Err(Stays::Kept(reason)) => {
-                    let message = format!("scratch record {id} was not removed: {}", printable(&reason));
-                    let help = "look at it before you delete it by hand: it may be somebody's".to_owned();
-                    self.warning(code::NOT_REMOVED, &at, message, help);
-                }
-            }
+                Err(Stays::Failed(reason) | Stays::Denied(reason)) => (
+                    format!("scratch record {shown} could not be removed: {}", printable(&reason)),
+                    "look at `operations.delete`, and at what our credentials allow",
+                ),
+                Err(Stays::Kept(reason)) => (
+                    format!("scratch record {shown} was not removed: {}", printable(&reason)),
+                    "look at it before you delete it by hand: it may be somebody's",
+                ),
+            };
+            self.warning(code::NOT_REMOVED, &at, message, help.to_owned());
         }
         let said = match all - self.made_ids().len() {
             gone if gone == all => format!("{all} made and removed again"),

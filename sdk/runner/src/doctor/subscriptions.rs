@@ -150,7 +150,7 @@ impl Patient<'_> {
             .contracts
             .iter()
             .flat_map(|contract| contract.fields().iter().flat_map(|field| field.names(contract, system)))
-            .map(|name| self.description().answered(&name).to_owned())
+            .map(|name| self.description().answered(name).to_owned())
             .collect();
         let untold: Vec<String> =
             wanted.iter().filter(|name| !told.contains(name.as_str())).map(|name| format!("`{name}`")).collect();

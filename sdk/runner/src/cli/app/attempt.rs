@@ -62,7 +62,7 @@ pub(super) async fn attempt(context: &Context, args: TryArgs) -> Result<u8, Exit
         return Err(Exit::new(78, project::refused(context, &errors)));
     };
     let listen = args.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], args.port)));
-    if args.send || !matches!(ask, Ask::Write(_)) {
+    if args.send || !ask.changes() {
         tokens::may_be_spent(context, [&description], listen).await?;
     }
     let (clock, random) = Context::machine();
