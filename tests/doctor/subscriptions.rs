@@ -159,6 +159,7 @@ fn a_system_that_is_told_field_by_field_is_asked_for_each_field_of_the_contract(
     let told = told_of(&stage);
     let untold = found(&stage, &told, "PL0718", SHOP, "updated: [item.changed]");
     assert!(untold["message"].as_str().unwrap().contains("`item.changed` of `tel`, `title`:"), "{told:#}");
+    assert!(!of(&told, "shop").to_string().contains("what is waited for"), "{told:#}");
 
     // All of them once, and one of them once more.
     remote.is_told_to_send(vec![rest, hook(OURS, &json!("item.changed")), of_field("mail")]);

@@ -121,8 +121,9 @@ impl Patient<'_> {
                 self.error(code::NOT_SUBSCRIBED, &at, message, help);
                 continue;
             }
-            come.push(event.as_str());
-            self.judge_fields(&at, event, &active);
+            if self.judge_fields(&at, event, &active) {
+                come.push(event.as_str());
+            }
             for (address, subscriptions) in ours {
                 let active: Vec<_> = subscriptions.iter().filter(|one| one.is_active && one.is_of(event)).collect();
                 if is_twice(&active) {
@@ -142,9 +143,9 @@ impl Patient<'_> {
     }
 
     /// Whether there is a webhook for each field that a contract has, where each is subscribed to by itself.
-    fn judge_fields(&mut self, at: &[&str; 5], event: &str, active: &[&Subscription]) {
+    fn judge_fields(&mut self, at: &[&str; 5], event: &str, active: &[&Subscription]) -> bool {
         let told: Option<BTreeSet<&str>> = active.iter().map(|one| one.field.as_deref()).collect();
-        let Some(told) = told else { return };
+        let Some(told) = told else { return true };
         let system = self.system();
         let wanted: BTreeSet<String> = self
             .contracts
@@ -160,6 +161,7 @@ impl Patient<'_> {
             let help = "subscribe to each field of the contract in the settings of the system".to_owned();
             self.error(code::NOT_SUBSCRIBED, at, message, help);
         }
+        untold.is_empty()
     }
 }
 
