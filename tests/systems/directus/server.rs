@@ -62,7 +62,7 @@ impl Directus {
         directus
     }
 
-    /// A collection as the shipped description wants it, and a user who may see and write that and no more.
+    /// A collection as the shipped description wants it, and a user who may do with that what is described, and no more.
     fn is_set_up(&self) {
         let date = |name: &str, special: &str| json!({ "field": name, "type": "timestamp", "meta": { "special": [special] }, "schema": {} });
         let text =
@@ -81,7 +81,7 @@ impl Directus {
             "/collections",
             &json!({ "collection": "contacts", "schema": {}, "meta": {}, "fields": fields }),
         );
-        let may = ["create", "read", "update"]
+        let may = ["create", "read", "update", "delete"]
             .map(|action| json!({ "collection": "contacts", "action": action, "fields": ["*"] }));
         let policy = self.call("POST", "/policies", &json!({ "name": "sync", "permissions": may }));
         let user = json!({

@@ -1,6 +1,6 @@
 //! Contacts of Directus and parties of Tryton, with the shipped descriptions and nothing between the two but the program.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 
 use serde_json::{Value, json};
@@ -200,7 +200,9 @@ fn directus_and_tryton_stay_in_step_through_races_lost_answers_and_kills() {
     runner.stop();
     connected.in_step("at the end, when nothing is at work any more");
 
-    // What makes all of that safe is measured, too: the last thing that is done, since it leaves scratch records behind.
+    // What makes all of that safe is measured, too. The scratch records that it takes are removed as both are described.
+    let ids = || connected.look().map(|held| held.into_iter().map(|one| one.id).collect::<BTreeSet<_>>());
+    let before = ids();
     let told = connected.stage.cli(&["--json", "--config", "project", "doctor", "--probe"]).json();
     let of = |system: &str| {
         told["applications"].as_array().unwrap().iter().find(|one| one["application"] == system).unwrap()
@@ -209,4 +211,9 @@ fn directus_and_tryton_stay_in_step_through_races_lost_answers_and_kills() {
         assert_eq!([&of(system)["promised"], &of(system)["measured"]], [class, class], "{told:#}");
     }
     assert_eq!(told["errors"], 0, "{told:#}");
+    for system in ["directus", "tryton"] {
+        assert_eq!(of(system)["made"], json!([]), "{told:#}");
+        assert!(!of(system)["removed"].as_array().unwrap().is_empty(), "{told:#}");
+    }
+    assert_eq!(ids(), before, "another record is held than before the probe");
 }
