@@ -25,7 +25,7 @@ impl HttpApplication {
         let (Some(path), Some(body)) = (path, body) else {
             return Err("expected an id that can stand in a path, found another".to_owned());
         };
-        Ok(Request { method: delete.method.to_string(), path, body })
+        Ok(Request { method: delete.method.to_string(), path, body, precondition: None })
     }
 
     /// Removes a record. Answers whether it was there.
@@ -34,7 +34,7 @@ impl HttpApplication {
     ///
     /// Whatever says less than that it is gone now. What was only lost on its way may have been done.
     pub(crate) async fn delete(&self, id: &str) -> Result<bool, ReadError> {
-        let Request { method, path, body } =
+        let Request { method, path, body, .. } =
             self.render_delete(id).map_err(|reason| ReadError::Refused(self.said(&reason)))?;
         let method = Method::from_bytes(method.as_bytes())
             .map_err(|_| ReadError::Refused(self.said("the request has no HTTP method")))?;
