@@ -101,6 +101,8 @@ pub(super) struct Ways {
     pub(super) keeps: bool,
     /// Somebody makes a counterpart of each record at once, and writes its id into this field.
     pub(super) pairs_by: Option<&'static str>,
+    /// It makes a record and answers that it has failed.
+    pub(super) loses_answers: bool,
     /// It names its first record in the answer to every create.
     pub(super) names_the_first: bool,
 }
@@ -218,6 +220,9 @@ async fn create(State(remote): State<Remote>, headers: HeaderMap, body: Bytes) -
         item.insert(field.to_owned(), json!("101"));
     }
     items.push(item.clone());
+    if remote.0.ways.loses_answers {
+        return remote.answer(StatusCode::INTERNAL_SERVER_ERROR, &json!({}));
+    }
     if remote.0.ways.names_the_first {
         return remote.answer(StatusCode::CREATED, &Value::Object(items[0].clone()));
     }

@@ -89,6 +89,18 @@ fn a_probe_that_gets_no_further_removes_what_it_has_made() {
 }
 
 #[test]
+fn a_record_whose_answer_was_lost_is_found_by_its_mark_and_removed() {
+    let stage = Stage::new();
+    let remote = removing(&stage, Ways { loses_answers: true, ..Ways::default() });
+
+    let (_, told) = probed(&stage);
+
+    found(&stage, &told, "PL0717", SHOP, "create:");
+    assert_eq!((remote.records(), remote.removals(), codes(&told).len()), (0, 1, 1), "{told:#}");
+    assert_eq!(of(&told, "shop")["removed"], json!(["I-1"]));
+}
+
+#[test]
 fn a_record_that_cannot_be_removed_is_told_and_left_to_be_deleted_by_hand() {
     for (ways, reason, calls) in [
         (Ways { removes_with: Some(422), ..Ways::default() }, "422", 2),

@@ -25,6 +25,8 @@ const SAMPLES: usize = 5;
 /// measured is right within a few percent, and a system that lags for minutes is not asked a thousand times.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 const LOOKS_PER_WAIT: u32 = 50;
+/// What may never come is looked for less often: no measurement hangs on it.
+const LOOKS_PER_LOST: u32 = 5;
 /// How much longer than twice the promise is waited for what was written to be found, and how long at most.
 const WAIT_MORE: Duration = Duration::from_secs(5);
 const WAIT_AT_MOST: Duration = Duration::from_secs(120);
@@ -73,7 +75,8 @@ pub(super) async fn probe(patient: &mut Patient<'_>, ledger: &Stores, orders: &O
         Outcome::Unknown { reason } => {
             let message = format!("nobody knows whether a scratch record was made: {reason}");
             let help = format!("look for `{marker}` in {system} and delete it; then look at `operations.create`");
-            return patient.error(code::NOT_PROBED, &["operations", "create"], message, help);
+            patient.error(code::NOT_PROBED, &["operations", "create"], message, help);
+            return probe.remove_lost(patient, &contents, sent.at).await;
         }
         Outcome::Failed { reason } | Outcome::NotSent { reason, .. } => {
             let reason = reason.clone();
@@ -170,6 +173,26 @@ impl Probe<'_> {
             removed.push((id.clone(), end));
         }
         patient.removed(removed);
+    }
+
+    /// Takes away what was made by a create whose answer was lost, if it is found by what it holds. What is applied later stays.
+    async fn remove_lost(&self, patient: &mut Patient<'_>, contents: &Contents, sent: Instant) {
+        let Some((field, value)) = contents.inverse() else { return };
+        if !patient.description().deletes() || !patient.can_find(field) {
+            return;
+        }
+        let patience = patience(patient);
+        let mut found = patient.application.find(field, value).await;
+        while sent.elapsed() < patience && !found.as_ref().is_ok_and(|found| !found.is_empty()) {
+            self.scratch(patient).sleep(LOOK_EVERY.max(sent.elapsed() / LOOKS_PER_LOST)).await;
+            found = patient.application.find(field, value).await;
+        }
+        for record in found.unwrap_or_default() {
+            patient.made(&record.id);
+        }
+        if !patient.made_ids().is_empty() {
+            self.remove(patient).await;
+        }
     }
 
     /// Reads the record back and compares it with what was written. Answers the fields that are there under their own name.
@@ -406,8 +429,7 @@ impl Probe<'_> {
         if !patient.can_find(field) {
             return None;
         }
-        let promised = patient.description().profile.index_lag;
-        let patience = (promised * 2 + WAIT_MORE).min(WAIT_AT_MOST);
+        let patience = patience(patient);
         let scratch = self.scratch(patient);
         while sent.elapsed() < patience {
             let asked = Instant::now();
@@ -441,6 +463,11 @@ impl Probe<'_> {
             lags.push(lag);
         }
     }
+}
+
+/// How long is waited at most for what was written to be found.
+fn patience(patient: &Patient<'_>) -> Duration {
+    (patient.description().profile.index_lag * 2 + WAIT_MORE).min(WAIT_AT_MOST)
 }
 
 fn answer(outcome: &Result<Outcome, String>) -> Answer {
