@@ -1,6 +1,7 @@
 //! The doctor: what it says of systems that are as described, and of systems that are not.
 
 mod findings;
+mod precondition;
 mod probe;
 mod remote;
 mod removal;

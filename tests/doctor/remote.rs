@@ -30,7 +30,7 @@ capabilities:
 record:
   id: /id
   modified: [/at]
-  leave_out: [id, at]
+  leave_out: [id, at, v]
   whole: true
 operations:
   read: { method: GET, path: "/items/{id}" }
@@ -105,6 +105,24 @@ pub(super) struct Ways {
     pub(super) loses_answers: bool,
     /// It names its first record in the answer to every create.
     pub(super) names_the_first: bool,
+    /// What it makes of `If-Match`.
+    pub(super) matches: Matches,
+}
+
+/// What it makes of an update that is bound to a version.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) enum Matches {
+    /// It does it, whatever the version.
+    #[default]
+    Ignores,
+    /// It refuses it with 412 unless the record has this version.
+    Keeps,
+    /// The same with 409.
+    KeepsWith409,
+    /// It knows its versions by another name.
+    Never,
+    /// It has one version for ever.
+    Stands,
 }
 
 /// The system, on a free port of 127.0.0.1.
@@ -216,6 +234,7 @@ async fn create(State(remote): State<Remote>, headers: HeaderMap, body: Bytes) -
     }
     item.insert("id".to_owned(), json!(format!("I-{}", items.len() + 1)));
     item.insert("at".to_owned(), json!(1_700_000_000_000_i64));
+    item.insert("v".to_owned(), json!(1));
     if let Some(field) = remote.0.ways.pairs_by {
         item.insert(field.to_owned(), json!("101"));
     }
@@ -264,7 +283,18 @@ async fn update(
     let Some(item) = items.iter_mut().find(|item| item["id"] == json!(id)) else {
         return remote.answer(StatusCode::NOT_FOUND, &json!({}));
     };
+    let matches = remote.0.ways.matches;
+    let (version, sent) = (item["v"].as_u64().unwrap(), headers.get("if-match").map(|sent| sent.to_str().unwrap()));
+    let fits = matches != Matches::Never && sent == Some(&*format!("\"{version}\""));
+    match matches {
+        Matches::Keeps | Matches::Never if sent.is_some() && !fits => {
+            return remote.answer(StatusCode::PRECONDITION_FAILED, &json!({}));
+        }
+        Matches::KeepsWith409 if sent.is_some() && !fits => return remote.answer(StatusCode::CONFLICT, &json!({})),
+        _ => {}
+    }
     item.extend(kept);
+    item.insert("v".to_owned(), json!(if matches == Matches::Stands { version } else { version + 1 }));
     remote.answer(StatusCode::OK, &Value::Object(item.clone()))
 }
 

@@ -7,6 +7,7 @@
 
 mod ear;
 mod patient;
+mod precondition;
 mod probe;
 mod removal;
 mod report;
@@ -71,6 +72,8 @@ pub mod code {
     pub const SUBSCRIBED_TWICE: &str = "PL0719";
     /// A scratch record could not be removed, or is perhaps none any more.
     pub const NOT_REMOVED: &str = "PL0720";
+    /// An update is not bound to the version that was read, or to one that never is.
+    pub const PRECONDITION: &str = "PL0721";
 }
 
 /// What a doctor is asked to do.

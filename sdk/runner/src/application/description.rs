@@ -221,6 +221,11 @@ impl Description {
         (header.to_owned(), HIDDEN.to_owned())
     }
 
+    /// Whether an update says which version of the record it was decided by.
+    pub(crate) fn binds_updates(&self) -> bool {
+        self.operations.update.is_bound()
+    }
+
     /// Whether it says how a record is removed.
     pub(crate) fn deletes(&self) -> bool {
         self.operations.delete.is_some()

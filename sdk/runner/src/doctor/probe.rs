@@ -145,6 +145,10 @@ impl Probe<'_> {
         self.strays(patient, contents, &kept).await;
         if let Some((field, _)) = contents.inverse().filter(|(field, _)| kept.contains(*field)) {
             self.more_lags(patient, &sent, field, id, &mut lags).await;
+            if patient.description().binds_updates() {
+                let bound = self.scratch(patient).bound(&sent, field, id).await;
+                patient.judge_precondition(bound);
+            }
         }
         seen.found = !lags.is_empty();
         let is_searched = contents.inverse().is_some_and(|(field, _)| kept.contains(field) && patient.can_find(field));

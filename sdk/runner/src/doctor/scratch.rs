@@ -222,6 +222,27 @@ impl Scratch<'_> {
     ///
     /// One line when it was not written, or nobody knows.
     pub(super) async fn rename(&self, sent: &Sent, field: &str, id: &str) -> Result<Instant, String> {
+        match self.set(sent, field, id, None).await? {
+            (at, Outcome::Committed { .. }) => Ok(at),
+            (_, Outcome::Failed { reason } | Outcome::Unknown { reason } | Outcome::NotSent { reason, .. }) => {
+                Err(reason)
+            }
+            (_, Outcome::Duplicate { .. } | Outcome::Gone) => Err("the scratch record cannot be updated".to_owned()),
+        }
+    }
+
+    /// The same by the version of the record, if there is one. Answers when it was sent, and what became of it.
+    ///
+    /// # Errors
+    ///
+    /// One line when there was nothing to send.
+    pub(super) async fn set(
+        &self,
+        sent: &Sent,
+        field: &str,
+        id: &str,
+        version: Option<&str>,
+    ) -> Result<(Instant, Outcome), String> {
         let said = |error: pairline_sdk::StoreError| error.to_string();
         let source = &sent.operation.source;
         let pair = match self.store.persist(&sent.operation.id).await.map_err(said)? {
@@ -232,7 +253,8 @@ impl Scratch<'_> {
             },
         };
         let fields: Fields = [(field.to_owned(), Value::String(id.to_owned()))].into_iter().collect();
-        let write = Write::Update { id: pair.side(self.system()).record.id.clone(), fields, version: None };
+        let record = pair.side(self.system()).record.id.clone();
+        let write = Write::Update { id: record, fields, version: version.map(str::to_owned) };
         self.admitted().await?;
         let update = Update {
             pair: pair.id,
@@ -254,11 +276,7 @@ impl Scratch<'_> {
         let at = Instant::now();
         let outcome = self.application.send(&intent).await;
         self.store.settle(&intent, &outcome).await.map_err(said)?;
-        match outcome {
-            Outcome::Committed { .. } => Ok(at),
-            Outcome::Failed { reason } | Outcome::Unknown { reason } | Outcome::NotSent { reason, .. } => Err(reason),
-            Outcome::Duplicate { .. } | Outcome::Gone => Err("the scratch record cannot be updated".to_owned()),
-        }
+        Ok((at, outcome))
     }
 }
 

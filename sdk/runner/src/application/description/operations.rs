@@ -73,6 +73,13 @@ pub(crate) struct WriteCall {
     pub(crate) answer: Option<Pointer>,
 }
 
+impl WriteCall {
+    /// Whether it says which version of the record it was decided by.
+    pub(crate) fn is_bound(&self) -> bool {
+        self.precondition.is_some() || self.body.has("version")
+    }
+}
+
 /// Where an answer names a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum IdPlace {
@@ -189,8 +196,7 @@ impl Check<'_> {
         let is_there = read.path.has("id") || read.body.as_ref().is_some_and(|body| body.has("id"));
         self.needs(&["operations", "read"], "id", is_there);
         let update = self.write("update", &written.update, &["id", "version"]);
-        let is_bound = update.precondition.is_some() || update.body.has("version");
-        if is_bound && !self.has(&["record", "version"]) {
+        if update.is_bound() && !self.has(&["record", "version"]) {
             self.note(&["operations", "update"], "expected `record.version`, which `{version}` is taken from");
         }
         Operations {
