@@ -111,6 +111,7 @@ impl Turn<'_> {
             Doing::VerifyAlone => self.verify_alone(index, &worker),
             Doing::ClaimVerified => self.claim(index, true),
             Doing::Create => self.create(index, &worker),
+            Doing::Glance => self.glance(index, &worker),
             Doing::SendAgain => self.send_again(index),
             Doing::LookEarly => self.look_early(index, &worker),
             Doing::LookUp => self.look_up(index, &worker),
@@ -267,6 +268,7 @@ impl Turn<'_> {
     /// How an open create is taken up. No text: a person is asked.
     fn recovery(&self, worker: &Worker) -> (Doing, &'static str) {
         const AGAIN: &str = "decides to send the create of {R} again";
+        const GLANCE: &str = "decides to send the create of {R} again if nothing is seen of it";
         let operation = self.state.operation(worker.system, worker.slot);
         if operation.stand == Stand::NotSent {
             return (Doing::SendAgain, AGAIN);
@@ -278,8 +280,8 @@ impl Turn<'_> {
             return (Doing::SendAgain, AGAIN);
         }
         match self.scenario.class {
-            Class::A => return (Doing::SendAgain, AGAIN),
-            Class::B if self.protocol.trusts_key(operation) => return (Doing::SendAgain, AGAIN),
+            Class::A => return (Doing::Glance, GLANCE),
+            Class::B if self.protocol.trusts_key(operation) => return (Doing::Glance, GLANCE),
             Class::D if !self.has(SafetyStep::AskAPerson) => return (Doing::SendAgain, AGAIN),
             Class::D => return (Doing::Nothing, ""),
             Class::B | Class::C => {}
@@ -310,6 +312,18 @@ impl Turn<'_> {
                 *to = Worker::default();
             }
         });
+    }
+
+    /// What is not seen says nothing, and neither does a look that fails: the target keeps a second one away.
+    fn glance(&mut self, index: usize, worker: &Worker) {
+        let hits = self.state.find(1 - worker.system, worker.slot + 1);
+        if hits.count == 1 {
+            self.put(index, "sees {O}, made for {R}", |_, worker| {
+                worker.doing = Doing::Adopt;
+                worker.other = hits.slot + 1;
+            });
+        }
+        self.put(index, "sees nothing made for {R}", |_, worker| worker.doing = Doing::SendAgain);
     }
 
     fn look_early(&mut self, index: usize, worker: &Worker) {

@@ -95,6 +95,8 @@ pub(crate) enum Doing {
     ClaimVerified,
     /// Reserves.
     Create,
+    /// Looks once for what was made, before a create is sent again that the target is said to fence.
+    Glance,
     /// Takes up an operation once more.
     SendAgain,
     /// Searches early, while not to find says nothing.
@@ -117,7 +119,7 @@ pub(crate) enum Doing {
     Sign,
 }
 
-const DOINGS: [Doing; 17] = [
+const DOINGS: [Doing; 18] = [
     Doing::Nothing,
     Doing::Resolve,
     Doing::Claim,
@@ -125,6 +127,7 @@ const DOINGS: [Doing; 17] = [
     Doing::VerifyAlone,
     Doing::ClaimVerified,
     Doing::Create,
+    Doing::Glance,
     Doing::SendAgain,
     Doing::LookEarly,
     Doing::LookUp,
