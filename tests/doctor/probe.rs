@@ -1,9 +1,11 @@
 //! What is measured with `--probe`: the classes are told apart, and a promise that is not kept is found.
 
+use std::time::Duration;
+
 use pairline_fakes::{CrmConfig, UniqueRules};
 use serde_json::json;
 
-use super::remote::{Remote, TOKEN, Ways};
+use super::remote::{Remote, SESSION, TOKEN, Ways};
 use super::{asked, codes, fact, found, of, project};
 use crate::bad_input::stage::Stage;
 use crate::bad_input::wait::until;
@@ -209,17 +211,47 @@ fn a_record_that_nobody_was_told_of_is_found() {
 
 #[test]
 fn a_value_that_comes_back_as_another_is_shown_without_the_secret_in_it() {
-    let stage = Stage::new();
-    let ways = Ways { tells: vec!["title"], ..Ways::default() };
-    Remote::connected(&stage, ways, |text| text);
+    let session = r#"auth: { session: { path: /login, body: { key: "${SHOP_TOKEN}" }, take: { token: /token }, prefix: "Bearer ", value: "{token}" } }"#;
+    for (auth, what) in [(None, TOKEN), (Some(session), SESSION)] {
+        let stage = Stage::new();
+        let ways = Ways { tells: Some(("title", what)), ..Ways::default() };
+        Remote::connected(&stage, ways, |text| match auth {
+            Some(session) => text.replacen(r#"auth: { bearer: "${SHOP_TOKEN}" }"#, session, 1),
+            None => text,
+        });
 
-    let (said, told) = asked(&stage, &["shop", "--probe"]);
-    let as_text = stage.cli(&["--config", "project", "doctor", "shop", "--probe"]);
+        let (said, told) = asked(&stage, &["shop", "--probe"]);
+        let as_text = stage.cli(&["--config", "project", "doctor", "shop", "--probe"]);
 
-    found(&stage, &told, "PL0710", SHOP, "record:");
-    for said in [said, as_text] {
-        assert!(!said.stdout.contains(TOKEN) && !said.stderr.contains(TOKEN), "{said:?}");
-        assert!(said.stdout.contains("***"), "{said:?}");
+        found(&stage, &told, "PL0710", SHOP, "record:");
+        for said in [said, as_text] {
+            assert!(!said.stdout.contains("canary") && !said.stderr.contains("canary"), "{said:?}");
+            assert!(said.stdout.contains("***"), "{said:?}");
+        }
+    }
+}
+
+#[test]
+fn how_late_a_request_is_applied_that_was_given_up_is_measured() {
+    for (slow, promised, is_kept) in [(400, "5s", true), (400, "100ms", false)] {
+        let stage = Stage::new();
+        let ways = Ways { slow: Some(Duration::from_millis(slow)), ..Ways::default() };
+        Remote::connected(&stage, ways, |text| {
+            text.replacen("request_life: 5s", &format!("request_life: {promised}"), 1)
+        });
+
+        let (_, told) = asked(&stage, &["shop", "--probe"]);
+
+        if is_kept {
+            assert_eq!(codes(&told), [""; 0], "{told:#}");
+            let said = fact(of(&told, "shop"), "late requests");
+            let late: u64 = said.split(" was applied ").nth(1).unwrap().split(" ms").next().unwrap().parse().unwrap();
+            // It was given up half-way; a busy machine looks later.
+            assert!((100..5000).contains(&late), "{said}");
+        } else {
+            let finding = found(&stage, &told, "PL0722", SHOP, "request_life:");
+            assert!(finding["message"].as_str().unwrap().contains("promises 100 ms"), "{finding:#}");
+        }
     }
 }
 

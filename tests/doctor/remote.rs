@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -17,6 +18,9 @@ use crate::bad_input::stage::Stage;
 
 /// What its calls are believed by.
 pub(super) const TOKEN: &str = "canary-shop-token-55d0";
+
+/// What it gives to whoever signs in by that token.
+pub(super) const SESSION: &str = "canary-shop-session-9c1e";
 
 /// How it looks to whoever has only read its documentation.
 const DESCRIPTION: &str = r#"application: shop
@@ -87,8 +91,8 @@ pub(super) struct Ways {
     pub(super) forgets: Vec<&'static str>,
     /// It keeps these under another name.
     pub(super) renames: BTreeMap<&'static str, &'static str>,
-    /// It answers these with what it was sent as credentials behind them.
-    pub(super) tells: Vec<&'static str>,
+    /// It answers this field with this text behind its value.
+    pub(super) tells: Option<(&'static str, &'static str)>,
     /// It refuses a second record with the same value there, with status 422.
     pub(super) refuses_second: Option<&'static str>,
     /// It makes two records of each.
@@ -105,6 +109,8 @@ pub(super) struct Ways {
     pub(super) loses_answers: bool,
     /// It names its first record in the answer to every create.
     pub(super) names_the_first: bool,
+    /// It takes this long for an update, and does it whether anybody waits or not.
+    pub(super) slow: Option<Duration>,
     /// What it makes of `If-Match`.
     pub(super) matches: Matches,
 }
@@ -156,6 +162,7 @@ impl Remote {
             .route("/items", get(list).post(create))
             .route("/items/{id}", get(read).patch(update).delete(remove))
             .route("/hooks", get(hooks))
+            .route("/login", axum::routing::post(async || json!({ "token": SESSION }).to_string()))
             .route("/by-ref/{reference}", axum::routing::put(upsert))
             .with_state(remote.clone());
         tokio::spawn(async move {
@@ -193,8 +200,8 @@ impl Remote {
     }
 
     fn refuses(&self, headers: &HeaderMap) -> Option<Response<Body>> {
-        let expected = format!("Bearer {TOKEN}");
-        let is_known = headers.get("authorization").is_some_and(|sent| sent.as_bytes() == expected.as_bytes());
+        let sent = headers.get("authorization").and_then(|sent| sent.to_str().ok()?.strip_prefix("Bearer "));
+        let is_known = sent.is_some_and(|sent| [TOKEN, SESSION].contains(&sent));
         (!is_known).then(|| self.answer(StatusCode::UNAUTHORIZED, &json!({})))
     }
 
@@ -211,9 +218,10 @@ impl Remote {
         let sent: Map<String, Value> = serde_json::from_slice(sent).unwrap();
         let ways = &self.0.ways;
         let kept = sent.into_iter().filter(|(name, _)| !ways.forgets.contains(&name.as_str()));
-        let kept = kept.map(|(name, value)| match value.as_str().filter(|_| ways.tells.contains(&name.as_str())) {
-            Some(text) => (name, json!(format!("{text} {TOKEN}"))),
-            None => (name, value),
+        let kept = kept.map(|(name, value)| match (ways.tells, value.as_str()) {
+            // So far behind that whoever shows the beginning shows half of it.
+            (Some((field, what)), Some(text)) if field == name => (name, json!(format!("{text:.<66} {what}"))),
+            _ => (name, value),
         });
         kept.map(|(name, value)| (ways.renames.get(name.as_str()).map_or(name, |other| (*other).to_owned()), value))
             .collect()
@@ -278,24 +286,39 @@ async fn update(
     if let Some(refusal) = remote.refuses(&headers) {
         return refusal;
     }
-    let kept = remote.kept(&body);
-    let mut items = remote.0.items.lock().unwrap();
-    let Some(item) = items.iter_mut().find(|item| item["id"] == json!(id)) else {
-        return remote.answer(StatusCode::NOT_FOUND, &json!({}));
-    };
-    let matches = remote.0.ways.matches;
-    let (version, sent) = (item["v"].as_u64().unwrap(), headers.get("if-match").map(|sent| sent.to_str().unwrap()));
-    let fits = matches != Matches::Never && sent == Some(&*format!("\"{version}\""));
-    match matches {
-        Matches::Keeps | Matches::Never if sent.is_some() && !fits => {
-            return remote.answer(StatusCode::PRECONDITION_FAILED, &json!({}));
+    match remote.0.ways.slow {
+        None => remote.changed(&id, &headers, &body),
+        Some(slow) => {
+            let work = async move {
+                tokio::time::sleep(slow).await;
+                remote.changed(&id, &headers, &body)
+            };
+            tokio::spawn(work).await.unwrap()
         }
-        Matches::KeepsWith409 if sent.is_some() && !fits => return remote.answer(StatusCode::CONFLICT, &json!({})),
-        _ => {}
     }
-    item.extend(kept);
-    item.insert("v".to_owned(), json!(if matches == Matches::Stands { version } else { version + 1 }));
-    remote.answer(StatusCode::OK, &Value::Object(item.clone()))
+}
+
+impl Remote {
+    fn changed(&self, id: &str, headers: &HeaderMap, body: &Bytes) -> Response<Body> {
+        let kept = self.kept(body);
+        let mut items = self.0.items.lock().unwrap();
+        let Some(item) = items.iter_mut().find(|item| item["id"] == json!(id)) else {
+            return self.answer(StatusCode::NOT_FOUND, &json!({}));
+        };
+        let matches = self.0.ways.matches;
+        let (version, sent) = (item["v"].as_u64().unwrap(), headers.get("if-match").map(|sent| sent.to_str().unwrap()));
+        let fits = matches != Matches::Never && sent == Some(&*format!("\"{version}\""));
+        match matches {
+            Matches::Keeps | Matches::Never if sent.is_some() && !fits => {
+                return self.answer(StatusCode::PRECONDITION_FAILED, &json!({}));
+            }
+            Matches::KeepsWith409 if sent.is_some() && !fits => return self.answer(StatusCode::CONFLICT, &json!({})),
+            _ => {}
+        }
+        item.extend(kept);
+        item.insert("v".to_owned(), json!(if matches == Matches::Stands { version } else { version + 1 }));
+        self.answer(StatusCode::OK, &Value::Object(item.clone()))
+    }
 }
 
 async fn read(State(remote): State<Remote>, Path(id): Path<String>, headers: HeaderMap) -> Response<Body> {

@@ -6,6 +6,7 @@
 //! description says how (`removal`). `report` is what is said at the end.
 
 mod ear;
+mod late;
 mod patient;
 mod precondition;
 mod probe;
@@ -74,6 +75,8 @@ pub mod code {
     pub const NOT_REMOVED: &str = "PL0720";
     /// An update is not bound to the version that was read, or to one that never is.
     pub const PRECONDITION: &str = "PL0721";
+    /// A request was applied later after it was given up than `request_life` promises.
+    pub const LATE: &str = "PL0722";
 }
 
 /// What a doctor is asked to do.
@@ -132,7 +135,10 @@ pub async fn examine(orders: &Orders<'_>) -> Result<Diagnosis, String> {
                 "fields, uniqueness, keys and the lag of the search: --probe does, with a scratch record or two",
             ),
         }
+        // A system may answer with what it has given us when we signed in.
+        let got = patient.application.secrets().await;
         let (examined, findings) = patient.discharged();
+        diagnosis.secrets.learn(&got);
         diagnosis.take(examined, findings);
     }
     in_order(&mut diagnosis.findings);

@@ -41,10 +41,11 @@ impl Scratch<'_> {
             Ok(None) => return Bound::Nameless,
             Err(reason) => return Bound::Unclear(reason),
         };
-        match self.set(sent, field, &value(1), Some(&first)).await {
-            Ok((_, Outcome::Committed { .. })) => {}
-            Ok((_, Outcome::NotSent { reason, .. } | Outcome::Failed { reason })) => return Bound::NeverHolds(reason),
-            Ok((_, outcome)) => return Bound::Unclear(told(&outcome)),
+        let set = async |number| self.set(sent, field, &value(number), Some(&first)).await.map(|set| set.outcome);
+        match set(1).await {
+            Ok(Outcome::Committed { .. }) => {}
+            Ok(Outcome::NotSent { reason, .. } | Outcome::Failed { reason }) => return Bound::NeverHolds(reason),
+            Ok(outcome) => return Bound::Unclear(told(&outcome)),
             Err(reason) => return Bound::Unclear(reason),
         }
         match version().await {
@@ -52,11 +53,11 @@ impl Scratch<'_> {
             Ok(_) => {}
             Err(reason) => return Bound::Unclear(reason),
         }
-        match self.set(sent, field, &value(2), Some(&first)).await {
-            Ok((_, Outcome::Committed { .. })) => Bound::Ignored,
-            Ok((_, Outcome::NotSent { .. })) => Bound::Kept,
-            Ok((_, Outcome::Failed { reason })) => Bound::ForGood(reason),
-            Ok((_, outcome)) => Bound::Unclear(told(&outcome)),
+        match set(2).await {
+            Ok(Outcome::Committed { .. }) => Bound::Ignored,
+            Ok(Outcome::NotSent { .. }) => Bound::Kept,
+            Ok(Outcome::Failed { reason }) => Bound::ForGood(reason),
+            Ok(outcome) => Bound::Unclear(told(&outcome)),
             Err(reason) => Bound::Unclear(reason),
         }
     }

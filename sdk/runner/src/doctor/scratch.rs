@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use pairline_sdk::{
     Application, Begin, Clock, Create, Field, FieldKind, FieldWrite, Fields, Intent, InverseWrite, Look, Operation,
     Outcome, PairStore, Persisted, Provenance, ReadError, RecordId, Resend, Reserve, SendAgain, SyncContract, System,
-    Update, Write, WriteReason,
+    Write, WriteReason,
 };
 use serde_json::Value;
 
@@ -119,6 +119,16 @@ pub(super) struct Sent {
     intent: Intent,
 }
 
+/// An update that was sent.
+pub(super) struct Update {
+    /// When.
+    pub(super) at: Instant,
+    /// How long its answer took, or how long it was waited for.
+    pub(super) took: Duration,
+    /// What became of it.
+    pub(super) outcome: Outcome,
+}
+
 impl Scratch<'_> {
     fn system(&self) -> &System {
         &self.application.profile().system
@@ -222,16 +232,15 @@ impl Scratch<'_> {
     ///
     /// One line when it was not written, or nobody knows.
     pub(super) async fn rename(&self, sent: &Sent, field: &str, id: &str) -> Result<Instant, String> {
-        match self.set(sent, field, id, None).await? {
-            (at, Outcome::Committed { .. }) => Ok(at),
-            (_, Outcome::Failed { reason } | Outcome::Unknown { reason } | Outcome::NotSent { reason, .. }) => {
-                Err(reason)
-            }
-            (_, Outcome::Duplicate { .. } | Outcome::Gone) => Err("the scratch record cannot be updated".to_owned()),
+        let set = self.set(sent, field, id, None).await?;
+        match set.outcome {
+            Outcome::Committed { .. } => Ok(set.at),
+            Outcome::Failed { reason } | Outcome::Unknown { reason } | Outcome::NotSent { reason, .. } => Err(reason),
+            Outcome::Duplicate { .. } | Outcome::Gone => Err("the scratch record cannot be updated".to_owned()),
         }
     }
 
-    /// The same by the version of the record, if there is one. Answers when it was sent, and what became of it.
+    /// The same by the version of the record, if there is one.
     ///
     /// # Errors
     ///
@@ -242,7 +251,33 @@ impl Scratch<'_> {
         field: &str,
         id: &str,
         version: Option<&str>,
-    ) -> Result<(Instant, Outcome), String> {
+    ) -> Result<Update, String> {
+        self.update(sent, field, id, version, self.application.profile().deadline).await
+    }
+
+    /// The same, given up after a while.
+    ///
+    /// # Errors
+    ///
+    /// One line when there was nothing to send.
+    pub(super) async fn give_up(
+        &self,
+        sent: &Sent,
+        field: &str,
+        id: &str,
+        patience: Duration,
+    ) -> Result<Update, String> {
+        self.update(sent, field, id, None, patience).await
+    }
+
+    async fn update(
+        &self,
+        sent: &Sent,
+        field: &str,
+        id: &str,
+        version: Option<&str>,
+        deadline: Duration,
+    ) -> Result<Update, String> {
         let said = |error: pairline_sdk::StoreError| error.to_string();
         let source = &sent.operation.source;
         let pair = match self.store.persist(&sent.operation.id).await.map_err(said)? {
@@ -256,7 +291,7 @@ impl Scratch<'_> {
         let record = pair.side(self.system()).record.id.clone();
         let write = Write::Update { id: record, fields, version: version.map(str::to_owned) };
         self.admitted().await?;
-        let update = Update {
+        let update = pairline_sdk::Update {
             pair: pair.id,
             target: self.system().clone(),
             request: self.application.render(&write)?.into(),
@@ -265,7 +300,7 @@ impl Scratch<'_> {
             rebase: Vec::new(),
             supersedes: None,
             notes: Vec::new(),
-            deadline: self.application.profile().deadline,
+            deadline,
             request_life: self.application.profile().request_life,
             provenance: self.provenance(),
         };
@@ -275,8 +310,9 @@ impl Scratch<'_> {
         };
         let at = Instant::now();
         let outcome = self.application.send(&intent).await;
+        let took = at.elapsed();
         self.store.settle(&intent, &outcome).await.map_err(said)?;
-        Ok((at, outcome))
+        Ok(Update { at, took, outcome })
     }
 }
 

@@ -57,6 +57,11 @@ impl Secrets {
         Self { judged, hidden: application::secrets::Secrets::new(all) }
     }
 
+    /// These, too, are to be hidden from now on.
+    pub(super) fn learn(&mut self, more: &application::secrets::Secrets) {
+        self.hidden = self.hidden.and([more]);
+    }
+
     /// A text without any of them. What a system answers may hold whatever it was sent.
     pub(super) fn hidden_in(&self, text: &str) -> String {
         self.hidden.hidden_in(text.to_owned())
