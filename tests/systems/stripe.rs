@@ -203,9 +203,9 @@ fn a_promise_of_keys_that_is_not_kept_makes_no_second_customer_and_the_doctor_sa
     // again with its key would make another. It is seen before.
     let runner = connected.run(SELDOM);
     connected.enters_and_the_answer_is_lost("Edsger", "Dijkstra");
-    connected.in_step("described with a key, the answer lost");
+    connected.in_step("described with a key, a create's answer lost");
     runner.stop();
-    connected.in_step("described with a key, when nothing is at work any more");
+    connected.in_step("described with a key, at the end");
     assert_eq!(connected.asked(&["cases", "list"])["cases"], json!([]));
 
     // Whoever does: what stands there is taken out. Nobody tells of the customer here either.
