@@ -107,15 +107,17 @@ impl Patient<'_> {
                 let help = format!("write at least `{}s`: under load it takes longer", (after * 4).as_secs() + 1);
                 return self.error(code::LATE, &["capabilities", "request_life"], message, help);
             }
-            Late::After(after) => format!("an update that was given up was applied {} later", shown(after)),
+            Late::After(after) => format!(
+                "an update that was given up was applied {} later, and under load it may be more; {} are promised",
+                shown(after),
+                shown(promised)
+            ),
             Late::NotWithin(waited) => {
                 format!("an update that was given up was not applied within {}", shown(waited))
             }
-            Late::TooFast => "it answers too fast for a request to be given up".to_owned(),
+            Late::TooFast => "it answers too fast for one to be given up".to_owned(),
             Late::Unclear(reason) => format!("not measured: {}", printable(&reason)),
         };
-        let said =
-            format!("{said}; under load it may be later, so `request_life` ({}) is to be well above", shown(promised));
         self.note("late requests", said);
     }
 }

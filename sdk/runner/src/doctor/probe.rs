@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use pairline_sdk::{Application, Clock, FieldKind, Fields, Outcome, ReadError, Record, SyncContract};
 use serde_json::Value;
 
+use super::late::Late;
 use super::patient::Patient;
 use super::removal::Stays;
 use super::report::Lag;
@@ -143,20 +144,19 @@ impl Probe<'_> {
         self.scratch(patient).settle(&sent, &made).await;
         self.second(patient, contents, id, &mut seen).await;
         self.strays(patient, contents, &kept).await;
+        let mut late = Late::Unclear("our id does not come back from the system".to_owned());
         if let Some((field, _)) = contents.inverse().filter(|(field, _)| kept.contains(*field)) {
             self.more_lags(patient, &sent, field, id, &mut lags).await;
             if patient.description().binds_updates() {
                 let bound = self.scratch(patient).bound(&sent, field, id).await;
                 patient.judge_precondition(bound);
             }
-            let late = self.scratch(patient).late(&sent, field, id).await;
-            patient.judge_late(late);
-        } else {
-            patient.note("late requests", "not measured: our id does not come back from the system");
+            late = self.scratch(patient).late(&sent, field, id).await;
         }
         seen.found = !lags.is_empty();
         let is_searched = contents.inverse().is_some_and(|(field, _)| kept.contains(field) && patient.can_find(field));
         judge_lag(patient, lags, is_searched);
+        patient.judge_late(late);
         judge_class(patient, &seen);
     }
 
