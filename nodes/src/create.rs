@@ -128,7 +128,7 @@ impl CreateNode {
                 Err(self.unknown(&settled.operation, &reason))
             }
             Outcome::Gone => Err(NodeError::stop(format!("{target} does not know the place to create {source} in"))),
-            Outcome::Failed { reason } => Err(NodeError::stop(reason)),
+            Outcome::Failed { reason } | Outcome::Outdated { reason } => Err(NodeError::stop(reason)),
             Outcome::NotSent { reason, after } => Err(NodeError::wait(reason, after.unwrap_or(NOT_SENT_WAIT))),
             Outcome::Unknown { reason } => Err(self.unknown(&settled.operation, &reason)),
         }
@@ -156,8 +156,9 @@ impl CreateNode {
         }
         match self.recovery(&open) {
             Recovery::SendAgain(fence) => match self.glance(source, &open).await {
-                Some(record) => self.adopt(dto, source, record, false).await,
-                None => self.send_again(dto, source, &open, fence).await,
+                Seen::Nothing => self.send_again(dto, source, &open, fence).await,
+                Seen::One(record) => self.adopt(dto, source, record, false).await,
+                Seen::Several(records) => self.ambiguous(dto, source, records).await,
             },
             Recovery::LookUp(wait) if wait > Duration::ZERO => self.look_early(dto, source, &open, wait).await,
             Recovery::LookUp(_) => self.look_up(dto, source, &open).await,
@@ -213,7 +214,7 @@ impl CreateNode {
         open: &Operation,
         wait: Duration,
     ) -> Result<ProcessDto, NodeError> {
-        if let Some(record) = self.glance(source, open).await {
+        if let Seen::One(record) = self.glance(source, open).await {
             return self.adopt(dto, source, record, false).await;
         }
         // Looks become rarer as the answer becomes less likely.
@@ -221,30 +222,31 @@ impl CreateNode {
         Err(NodeError::wait(format!("{} may still be applied, or not be found yet", open.id), next))
     }
 
-    /// The record that was made, if it can be seen at a glance. A promise that keeps a second one away is believed only
-    /// when it cannot: not every system keeps what it promises.
-    async fn glance(&self, source: &RecordId, open: &Operation) -> Option<Record> {
-        let inverse = open.inverse.as_ref()?;
-        let mut hits = self.application.glance(&inverse.field, &source.id, open.first_sent_at).await.ok()?;
-        let record = hits.pop()?;
-        hits.is_empty().then_some(record)
+    /// What was made, as far as it can be seen at a glance. A promise that keeps a second one away is believed only when
+    /// nothing is seen: not every system keeps what it promises.
+    async fn glance(&self, source: &RecordId, open: &Operation) -> Seen {
+        let Some(inverse) = &open.inverse else { return Seen::Nothing };
+        match self.application.glance(&inverse.field, &source.id, open.first_sent_at).await {
+            Ok(hits) => Seen::of(hits),
+            Err(_) => Seen::Nothing,
+        }
     }
 
     /// No request of ours can land any more, and the index shows every one that did.
     async fn look_up(&self, dto: ProcessDto, source: &RecordId, open: &Operation) -> Result<ProcessDto, NodeError> {
         let Some(inverse) = &open.inverse else { return self.ask(dto, source, open).await };
-        let mut hits = self.application.find(&inverse.field, &source.id).await?;
-        match (hits.pop(), hits.is_empty()) {
-            (None, _) => self.send_again(dto, source, open, Fence::NothingWasMade).await,
-            (Some(record), true) => self.adopt(dto, source, record, false).await,
-            (Some(record), false) => {
-                let hits =
-                    hits.into_iter().chain([record]).map(|hit| RecordId::new(&self.settings.application, hit.id));
-                let records = hits.chain([source.clone()]).collect();
-                self.case(CaseKind::Ambiguous, records, "several records carry the same inverse id").await?;
-                Ok(dto.stop("several records carry this record's id; a case is open"))
-            }
+        match Seen::of(self.application.find(&inverse.field, &source.id).await?) {
+            Seen::Nothing => self.send_again(dto, source, open, Fence::NothingWasMade).await,
+            Seen::One(record) => self.adopt(dto, source, record, false).await,
+            Seen::Several(records) => self.ambiguous(dto, source, records).await,
         }
+    }
+
+    async fn ambiguous(&self, dto: ProcessDto, source: &RecordId, hits: Vec<Record>) -> Result<ProcessDto, NodeError> {
+        let hits = hits.into_iter().map(|hit| RecordId::new(&self.settings.application, hit.id));
+        let records = hits.chain([source.clone()]).collect();
+        self.case(CaseKind::Ambiguous, records, "several records carry the same inverse id").await?;
+        Ok(dto.stop("several records carry this record's id; a case is open"))
     }
 
     async fn adopt(
@@ -313,6 +315,26 @@ impl CreateNode {
         let case = Case { id: CaseId(0), kind, records, detail: detail.to_owned(), opened_at };
         self.ports.store.open_case(&case).await?;
         Ok(())
+    }
+}
+
+/// What carries a record's id.
+enum Seen {
+    Nothing,
+    One(Record),
+    Several(Vec<Record>),
+}
+
+impl Seen {
+    fn of(mut hits: Vec<Record>) -> Self {
+        match (hits.pop(), hits.is_empty()) {
+            (None, _) => Self::Nothing,
+            (Some(record), true) => Self::One(record),
+            (Some(record), false) => {
+                hits.push(record);
+                Self::Several(hits)
+            }
+        }
     }
 }
 
@@ -419,6 +441,23 @@ mod tests {
 
             assert_eq!(ended.route(), Some("mapped"), "{class:?}");
             assert_eq!(tester.erp.saved().records.len(), 1, "{class:?}");
+        }
+    }
+
+    #[test]
+    fn where_two_are_seen_no_third_is_made() {
+        for class in [CapabilityClass::A, CapabilityClass::B { ttl: Duration::from_secs(9), margin: Duration::ZERO }] {
+            let tester = NodeTester::with_erp_class(crate::register, class);
+            let id = contact(&tester);
+            tester.fate(Step::Send(System::new("erp")), Fate::LostBack);
+            create(&tester, "crm", &id).unwrap_err();
+            tester.erp.person_creates(&json!({ "custom_fields.crm_id": id }));
+
+            let ended = create(&tester, "crm", &id).unwrap();
+
+            assert_eq!(ended.route(), None, "{class:?}");
+            assert_eq!(cases(&tester)[0].kind, CaseKind::Ambiguous, "{class:?}");
+            assert_eq!(tester.erp.saved().records.len(), 2, "{class:?}");
         }
     }
 

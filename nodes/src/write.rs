@@ -83,6 +83,8 @@ pub(crate) async fn write(ports: &Ports, write: PairWrite<'_>) -> Result<Written
             Err(NodeError::stop(format!("{} says that {record} would be a duplicate", update.target)))
         }
         Outcome::NotSent { reason, after } => Err(NodeError::wait(reason, after.unwrap_or(NOT_SENT_WAIT))),
+        // It is read and decided anew. That counts as a try: a version that never fits is nothing to wait for.
+        Outcome::Outdated { reason } => Err(NodeError::repeat(reason)),
         Outcome::Unknown { reason } => {
             debug_assert_ne!(settled.operation.state, OperationState::Pending);
             let wait = settled.operation.quiet_at().since(ports.clock.now());

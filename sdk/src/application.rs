@@ -93,6 +93,11 @@ pub enum Outcome {
         /// The system's reason, without values of fields.
         reason: String,
     },
+    /// Nothing was done: the record is another version by now than the one that was decided by.
+    Outdated {
+        /// What the system said.
+        reason: String,
+    },
     /// It may have been applied, or may still be.
     Unknown {
         /// What we saw instead of an answer.

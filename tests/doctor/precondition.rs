@@ -30,7 +30,7 @@ fn updates_that_are_done_for_the_version_that_was_read_alone_are_told_so() {
 fn a_precondition_that_is_ignored_or_never_holds_is_found_where_it_stands() {
     for (matches, said) in [
         (Matches::Ignores, "edits in between would be lost"),
-        (Matches::Never, "would be tried for ever"),
+        (Matches::Never, "none would ever be made"),
         (Matches::KeepsWith409, "would not be tried again"),
         (Matches::Stands, "two edits look the same"),
     ] {

@@ -322,6 +322,8 @@ impl Turn<'_> {
                 worker.doing = Doing::Adopt;
                 worker.other = hits.slot + 1;
             });
+        } else if hits.count > 1 {
+            self.ask(index, "sees several records made for {R}, and asks a person");
         }
         self.put(index, "sees nothing made for {R}", |_, worker| worker.doing = Doing::SendAgain);
     }

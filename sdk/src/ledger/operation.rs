@@ -140,7 +140,9 @@ impl Operation {
             Outcome::Gone => self.refused(OperationState::Failed, "the record is gone".to_owned(), now),
             Outcome::Failed { reason } => self.refused(OperationState::Failed, reason.clone(), now),
             Outcome::Unknown { reason } => self.end(OperationState::Unknown, Some(reason.clone()), now),
-            Outcome::NotSent { reason, .. } => self.refused(OperationState::NotSent, reason.clone(), now),
+            Outcome::NotSent { reason, .. } | Outcome::Outdated { reason } => {
+                self.refused(OperationState::NotSent, reason.clone(), now);
+            }
         }
         true
     }

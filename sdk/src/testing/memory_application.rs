@@ -226,7 +226,7 @@ impl MemoryApplication {
                 }
                 let expected = operation.request.precondition.as_deref();
                 if expected.is_some_and(|expected| self.state().version(&id).as_deref() != Some(expected)) {
-                    return Outcome::NotSent { reason: "it is another version by now".to_owned(), after: None };
+                    return Outcome::Outdated { reason: "it is another version by now".to_owned() };
                 }
                 self.apply(Some(&id), fields, Some(intent)).id
             }
@@ -242,7 +242,8 @@ impl MemoryRecords {
         self.versions.get(id).map(ToString::to_string)
     }
 
-    fn record(&self, id: &str) -> Option<Record> {
+    /// A record as it is read.
+    pub fn record(&self, id: &str) -> Option<Record> {
         let fields = self.records.get(id)?.clone();
         Some(Record { version: self.version(id), ..Record::new(id, fields) })
     }

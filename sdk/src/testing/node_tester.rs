@@ -184,10 +184,10 @@ impl NodeTester {
     /// A message about a record as it stands now: read, and with its pair if it has one.
     pub fn seen(&self, system: &str, id: &str) -> ProcessDto {
         let application = if system == self.crm.system().as_str() { &self.crm } else { &self.erp };
-        let fields = application.saved().records.get(id).cloned().unwrap_or_default();
+        let read = application.saved().record(id).unwrap_or_else(|| Record::new(id, Fields::new()));
         let record = RecordId::new(application.system(), id);
         let target = self.ports.contract.other(application.system());
-        let dto = self.hint(system, id, json!({ "kind": "updated" })).with(RECORD, Record::new(id, fields));
+        let dto = self.hint(system, id, json!({ "kind": "updated" })).with(RECORD, read);
         match run_now(self.store.look(&record, target)) {
             Ok(Look::Found(pair)) => dto.share(PAIR, pair),
             _ => dto,

@@ -84,6 +84,8 @@ pub(super) enum Means {
     Refused,
     /// Nothing was done; it may be done a little later.
     Repeat,
+    /// Nothing was done: the record is another version by now than the one that was read.
+    Outdated,
     /// Too many calls.
     Throttled,
     /// Our credentials are not accepted.
@@ -99,6 +101,7 @@ impl fmt::Display for Means {
             Self::Duplicate => "duplicate",
             Self::Refused => "refused",
             Self::Repeat => "repeat",
+            Self::Outdated => "outdated",
             Self::Throttled => "throttled",
             Self::Denied => "denied",
             Self::Unknown => "unknown",
@@ -128,6 +131,8 @@ pub(super) enum Meaning {
     Duplicate(Option<String>),
     /// Nothing was done; it may be done after this long.
     Repeat(Duration),
+    /// Nothing was done: the record is another version by now.
+    Outdated,
     /// Too many calls; how long to wait, if it says so.
     Throttled(Option<Duration>),
     /// Our credentials are not accepted.
@@ -173,6 +178,7 @@ impl Errors {
             Means::Duplicate => Meaning::Duplicate(rule.sign.as_ref().and_then(|sign| sign.id(&mut body))),
             Means::Refused => Meaning::Refused,
             Means::Repeat => Meaning::Repeat(wait.unwrap_or(REPEAT_AFTER)),
+            Means::Outdated => Meaning::Outdated,
             Means::Throttled => Meaning::Throttled(wait),
             Means::Denied => Meaning::Denied,
             Means::Unknown => Meaning::Broken(wait),
@@ -207,12 +213,6 @@ fn usual(status: u16, asked: impl Fn() -> Option<Duration>) -> Meaning {
 }
 
 impl Rule {
-    /// What is usual where an update is bound to the version that was read: nothing was done, and what has changed
-    /// meanwhile is read before it is decided anew.
-    pub(super) fn of_failed_preconditions() -> Self {
-        Self { status: vec![412], sign: None, means: Means::Repeat, wait: None }
-    }
-
     fn fits(&self, status: u16, body: &mut Body<'_>) -> bool {
         (self.status.is_empty() || self.status.contains(&status))
             && self.sign.as_ref().is_none_or(|sign| sign.stands_in(body))

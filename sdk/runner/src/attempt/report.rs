@@ -36,7 +36,8 @@ impl Attempt {
         match &self.understood {
             Understood::Record(_) | Understood::Records(_) | Understood::Page(_) | Understood::Unsent(..) => 0,
             Understood::Outcome(Outcome::Committed { .. }) | Understood::Removed(true) => 0,
-            Understood::Nothing(ReadError::Refused(_)) | Understood::Outcome(Outcome::Failed { .. }) => 65,
+            Understood::Nothing(ReadError::Refused(_))
+            | Understood::Outcome(Outcome::Failed { .. } | Outcome::Outdated { .. }) => 65,
             Understood::Outcome(Outcome::Duplicate { .. } | Outcome::Gone) | Understood::Removed(false) => 65,
             Understood::Nothing(_) | Understood::Outcome(Outcome::Unknown { .. } | Outcome::NotSent { .. }) => 69,
         }
@@ -133,7 +134,9 @@ impl Attempt {
                     "understood: there is such a record already; it is not named\n".to_owned()
                 }
                 Outcome::Gone => "understood: there is no such record\n".to_owned(),
-                Outcome::Failed { reason } => format!("understood: nothing was done; {}\n", self.shown(reason)),
+                Outcome::Failed { reason } | Outcome::Outdated { reason } => {
+                    format!("understood: nothing was done; {}\n", self.shown(reason))
+                }
                 Outcome::NotSent { reason, .. } => format!("understood: nothing was sent; {}\n", self.shown(reason)),
                 Outcome::Unknown { reason } => {
                     format!("understood: nobody knows whether it was done; {}\n", self.shown(reason))
@@ -217,6 +220,7 @@ impl Attempt {
                 Outcome::Duplicate { id } => json!({ "outcome": "duplicate", "id": id }),
                 Outcome::Gone => json!({ "outcome": "gone" }),
                 Outcome::Failed { reason } => json!({ "outcome": "failed", "reason": reason }),
+                Outcome::Outdated { reason } => json!({ "outcome": "outdated", "reason": reason }),
                 Outcome::NotSent { reason, .. } => json!({ "outcome": "not-sent", "reason": reason }),
                 Outcome::Unknown { reason } => json!({ "outcome": "unknown", "reason": reason }),
             },

@@ -1,4 +1,4 @@
-//! How long after it was given up a request is applied.
+//! How long after it was sent a request is applied that was given up meanwhile.
 //!
 //! A create whose answer was lost is not sent again before `request_life` has passed, and that promise is somebody's guess as a
 //! rule. Here an update is given up while the system is at work on it, and the record is read until it is there. A system under
@@ -31,7 +31,7 @@ fn shown(duration: Duration) -> String {
 
 /// What became of a request that was given up.
 pub(super) enum Late {
-    /// It was applied this long after.
+    /// It was applied this long after it was sent.
     After(Duration),
     /// It was not, as long as it was waited for.
     NotWithin(Duration),
@@ -62,9 +62,8 @@ impl Scratch<'_> {
             match &set.outcome {
                 Outcome::Committed { .. } if patience > SOONEST => patience = (patience / 2).max(SOONEST),
                 Outcome::Committed { .. } => return Late::TooFast,
-                // It had not left.
-                Outcome::NotSent { .. } => patience += patience / 2,
-                Outcome::Unknown { .. } => return self.wait_for(field, &value, id, set.at + patience).await,
+                Outcome::NotSent { reason, .. } => return Late::Unclear(reason.clone()),
+                Outcome::Unknown { .. } => return self.wait_for(field, &value, id, set.at).await,
                 _ => return Late::Unclear("the scratch record could not be changed".to_owned()),
             }
         }
@@ -75,9 +74,9 @@ impl Scratch<'_> {
         format!("{}-late{number}", self.marker)
     }
 
-    async fn wait_for(&self, field: &str, value: &str, id: &str, given_up: Instant) -> Late {
+    async fn wait_for(&self, field: &str, value: &str, id: &str, sent: Instant) -> Late {
         loop {
-            let waited = given_up.elapsed();
+            let waited = sent.elapsed();
             match self.patiently(|| self.application.read(id)).await {
                 Ok(Some(record)) if record.value(field).and_then(Value::as_str) == Some(value) => {
                     return Late::After(waited);
@@ -100,7 +99,7 @@ impl Patient<'_> {
         let said = match late {
             Late::After(after) if after > promised => {
                 let message = format!(
-                    "an update was applied {} after it was given up, and `request_life` promises {}",
+                    "an update that was given up was applied {} after it was sent, and `request_life` promises {}",
                     shown(after),
                     shown(promised)
                 );
@@ -108,7 +107,7 @@ impl Patient<'_> {
                 return self.error(code::LATE, &["capabilities", "request_life"], message, help);
             }
             Late::After(after) => format!(
-                "an update that was given up was applied {} later, and under load it may be more; {} are promised",
+                "an update that was given up was applied {} after it was sent; under load it may be more, and {} are promised",
                 shown(after),
                 shown(promised)
             ),

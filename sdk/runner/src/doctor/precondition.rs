@@ -1,7 +1,7 @@
 //! Whether an update that is bound to the version that was read is done for that version, and for no other.
 //!
 //! A precondition that is ignored loses the edits it was to keep. One that never holds is worse: each update that is bound to it
-//! would be read and tried again for ever.
+//! is read and tried again, and ends in the trash.
 
 use pairline_sdk::{Application, Outcome};
 
@@ -44,7 +44,7 @@ impl Scratch<'_> {
         let set = async |number| self.set(sent, field, &value(number), Some(&first)).await.map(|set| set.outcome);
         match set(1).await {
             Ok(Outcome::Committed { .. }) => {}
-            Ok(Outcome::NotSent { reason, .. } | Outcome::Failed { reason }) => return Bound::NeverHolds(reason),
+            Ok(Outcome::Outdated { reason } | Outcome::Failed { reason }) => return Bound::NeverHolds(reason),
             Ok(outcome) => return Bound::Unclear(told(&outcome)),
             Err(reason) => return Bound::Unclear(reason),
         }
@@ -55,7 +55,7 @@ impl Scratch<'_> {
         }
         match set(2).await {
             Ok(Outcome::Committed { .. }) => Bound::Ignored,
-            Ok(Outcome::NotSent { .. }) => Bound::Kept,
+            Ok(Outcome::Outdated { .. }) => Bound::Kept,
             Ok(Outcome::Failed { reason }) => Bound::ForGood(reason),
             Ok(outcome) => Bound::Unclear(told(&outcome)),
             Err(reason) => Bound::Unclear(reason),
@@ -65,7 +65,8 @@ impl Scratch<'_> {
 
 fn told(outcome: &Outcome) -> String {
     match outcome {
-        Outcome::Unknown { reason } => reason.clone(),
+        // Whether anything was sent is no verdict on what would have become of it.
+        Outcome::Unknown { reason } | Outcome::NotSent { reason, .. } => reason.clone(),
         _ => "the scratch record cannot be updated".to_owned(),
     }
 }
@@ -86,14 +87,14 @@ impl Patient<'_> {
             ),
             Bound::NeverHolds(reason) => (
                 format!(
-                    "an update by the version just read is refused, and would be tried for ever: {}",
+                    "an update by the version just read is refused, so none would ever be made: {}",
                     printable(&reason)
                 ),
                 "compare what is sent with what the system calls its version, and look at `record.version`",
             ),
             Bound::ForGood(reason) => (
                 format!("an outdated version is refused, and it would not be tried again: {}", printable(&reason)),
-                "add a rule to `errors.rules` that takes this refusal for `means: repeat`",
+                "add a rule to `errors.rules` that takes this refusal for `means: outdated`",
             ),
             Bound::Nameless => (
                 "a record that is read has no version, so no update is bound to one".to_owned(),

@@ -79,7 +79,7 @@ pub(super) async fn probe(patient: &mut Patient<'_>, ledger: &Stores, orders: &O
             patient.error(code::NOT_PROBED, &["operations", "create"], message, help);
             return probe.remove_lost(patient, &contents, sent.at).await;
         }
-        Outcome::Failed { reason } | Outcome::NotSent { reason, .. } => {
+        Outcome::Failed { reason } | Outcome::Outdated { reason } | Outcome::NotSent { reason, .. } => {
             let reason = reason.clone();
             return not_probed(patient, &reason);
         }
@@ -486,7 +486,9 @@ fn answer(outcome: &Result<Outcome, String>) -> Answer {
     match outcome {
         Ok(Outcome::Committed { record }) => Answer::Made(record.id.clone()),
         Ok(Outcome::Duplicate { .. }) => Answer::Refused { as_duplicate: true },
-        Ok(Outcome::Failed { .. } | Outcome::Gone) => Answer::Refused { as_duplicate: false },
+        Ok(Outcome::Failed { .. } | Outcome::Outdated { .. } | Outcome::Gone) => {
+            Answer::Refused { as_duplicate: false }
+        }
         Ok(Outcome::Unknown { reason } | Outcome::NotSent { reason, .. }) | Err(reason) => {
             Answer::Unclear(reason.clone())
         }

@@ -235,7 +235,10 @@ impl Scratch<'_> {
         let set = self.set(sent, field, id, None).await?;
         match set.outcome {
             Outcome::Committed { .. } => Ok(set.at),
-            Outcome::Failed { reason } | Outcome::Unknown { reason } | Outcome::NotSent { reason, .. } => Err(reason),
+            Outcome::Failed { reason }
+            | Outcome::Unknown { reason }
+            | Outcome::Outdated { reason }
+            | Outcome::NotSent { reason, .. } => Err(reason),
             Outcome::Duplicate { .. } | Outcome::Gone => Err("the scratch record cannot be updated".to_owned()),
         }
     }

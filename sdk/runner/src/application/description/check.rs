@@ -15,7 +15,6 @@ use super::document::{
 use super::duration::duration;
 use super::{Description, Limits, code, written_secrets};
 use crate::application::environment::Environment;
-use crate::application::errors::Rule;
 use crate::application::form::{Form, VALUE};
 use crate::application::pointer::Pointer;
 use crate::application::record_shape::{RecordShape, Renamed, Says};
@@ -229,8 +228,7 @@ impl Check<'_> {
             self.note(&["capabilities", "one_event_per_write"], message);
         }
         let operations = self.operations(&document.operations);
-        let mut errors = self.errors(&document.errors);
-        errors.rules.extend(operations.update.precondition.as_ref().map(|_| Rule::of_failed_preconditions()));
+        let errors = self.errors(&document.errors);
         Description {
             profile,
             base_url,

@@ -83,6 +83,7 @@ impl Check<'_> {
             Meaning::Duplicate(id) => (Means::Duplicate, id),
             Meaning::Gone => (Means::Gone, None),
             Meaning::Repeat(_) => (Means::Repeat, None),
+            Meaning::Outdated => (Means::Outdated, None),
             Meaning::Throttled(_) => (Means::Throttled, None),
             Meaning::Denied => (Means::Denied, None),
             Meaning::Refused => (Means::Refused, None),

@@ -31,6 +31,8 @@ pub(super) enum Reply {
     Duplicate(Answer, Option<String>),
     /// It was refused and would be again.
     Refused(Answer),
+    /// It was not done, because the record is another version by now.
+    Outdated(Answer),
     /// Nothing was done, and nothing will be for a while.
     NotNow { reason: Cow<'static, str>, after: Duration },
     /// Nobody can tell.
@@ -65,6 +67,7 @@ impl HttpApplication {
             Meaning::Gone => Reply::Gone(answer),
             Meaning::Duplicate(id) => Reply::Duplicate(answer, id),
             Meaning::Refused => Reply::Refused(answer),
+            Meaning::Outdated => Reply::Outdated(answer),
             Meaning::Repeat(after) => {
                 let reason = format!("answered that nothing was done (status {})", answer.status);
                 Reply::NotNow { reason: reason.into(), after }

@@ -85,7 +85,7 @@ impl HttpApplication {
         match self.call(call, permit, credential).await {
             Reply::Done(answer) => Ok(Some(answer)),
             Reply::Gone(_) => Ok(None),
-            Reply::Refused(answer) | Reply::Duplicate(answer, _) => {
+            Reply::Refused(answer) | Reply::Outdated(answer) | Reply::Duplicate(answer, _) => {
                 Err(ReadError::Refused(self.said(&self.description.errors.reason(&answer))))
             }
             Reply::NotNow { reason, after } => Err(ReadError::Wait { reason: self.said(&reason), after }),

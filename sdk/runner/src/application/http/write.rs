@@ -52,16 +52,26 @@ impl HttpApplication {
         match reply {
             Reply::Done(answer) => self.done(operation, &answer),
             Reply::Gone(_) if !is_create => Outcome::Gone,
+            Reply::Outdated(answer) if !is_create => self.outdated(&answer),
+            // What the status says where an update was bound to a version, and nowhere else.
+            Reply::Refused(answer) if answer.status == 412 && operation.request.precondition.is_some() => {
+                self.outdated(&answer)
+            }
             Reply::Duplicate(_, id) if is_create => Outcome::Duplicate { id },
             Reply::Duplicate(answer, Some(id)) => Outcome::Failed {
                 reason: self.said(&format!("status {}, record {id} stands in the way", answer.status)),
             },
-            Reply::Gone(answer) | Reply::Duplicate(answer, None) | Reply::Refused(answer) => {
+            Reply::Gone(answer) | Reply::Duplicate(answer, None) | Reply::Refused(answer) | Reply::Outdated(answer) => {
                 Outcome::Failed { reason: self.said(&self.description.errors.reason(&answer)) }
             }
             Reply::NotNow { reason, after } => Outcome::NotSent { reason: self.said(&reason), after: Some(after) },
             Reply::Unclear(reason) => self.unknown(operation, &reason),
         }
+    }
+
+    fn outdated(&self, answer: &Answer) -> Outcome {
+        let reason = format!("the record has changed since it was read (status {})", answer.status);
+        Outcome::Outdated { reason: self.said(&reason) }
     }
 
     /// A success says so by an id; anything else with such a status proves nothing.
@@ -164,9 +174,20 @@ mod tests {
         let changed = stage.application.send(&stage.intent(&update(Some("v1")))).await;
         let unread = stage.intent(&update(None));
 
-        assert_eq!(word(&changed), "not sent 1000");
+        assert_eq!(word(&changed), "outdated");
         assert_eq!(unread.operation().request.precondition, None);
         assert_eq!(word(&stage.application.send(&unread).await), "committed 7");
+        stage.is_as_expected();
+    }
+
+    #[tokio::test]
+    async fn a_failed_precondition_is_a_refusal_where_there_was_none() {
+        let description = bound(r#"precondition: { header: If-Match, value: '"{version}"' }"#);
+        let refused = |method: &str, path: &str| exchange(method, path, answer(412, ""));
+        let stage = stage(&description, vec![refused("POST", "/customers"), refused("PATCH", "/customers/7")]);
+
+        assert_eq!(word(&stage.application.send(&stage.intent(&create())).await), "failed");
+        assert_eq!(word(&stage.application.send(&stage.intent(&update())).await), "failed");
         stage.is_as_expected();
     }
 
@@ -195,6 +216,7 @@ mod tests {
             Outcome::Gone => "gone".to_owned(),
             Outcome::Failed { .. } => "failed".to_owned(),
             Outcome::Unknown { .. } => "unknown".to_owned(),
+            Outcome::Outdated { .. } => "outdated".to_owned(),
             Outcome::NotSent { after, .. } => format!("not sent {}", after.map_or(0, |after| after.as_millis())),
         }
     }

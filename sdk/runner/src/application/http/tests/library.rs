@@ -117,7 +117,7 @@ async fn a_party_is_made_changed_and_found_by_json_rpc() {
     let Outcome::Committed { record } = changed else { panic!("{changed:?}") };
     assert_eq!(record.id, "7");
     let outdated = stage.send(&update(fields(json!({ "name": "Ada" })))).await;
-    assert!(matches!(outdated, Outcome::NotSent { .. }), "{outdated:?}");
+    assert!(matches!(outdated, Outcome::Outdated { .. }), "{outdated:?}");
     let refused = stage.send(&update(fields(json!({ "name": "Ada" })))).await;
     assert!(matches!(refused, Outcome::Failed { .. }), "{refused:?}");
     assert_eq!(stage.application.read("9").await, Ok(None));
