@@ -23,6 +23,10 @@ impl Databases for Embedded {
         let opened = Database::open_for_operator(folder, Options::new(settings.clock, settings.random)).await;
         opened.map(stores).map_err(|error| explained(&error))
     }
+
+    fn is_owned(&self, folder: &Path) -> bool {
+        Database::is_owned(folder)
+    }
 }
 
 struct Handle(Mutex<Option<Database>>);

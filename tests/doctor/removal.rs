@@ -105,7 +105,7 @@ fn a_record_that_cannot_be_removed_is_told_and_left_to_be_deleted_by_hand() {
     for (ways, reason, calls) in [
         (Ways { removes_with: Some(422), ..Ways::default() }, "422", 2),
         (Ways { removes_with: Some(403), ..Ways::default() }, "refuses our credentials (403)", 1),
-        (Ways { keeps: true, ..Ways::default() }, "it was answered that it is gone, and it is not", 2),
+        (Ways { keeps: true, ..Ways::default() }, "it was answered that it is gone, and it is not", 1),
     ] {
         let stage = Stage::new();
         let remote = removing(&stage, ways);

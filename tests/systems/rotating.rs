@@ -45,6 +45,8 @@ fn killed(connected: &Connected, server: &TokenServer, mut runner: Runner) {
 #[test]
 fn the_newest_token_outlives_sessions_kills_and_commands_beside_the_program() {
     let (connected, server) = connected();
+    // Somebody has run it in another folder once, with what is shipped.
+    connected.stage.run(&["--data-dir", "old"]).stop();
     // The noisiest log there is.
     connected.stage.set("PAIRLINE_LOG", "trace");
     let runner = connected.run();
@@ -81,10 +83,12 @@ fn the_newest_token_outlives_sessions_kills_and_commands_beside_the_program() {
     connected.comes(&no, "tel", &json!("+44 2"));
     assert_eq!((server.times(), server.refused()), (6, 0));
 
-    // With another folder they would go by what is in the environment.
-    for command in [&["app", "try", "books", "read", "--id", &no][..], &["doctor", "books"]] {
-        let args = [&["--config", "project", "--data-dir", "elsewhere"], command].concat();
-        connected.stage.cli(&args).fails_with(75, &["nothing was asked", "elsewhere", "`books`"]);
+    // With another folder they would go by what is in the environment, also where a database of another time lies in it.
+    for folder in ["elsewhere", "old"] {
+        for command in [&["app", "try", "books", "read", "--id", &no][..], &["doctor", "books"]] {
+            let args = [&["--config", "project", "--data-dir", folder], command].concat();
+            connected.stage.cli(&args).fails_with(75, &["nothing was asked", folder, "`books`"]);
+        }
     }
     assert_eq!((server.times(), server.refused()), (6, 0));
     killed(&connected, &server, runner);

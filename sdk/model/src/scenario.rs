@@ -437,50 +437,50 @@ mod tests {
     }
 
     clean! {
-        calm_a: "calm, A", 168;
-        calm_b: "calm, B", 464;
+        calm_a: "calm, A", 186;
+        calm_b: "calm, B", 526;
         calm_c: "calm, C", 122;
         calm_d: "calm, D", 73;
-        a_stranger_in_the_way_a: "a stranger in the way, A", 2_503;
+        a_stranger_in_the_way_a: "a stranger in the way, A", 2_981;
         asleep_before_sending_with_lanes_c: "asleep before sending, with lanes, C", 10_933;
-        lost_then_refused_with_lanes_b: "lost, then refused, with lanes, B", 1_043;
-        lost_then_not_sent_with_lanes_b: "lost, then not sent, with lanes, B", 992;
+        lost_then_refused_with_lanes_b: "lost, then refused, with lanes, B", 1_214;
+        lost_then_not_sent_with_lanes_b: "lost, then not sent, with lanes, B", 1_157;
         suspended_while_sending_c: "suspended while sending, C", 241;
         asleep_before_sending_c: "asleep before sending, C", 5_695;
-        asleep_before_sending_b: "asleep before sending, B", 149_924;
+        asleep_before_sending_b: "asleep before sending, B", 220_015;
         killed_twice_d: "killed twice, D", 5_964;
-        lost_then_refused_b: "lost, then refused, B", 8_500;
-        lost_then_not_sent_b: "lost, then not sent, B", 7_414;
-        rough_a: "rough, A", 285_884;
-        rough_b: "rough, B", 694_995;
+        lost_then_refused_b: "lost, then refused, B", 11_209;
+        lost_then_not_sent_b: "lost, then not sent, B", 9_679;
+        rough_a: "rough, A", 410_491;
+        rough_b: "rough, B", 1_069_890;
         rough_c: "rough, C", 52_731;
         rough_d: "rough, D", 2_712;
         the_source_deleted_c: "the source deleted, C", 3_960;
-        the_source_deleted_b: "the source deleted, B", 21_864;
+        the_source_deleted_b: "the source deleted, B", 23_893;
         a_copy_by_hand_c: "a copy by hand, C", 9_950;
         a_copy_by_hand_and_a_noticed_backup_c: "a copy by hand and a noticed backup, C", 5_387;
         a_copy_by_hand_and_an_unnoticed_backup_c: "a copy by hand and an unnoticed backup, C", 2_259;
-        a_noticed_backup_a: "a noticed backup, A", 53_720;
-        a_noticed_backup_b: "a noticed backup, B", 48_076;
+        a_noticed_backup_a: "a noticed backup, A", 74_466;
+        a_noticed_backup_b: "a noticed backup, B", 59_446;
         a_noticed_backup_c: "a noticed backup, C", 8_929;
         a_noticed_backup_d: "a noticed backup, D", 1_174;
-        an_unnoticed_backup_a: "an unnoticed backup, A", 17_706;
+        an_unnoticed_backup_a: "an unnoticed backup, A", 19_794;
         an_unnoticed_backup_when_done_c: "an unnoticed backup when done, C", 1_665;
-        both_directions_a: "both directions, A", 360_524;
-        both_directions_b: "both directions, B", 951_153;
+        both_directions_a: "both directions, A", 496_285;
+        both_directions_b: "both directions, B", 1_390_012;
         both_directions_c: "both directions, C", 66_909;
         both_directions_d: "both directions, D", 6_296;
         a_person_on_both_sides_c: "a person on both sides, C", 24_723;
-        a_person_on_both_sides_b: "a person on both sides, B", 163_887;
-        three_workers_a: "three workers, A", 170_628;
-        three_workers_b: "three workers, B", 298_405;
+        a_person_on_both_sides_b: "a person on both sides, B", 195_327;
+        three_workers_a: "three workers, A", 351_231;
+        three_workers_b: "three workers, B", 539_251;
         three_workers_c: "three workers, C", 885_258;
         three_workers_d: "three workers, D", 83_294;
-        three_workers_both_directions_b: "three workers, both directions, B", 80_882;
+        three_workers_both_directions_b: "three workers, both directions, B", 117_542;
         three_workers_both_directions_c: "three workers, both directions, C", 2_648_677;
-        three_workers_two_losses_b: "three workers, two losses, B", 163_692;
+        three_workers_two_losses_b: "three workers, two losses, B", 308_358;
         three_workers_a_person_on_both_sides_c: "three workers, a person on both sides, C", 2_854_596;
-        three_workers_a_person_on_both_sides_a: "three workers, a person on both sides, A", 806_739;
+        three_workers_a_person_on_both_sides_a: "three workers, a person on both sides, A", 1_156_769;
     }
 
     #[test]

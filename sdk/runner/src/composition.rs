@@ -36,6 +36,9 @@ pub trait Databases: Send + Sync {
 
     /// Opens the folder's database beside a runner, or without one, for an operator's command.
     async fn attach(&self, folder: &Path, settings: DatabaseSettings) -> Result<Stores, DatabaseError>;
+
+    /// Whether a runner owns the folder's database at this moment.
+    fn is_owned(&self, folder: &Path) -> bool;
 }
 
 /// What a database needs to know.

@@ -61,6 +61,11 @@ impl Database {
         Self::assemble(connection, Some(lock), path, options, start).await
     }
 
+    /// Whether a runner owns the database at this path at this moment.
+    pub fn is_owned(path: impl AsRef<Path>) -> bool {
+        OwnerLock::is_held(&file_of(path.as_ref()))
+    }
+
     /// Opens a database that may be in use, for an operator's command: reads, and writes of one row.
     ///
     /// The owner sees such a write within [`Options::watch`]. Hints are not handed out here.

@@ -33,6 +33,13 @@ impl OwnerLock {
         writeln!(file, "{}", std::process::id()).map_err(io)?;
         Ok(Self { _file: file })
     }
+
+    /// Whether somebody has the lock beside a database. Nothing is made where there is none.
+    pub(crate) fn is_held(database: &Path) -> bool {
+        let file = OpenOptions::new().read(true).open(beside(database));
+        // Shared: whoever asks at the same time is not taken for the owner.
+        file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
 }
 
 fn beside(database: &Path) -> PathBuf {

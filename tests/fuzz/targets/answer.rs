@@ -134,6 +134,10 @@ fn written(outcome: &Outcome, call: &str, answer: &Answer) {
             assert!((300..500).contains(status), "status {status} is taken for a refusal: {reason}");
             says_nothing(reason);
         }
+        Outcome::Outdated { reason } => {
+            assert_eq!((call, *status), ("update", 412), "status {status} is taken for another version");
+            says_nothing(reason);
+        }
         Outcome::NotSent { reason, .. } => {
             assert!(matches!(status, 401 | 403 | 429), "status {status}, and nothing was sent");
             says_nothing(reason);

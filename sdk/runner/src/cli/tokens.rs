@@ -36,11 +36,8 @@ pub(super) async fn may_be_spent<'d>(
     let Some(description) = descriptions.into_iter().find(|description| description.keeps_a_token()) else {
         return Ok(());
     };
-    if let Ok(stores) = context.attach().await {
-        stores.handle.close().await;
-        return Ok(());
-    }
-    if !program_runs(listen).await.map_err(|reason| Exit::new(69, reason))? {
+    let is_here = context.composition.databases.is_owned(&context.global.data_dir);
+    if is_here || !program_runs(listen).await.map_err(|reason| Exit::new(69, reason))? {
         return Ok(());
     }
     let (system, data_dir) = (description.system(), context.global.data_dir.display());

@@ -171,8 +171,11 @@ impl Probe<'_> {
                 Some(reason) => Err(Stays::Denied(reason)),
                 None => self.scratch(patient).remove(id, &patient.contracts).await,
             };
-            if let Err(Stays::Denied(reason)) = &end {
-                denied = Some(reason.clone());
+            match &end {
+                Err(Stays::Denied(reason)) => denied = Some(reason.clone()),
+                // Whatever was removed, it was not this one: no other is tried.
+                Err(Stays::Missed) => denied = Some("what was removed instead of the first is not known".to_owned()),
+                _ => {}
             }
             removed.push((id.clone(), end));
         }

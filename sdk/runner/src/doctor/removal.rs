@@ -20,6 +20,8 @@ pub(super) enum Stays {
     Kept(String),
     /// It could not be removed.
     Failed(String),
+    /// It was answered that it is gone, and it is there.
+    Missed,
     /// We may not remove any.
     Denied(String),
 }
@@ -49,7 +51,7 @@ impl Scratch<'_> {
         }
         match (self.patiently(read).await, said) {
             (Ok(None), _) => Ok(()),
-            (Ok(Some(_)), Ok(_)) => Err(Stays::Failed("it was answered that it is gone, and it is not".to_owned())),
+            (Ok(Some(_)), Ok(_)) => Err(Stays::Missed),
             (Ok(Some(_)), Err(error)) => Err(Stays::Failed(error.to_string())),
             (Err(error), _) => Err(Stays::Failed(format!("whether it is gone cannot be read: {error}"))),
         }
@@ -81,6 +83,12 @@ impl Patient<'_> {
                     self.unmade(&id);
                     continue;
                 }
+                Err(Stays::Missed) => (
+                    format!(
+                        "scratch record {shown} could not be removed: it was answered that it is gone, and it is not"
+                    ),
+                    "look at once whether `operations.delete` is about something else, and at what is missing there",
+                ),
                 Err(Stays::Failed(reason) | Stays::Denied(reason)) => (
                     format!("scratch record {shown} could not be removed: {}", printable(&reason)),
                     "look at `operations.delete`, and at what our credentials allow",

@@ -217,7 +217,8 @@ impl<'a> Stage<'a> {
             serde_json::from_value(message.clone()).map_err(|error| format!("message: {error}"))?;
         let HintDocument { record, kind, fields, values, ours, operation } = hint;
         let operation = operation.map(OperationId);
-        let facts = kind.map(|kind| EventFacts { kind, operation, ours, values, fields, of_several: false });
+        let of_several = self.systems.tells_of_several(&self.graph.start.application);
+        let facts = kind.map(|kind| EventFacts { kind, operation, ours, values, fields, of_several });
         Ok(Arrival { facts, ..Arrival::look_at(RecordId::new(&self.graph.start.application, record)) })
     }
 

@@ -58,6 +58,12 @@ impl Systems {
         }
     }
 
+    /// Whether one event of a system may tell of several writes.
+    pub(super) fn tells_of_several(&self, system: &System) -> bool {
+        let webhook = self.played.get(system.as_str()).and_then(|(description, _)| description.webhook.as_ref());
+        webhook.is_some_and(|webhook| webhook.event.of_several)
+    }
+
     /// How many calls an application got.
     pub(super) fn calls(&self, name: &str) -> usize {
         self.played.get(name).map_or(0, |(_, transport)| transport.calls().len())

@@ -21,6 +21,7 @@ enum Is {
     DuplicateOf(&'static str),
     Refused,
     Repeat,
+    Outdated,
     Throttled,
     Denied,
     Unknown,
@@ -34,6 +35,7 @@ impl Is {
             | (Self::Duplicate, Meaning::Duplicate(None))
             | (Self::Refused, Meaning::Refused)
             | (Self::Repeat, Meaning::Repeat(_))
+            | (Self::Outdated, Meaning::Outdated)
             | (Self::Throttled, Meaning::Throttled(_))
             | (Self::Denied, Meaning::Denied)
             | (Self::Unknown, Meaning::Broken(_)) => true,
@@ -145,7 +147,11 @@ fn what_tryton_answers() {
                 r#"{"id":1,"error":["UserError",["You are not allowed to modify the field \"Code\" in record \"1\" of \"Party\".","",null]]}"#,
                 Is::Refused,
             ),
-            (200, r#"{"id":1,"error":["ConcurrencyException","Records were modified in the meanwhile"]}"#, Is::Repeat),
+            (
+                200,
+                r#"{"id":1,"error":["ConcurrencyException","Records were modified in the meanwhile"]}"#,
+                Is::Outdated,
+            ),
             (200, r#"{"id":1,"error":["UserWarning",["name","text",""]]}"#, Is::Refused),
             (200, r#"{"id":1,"error":["LoginException",["password","text"]]}"#, Is::Refused),
             (200, r#"{"id":1,"error":["'nope'",""]}"#, Is::Refused),
