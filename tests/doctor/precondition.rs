@@ -43,3 +43,14 @@ fn a_precondition_that_is_ignored_or_never_holds_is_found_where_it_stands() {
         assert!(finding["message"].as_str().unwrap().contains(said), "{matches:?}: {finding:#}");
     }
 }
+
+#[test]
+fn a_system_that_has_too_much_to_do_is_not_taken_for_one_that_keeps_its_word() {
+    let stage = Stage::new();
+    bound(&stage, Matches::Busy);
+
+    let (_, told) = asked(&stage, &["shop", "--probe"]);
+
+    let said = fact(of(&told, "shop"), "versions");
+    assert!(said.starts_with("not measured: ") && !said.contains("for no other"), "{said}");
+}

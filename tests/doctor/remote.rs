@@ -129,6 +129,8 @@ pub(super) enum Matches {
     Never,
     /// It has one version for ever.
     Stands,
+    /// It does it for the first version, and has too much to do for any other.
+    Busy,
 }
 
 /// The system, on a free port of 127.0.0.1.
@@ -311,6 +313,9 @@ impl Remote {
         match matches {
             Matches::Keeps | Matches::Never if sent.is_some() && !fits => {
                 return self.answer(StatusCode::PRECONDITION_FAILED, &json!({}));
+            }
+            Matches::Busy if sent.is_some() && !fits => {
+                return self.answer(StatusCode::TOO_MANY_REQUESTS, &json!({}));
             }
             Matches::KeepsWith409 if sent.is_some() && !fits => return self.answer(StatusCode::CONFLICT, &json!({})),
             _ => {}
