@@ -282,6 +282,16 @@ mod tests {
         tester.run("update", json!({ "application": "crm" }), tester.seen("erp", "erp-1"))
     }
 
+    /// The same when both phones were edited, and it was heard of these edits at these times.
+    fn update_on_news(tester: &NodeTester, of_crm: u64, of_erp: u64) -> Result<ProcessDto, NodeError> {
+        let hint = json!({
+            "record": { "system": "crm", "id": "crm-1" },
+            "received": { "phone": of_crm },
+            "others": [{ "record": { "system": "erp", "id": "erp-1" }, "received": { "phone": of_erp } }],
+        });
+        tester.run("update", json!({ "application": "erp" }), tester.seen("crm", "crm-1").with("hint", hint))
+    }
+
     fn send_to_erp() -> Step {
         Step::Send(System::new("erp"))
     }
@@ -529,14 +539,7 @@ mod tests {
         let tester = tester(held.clone(), held);
         tester.crm.person_edits("crm-1", &json!({ "email": "b", "phone": "older" }));
         tester.erp.person_edits("erp-1", &json!({ "phone": "newer" }));
-        let news = |of_crm: u64, of_erp: u64| {
-            let hint = json!({
-                "record": { "system": "crm", "id": "crm-1" },
-                "received": { "phone": of_crm },
-                "others": [{ "record": { "system": "erp", "id": "erp-1" }, "received": { "phone": of_erp } }],
-            });
-            tester.run("update", json!({ "application": "erp" }), tester.seen("crm", "crm-1").with("hint", hint))
-        };
+        let news = |of_crm, of_erp| update_on_news(&tester, of_crm, of_erp);
         tester.fate(send_to_erp(), Fate::NotSent);
         news(10, 20).unwrap_err();
 
@@ -563,14 +566,7 @@ mod tests {
             let tester = Arc::new(tester.with_pair("crm-1", "erp-1", held.clone(), held));
             tester.erp.person_edits("erp-1", &json!({ "phone": "older" }));
             tester.crm.person_edits("crm-1", &json!({ "phone": "newer" }));
-            let news = |of_crm: u64, of_erp: u64| {
-                let hint = json!({
-                    "record": { "system": "crm", "id": "crm-1" },
-                    "received": { "phone": of_crm },
-                    "others": [{ "record": { "system": "erp", "id": "erp-1" }, "received": { "phone": of_erp } }],
-                });
-                tester.run("update", json!({ "application": "erp" }), tester.seen("crm", "crm-1").with("hint", hint))
-            };
+            let news = |of_crm, of_erp| update_on_news(&tester, of_crm, of_erp);
             let person = Arc::clone(&tester);
             tester.meanwhile(send_to_erp(), move || {
                 person.erp.person_edits("erp-1", &json!({ "phone": "newest" }));

@@ -82,6 +82,11 @@ pub struct EventFacts {
 }
 
 impl EventFacts {
+    /// That this has happened, and nothing more.
+    pub fn of(kind: EventKind) -> Self {
+        Self { kind, operation: None, ours: false, values: None, fields: Vec::new(), of_several: false }
+    }
+
     /// Whether the event names our own hand in any way. If not, it is somebody's edit, whatever the ledger holds.
     pub fn may_be_ours(&self) -> bool {
         self.ours || self.operation.is_some()

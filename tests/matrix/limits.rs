@@ -172,14 +172,7 @@ async fn fm_066_an_outage_is_probed_by_one_call_at_a_time() {
 }
 
 fn saved(record: &RecordId, event: usize) -> Arrival {
-    let facts = EventFacts {
-        kind: EventKind::Updated,
-        operation: None,
-        ours: false,
-        values: None,
-        fields: vec![],
-        of_several: false,
-    };
+    let facts = EventFacts::of(EventKind::Updated);
     Arrival::event(record.clone(), format!("e{event}"), facts)
 }
 
@@ -213,14 +206,7 @@ fn fm_070_a_mass_edit_is_one_look_and_one_write_for_each_record() {
         let mut merged: Vec<_> = events.into_iter().rev().filter(|(record, _)| seen.insert(record.clone())).collect();
         merged.reverse();
         for (_, facts) in &mut merged {
-            *facts = EventFacts {
-                kind: EventKind::Updated,
-                operation: None,
-                ours: false,
-                values: None,
-                fields: vec![],
-                of_several: false,
-            };
+            *facts = EventFacts::of(EventKind::Updated);
         }
         merged
     });

@@ -127,14 +127,7 @@ impl MemoryApplication {
         let mut state = self.state();
         state.records.remove(id);
         state.deleted.insert(id.to_owned());
-        let facts = EventFacts {
-            kind: EventKind::Deleted,
-            operation: None,
-            ours: false,
-            values: None,
-            fields: vec![],
-            of_several: false,
-        };
+        let facts = EventFacts::of(EventKind::Deleted);
         state.events.push((RecordId::new(&self.profile.system, id), facts));
     }
 

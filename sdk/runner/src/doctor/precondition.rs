@@ -7,7 +7,7 @@ use pairline_sdk::{Application, Outcome};
 
 use super::code;
 use super::patient::Patient;
-use super::scratch::{Scratch, Sent};
+use super::scratch::{Scratch, Sent, not_made};
 use crate::cli::printable;
 
 /// What became of updates that were bound to a version.
@@ -42,10 +42,11 @@ impl Scratch<'_> {
             Err(reason) => return Bound::Unclear(reason),
         };
         let set = async |number| self.set(sent, field, &value(number), Some(&first)).await.map(|set| set.outcome);
+        // Whether anything was sent is no verdict on what would have become of it: that is unclear, too.
         match set(1).await {
             Ok(Outcome::Committed { .. }) => {}
             Ok(Outcome::Outdated { reason } | Outcome::Failed { reason }) => return Bound::NeverHolds(reason),
-            Ok(outcome) => return Bound::Unclear(told(&outcome)),
+            Ok(outcome) => return Bound::Unclear(not_made(&outcome)),
             Err(reason) => return Bound::Unclear(reason),
         }
         match version().await {
@@ -57,17 +58,9 @@ impl Scratch<'_> {
             Ok(Outcome::Committed { .. }) => Bound::Ignored,
             Ok(Outcome::Outdated { .. }) => Bound::Kept,
             Ok(Outcome::Failed { reason }) => Bound::ForGood(reason),
-            Ok(outcome) => Bound::Unclear(told(&outcome)),
+            Ok(outcome) => Bound::Unclear(not_made(&outcome)),
             Err(reason) => Bound::Unclear(reason),
         }
-    }
-}
-
-fn told(outcome: &Outcome) -> String {
-    match outcome {
-        // Whether anything was sent is no verdict on what would have become of it.
-        Outcome::Unknown { reason } | Outcome::NotSent { reason, .. } => reason.clone(),
-        _ => "the scratch record cannot be updated".to_owned(),
     }
 }
 

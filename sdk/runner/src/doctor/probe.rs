@@ -165,16 +165,16 @@ impl Probe<'_> {
         if !patient.description().deletes() {
             return;
         }
-        let (mut removed, mut denied) = (Vec::new(), None);
+        let (mut removed, mut no_more) = (Vec::new(), None);
         for id in patient.made_ids() {
-            let end = match denied.clone() {
+            let end = match no_more.clone() {
                 Some(reason) => Err(Stays::Denied(reason)),
                 None => self.scratch(patient).remove(id, &patient.contracts).await,
             };
             match &end {
-                Err(Stays::Denied(reason)) => denied = Some(reason.clone()),
+                Err(Stays::Denied(reason)) => no_more = Some(reason.clone()),
                 // Whatever was removed, it was not this one: no other is tried.
-                Err(Stays::Missed) => denied = Some("what was removed instead of the first is not known".to_owned()),
+                Err(Stays::Missed) => no_more = Some("what was removed instead of the first is not known".to_owned()),
                 _ => {}
             }
             removed.push((id.clone(), end));

@@ -22,7 +22,7 @@ pub(super) enum Stays {
     Failed(String),
     /// It was answered that it is gone, and it is there.
     Missed,
-    /// We may not remove any.
+    /// None is to be removed any more.
     Denied(String),
 }
 

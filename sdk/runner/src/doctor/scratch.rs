@@ -235,11 +235,7 @@ impl Scratch<'_> {
         let set = self.set(sent, field, id, None).await?;
         match set.outcome {
             Outcome::Committed { .. } => Ok(set.at),
-            Outcome::Failed { reason }
-            | Outcome::Unknown { reason }
-            | Outcome::Outdated { reason }
-            | Outcome::NotSent { reason, .. } => Err(reason),
-            Outcome::Duplicate { .. } | Outcome::Gone => Err("the scratch record cannot be updated".to_owned()),
+            other => Err(not_made(&other)),
         }
     }
 
@@ -316,6 +312,17 @@ impl Scratch<'_> {
         let took = at.elapsed();
         self.store.settle(&intent, &outcome).await.map_err(said)?;
         Ok(Update { at, took, outcome })
+    }
+}
+
+/// Why nobody can say that an update was made.
+pub(super) fn not_made(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Failed { reason }
+        | Outcome::Unknown { reason }
+        | Outcome::Outdated { reason }
+        | Outcome::NotSent { reason, .. } => reason.clone(),
+        _ => "the scratch record cannot be updated".to_owned(),
     }
 }
 

@@ -11,14 +11,7 @@ use crate::{
 
 pub(super) fn updated(field: &str, value: &str) -> EventFacts {
     let values: Fields = [(field.to_owned(), json!(value))].into_iter().collect();
-    EventFacts {
-        kind: EventKind::Updated,
-        operation: None,
-        ours: false,
-        values: Some(values),
-        fields: Vec::new(),
-        of_several: false,
-    }
+    EventFacts { values: Some(values), ..EventFacts::of(EventKind::Updated) }
 }
 
 pub(super) fn arrival(record: &RecordId, key: &str, facts: EventFacts) -> Arrival {

@@ -103,7 +103,7 @@ pub(super) fn adoption(id: &str, names: &str, verified: bool) -> Adoption {
 }
 
 pub(super) fn facts(kind: EventKind) -> EventFacts {
-    EventFacts { kind, operation: None, ours: false, values: None, fields: Vec::new(), of_several: false }
+    EventFacts::of(kind)
 }
 
 /// To be sent again by a target that makes no second one, after so many times.
