@@ -3,6 +3,8 @@
 //! A program with nodes of your own is this file with one more `register` line.
 
 mod chaos;
+#[cfg(feature = "wasm")]
+mod components;
 mod demo;
 mod embedded;
 
@@ -24,5 +26,17 @@ fn main() -> ExitCode {
         databases: Arc::new(embedded::Embedded),
         demo: Arc::new(demo::Fakes),
         chaos: Arc::new(chaos::Judge),
+        components: components(),
     })
+}
+
+/// What runs nodes in other languages.
+#[cfg(feature = "wasm")]
+fn components() -> Option<Arc<dyn pairline_runner::composition::Components>> {
+    Some(Arc::new(components::Sandbox::default()))
+}
+
+#[cfg(not(feature = "wasm"))]
+fn components() -> Option<Arc<dyn pairline_runner::composition::Components>> {
+    None
 }

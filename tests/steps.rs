@@ -12,8 +12,8 @@ use pairline_runner::flow::Flow;
 use pairline_runner::worker::{Repeater, TopologyWorker};
 use pairline_sdk::testing::{MemoryApplication, TestClock, TestRandom, contact_contract};
 use pairline_sdk::{
-    Application, Clock, Creates, Disposition, EventFacts, Hint, NodeDescription, NodeError, OwnerGuard, Ports,
-    ProcessAction, ProcessDto, RecordId, System, Timestamp, Worker,
+    Application, Clock, Creates, Disposition, EventFacts, Hint, NodeDescription, NodeError, NothingOutside, OwnerGuard,
+    Ports, ProcessAction, ProcessDto, RecordId, System, Timestamp, Worker,
 };
 use pairline_store::{Database, Options};
 use serde_json::{Value, json};
@@ -90,6 +90,9 @@ impl Start {
             applications: [guarded(&systems.crm), guarded(&systems.erp)].into_iter().collect(),
             contract: Arc::clone(&contract),
             clock: clock(),
+            random: Arc::new(TestRandom::default()),
+            secrets: Arc::new(NothingOutside),
+            http: Arc::new(NothingOutside),
         };
         let mut flows: BTreeMap<System, Vec<Flow>> = BTreeMap::new();
         for topology in &project().topologies {

@@ -7,7 +7,7 @@ use pairline_runner::flow::Flow;
 use pairline_runner::project::{Project, Sources};
 use pairline_runner::worker::{Repeater, TopologyWorker};
 use pairline_sdk::testing::{MemoryApplication, MemoryStore, Stage, TestClock, TestRandom};
-use pairline_sdk::{Application, Clock, OwnerGuard, PairStore, Ports, Registry, SyncContract, System};
+use pairline_sdk::{Application, Clock, NothingOutside, OwnerGuard, PairStore, Ports, Registry, SyncContract, System};
 
 /// A store, two systems and a clock in memory, and the shipped topologies wired to them.
 pub(crate) struct Bench {
@@ -61,6 +61,9 @@ impl Bench {
             applications: [guarded(&crm), guarded(&erp)].into_iter().collect(),
             contract: Arc::clone(&contract),
             clock: time(),
+            random: Arc::new(TestRandom::default()),
+            secrets: Arc::new(NothingOutside),
+            http: Arc::new(NothingOutside),
         };
         let registry = registry();
         let mut flows: BTreeMap<System, Vec<Flow>> = BTreeMap::new();

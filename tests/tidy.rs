@@ -172,7 +172,7 @@ fn what_a_system_looks_like_is_yaml_and_no_code_names_one() {
 #[test]
 fn one_node_is_one_file_with_the_name_of_its_kind() {
     let registry = registry();
-    let kinds: BTreeSet<String> = registry.kinds().map(|kind| kind.kind.clone()).collect();
+    let kinds: BTreeSet<String> = registry.kinds().map(|(name, _)| name.to_owned()).collect();
 
     let mut files = BTreeSet::new();
     for (file, text) in rust_files() {
@@ -196,7 +196,7 @@ fn one_node_is_one_file_with_the_name_of_its_kind() {
 #[test]
 fn the_documentation_names_every_node_with_its_settings_and_routes() {
     let docs = docs();
-    for kind in registry().kinds() {
+    for (_, kind) in registry().kinds() {
         let settings = kind.settings.iter().map(|setting| setting.name.as_str());
         let routes = kind.routes.iter().map(|route| route.name.as_str());
         for name in settings.chain(routes).chain([kind.kind.as_str()]) {

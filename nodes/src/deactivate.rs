@@ -32,7 +32,8 @@ fn describe() -> NodeDescription {
         .setting("target", "Where its counterpart is.", SettingKind::Target)
 }
 
-pub(crate) fn register(registry: &mut Registry) {
+/// Adds this kind.
+pub fn register(registry: &mut Registry) {
     registry.register(describe(), |with, ports| {
         let settings: Settings = settings(with)?;
         ports.application(settings.source.as_str())?;

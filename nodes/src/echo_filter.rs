@@ -39,7 +39,8 @@ fn describe() -> NodeDescription {
         .setting("application", "The application whose events these are.", SettingKind::Source)
 }
 
-pub(crate) fn register(registry: &mut Registry) {
+/// Adds this kind.
+pub fn register(registry: &mut Registry) {
     registry.register(describe(), |with, ports| {
         let settings: Settings = settings(with)?;
         ports.application(settings.application.as_str())?;

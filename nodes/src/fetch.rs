@@ -35,7 +35,8 @@ fn describe() -> NodeDescription {
         .setting("application", "Where the record lives.", SettingKind::Source)
 }
 
-pub(crate) fn register(registry: &mut Registry) {
+/// Adds this kind.
+pub fn register(registry: &mut Registry) {
     registry.register(describe(), |with, ports| {
         let settings: Settings = settings(with)?;
         let application = ports.application(settings.application.as_str())?;

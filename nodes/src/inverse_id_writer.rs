@@ -40,7 +40,8 @@ fn describe() -> NodeDescription {
         .setting("field", "The field that keeps it.", SettingKind::InverseField)
 }
 
-pub(crate) fn register(registry: &mut Registry) {
+/// Adds this kind.
+pub fn register(registry: &mut Registry) {
     registry.register(describe(), |with, ports| {
         let settings: Settings = settings(with)?;
         ports.application(settings.application.as_str())?;

@@ -4,14 +4,14 @@
 //! decision becomes a write that survives a crash, in another, [`write`].
 
 pub mod converge;
-mod create;
-mod deactivate;
-mod echo_filter;
-mod fetch;
-mod inverse_id_writer;
-mod persist;
-mod resolve;
-mod update;
+pub mod create;
+pub mod deactivate;
+pub mod echo_filter;
+pub mod fetch;
+pub mod inverse_id_writer;
+pub mod persist;
+pub mod resolve;
+pub mod update;
 mod write;
 
 use pairline_sdk::Registry;

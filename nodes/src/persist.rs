@@ -39,7 +39,8 @@ fn describe() -> NodeDescription {
         .setting("target", "Where it was created.", SettingKind::Target)
 }
 
-pub(crate) fn register(registry: &mut Registry) {
+/// Adds this kind.
+pub fn register(registry: &mut Registry) {
     registry.register(describe(), |with, ports| {
         let settings: Settings = settings(with)?;
         ports.application(settings.source.as_str())?;

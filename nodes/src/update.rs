@@ -41,7 +41,8 @@ fn describe() -> NodeDescription {
         .setting("application", "Where the other record lives.", SettingKind::Target)
 }
 
-pub(crate) fn register(registry: &mut Registry) {
+/// Adds this kind.
+pub fn register(registry: &mut Registry) {
     registry.register(describe(), |with, ports| {
         let settings: Settings = settings(with)?;
         ports.application(settings.application.as_str())?;

@@ -25,6 +25,7 @@ pub struct Profile {
 
 /// What a system offers against a second copy, strongest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "class")]
 pub enum CapabilityClass {
     /// A unique field or an upsert by external id: sending again is fenced by the system itself.
     A,
@@ -42,7 +43,8 @@ pub enum CapabilityClass {
 }
 
 /// What a node wants written.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "write", rename_all = "kebab-case")]
 pub enum Write {
     /// A new record.
     Create {
@@ -75,6 +77,7 @@ pub struct Request {
 
 /// What became of a write.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum Outcome {
     /// It was applied, and this is what the system answered.
     Committed {

@@ -23,7 +23,10 @@ pub const SEND_WITHIN: Duration = Duration::from_secs(1);
 /// An operation that is committed to the ledger and may be sent, once.
 ///
 /// Only a store makes one: holding it is the proof that a crash from here on will be found by recovery.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// It can be written out, for whoever is told of it, and not be read in again: that would be a second one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(transparent)]
 pub struct Intent(Arc<Operation>);
 
 impl Intent {

@@ -36,6 +36,7 @@ pub mod guide;
 pub mod headers;
 pub mod ledger;
 pub mod message;
+mod outside;
 mod owner_guard;
 mod pair_store;
 mod process_action;
@@ -46,6 +47,7 @@ mod result_code;
 mod sync_contract;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod usage;
 
 pub use application::{Application, CapabilityClass, ChangedPage, Outcome, Profile, ReadError, Request, Write};
 pub use clock::{Clock, Random, Timestamp, time_ordered_id};
@@ -59,6 +61,7 @@ pub use ledger::{
     Agreement, FieldWrite, Intent, InverseWrite, Operation, OperationId, OperationKind, OperationState, Pair, PairId,
     PairSide, PairState, Provenance, Reservation, Revision, WriteReason,
 };
+pub use outside::{HttpClient, HttpError, HttpRequest, HttpResponse, NothingOutside, Secrets};
 pub use owner_guard::OwnerGuard;
 pub use pair_store::{
     Adopted, Adoption, Begin, Case, CaseId, CaseKind, Create, Creates, Echo, History, Look, Note, NoteKind, PairStore,
@@ -67,9 +70,10 @@ pub use pair_store::{
 pub use process_action::ProcessAction;
 pub use process_dto::ProcessDto;
 pub use record::{Fields, Record, RecordId, System};
-pub use registry::{Ports, Registry, settings};
+pub use registry::{Misfit, NodeKind, Ports, Registry, settings};
 pub use result_code::ResultCode;
 pub use sync_contract::{
     Canonical, ContractDocument, ContractProblem, Field, FieldDocument, FieldKind, Names, Owner, Policy, SyncContract,
     Transform, Violation, Written,
 };
+pub use usage::{Grants, Limits, Need, PairsGrant, Usage};

@@ -9,7 +9,7 @@ mod update;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use self::adoption::{Adopted, Adoption};
 pub use self::case::{Case, CaseId, CaseKind};
@@ -119,7 +119,8 @@ pub trait PairStore: Send + Sync {
 }
 
 /// What stands in the mapping for a record.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "answer", content = "of", rename_all = "kebab-case")]
 pub enum Look {
     /// It has a counterpart.
     Found(Arc<Pair>),
@@ -132,7 +133,7 @@ pub enum Look {
 }
 
 /// What an outcome did to the ledger.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settled {
     /// The operation as it stands now. An outcome known before is kept.
     pub operation: Arc<Operation>,

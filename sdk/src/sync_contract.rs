@@ -7,6 +7,8 @@ mod owner;
 mod transform;
 mod value;
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 pub use self::check::ContractProblem;
@@ -24,6 +26,7 @@ pub struct SyncContract {
     systems: [System; 2],
     inverse: [Option<String>; 2],
     fields: Vec<Field>,
+    document: Arc<ContractDocument>,
 }
 
 impl SyncContract {
@@ -34,6 +37,11 @@ impl SyncContract {
     /// Everything that is wrong with it, not just the first thing.
     pub fn check(document: &ContractDocument) -> Result<Self, Vec<ContractProblem>> {
         check::check(document)
+    }
+
+    /// As it was written.
+    pub fn document(&self) -> &ContractDocument {
+        &self.document
     }
 
     /// Its name.
@@ -126,6 +134,26 @@ mod tests {
 
     fn fields(value: Value) -> Fields {
         value.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn a_contract_reads_as_it_is_written_out() {
+        for policy in ["newest", "set-union", "max", "ask", "prefer erp"] {
+            let text = serde_json::json!({
+                "contract": "contact", "systems": ["crm", "erp"], "inverse": { "crm": "erp_id" },
+                "fields": { "tags": {
+                    "owner": "shared", "policy": policy, "in": { "crm": "tags", "erp": ["a", "b"] }, "type": "set",
+                    "as": { "erp": "list" }, "transform": ["join-words", "trim"], "violation": "ask",
+                } },
+            });
+            let read: ContractDocument = serde_json::from_value(text).unwrap();
+
+            let written = serde_json::to_value(&read).unwrap();
+
+            assert_eq!(written["fields"]["tags"]["policy"], policy);
+            let again: ContractDocument = serde_json::from_value(written.clone()).unwrap();
+            assert_eq!(serde_json::to_value(again).unwrap(), written);
+        }
     }
 
     #[test]

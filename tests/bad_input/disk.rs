@@ -144,7 +144,7 @@ async fn a_stop_does_not_wait_for_a_disk_that_does_not_answer() {
     let pairs = Arc::new(MemoryStore::new(Arc::clone(&clock)));
     let engine = Arc::new(MemoryEngine::new(Arc::clone(&pairs), Arc::clone(&clock), Arc::clone(&random)));
     let stores = Stores { pairs, engine, handle: Arc::new(Stuck) };
-    let ground = Ground { stores, wall: Arc::clone(&clock), clock, random, transport: None };
+    let ground = Ground { stores, wall: Arc::clone(&clock), clock, random, transport: None, components: None };
     let secrets = ["CRM_TOKEN", "CRM_CLIENT_SECRET", "ERP_TOKEN", "ERP_WEBHOOK_SECRET"];
     let secrets: BTreeMap<_, _> = secrets.map(|name| (name.to_owned(), "secret".to_owned())).into();
     let (environment, registry, settings) = (Environment::of_map(secrets), registry(), Settings::default());

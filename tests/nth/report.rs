@@ -162,9 +162,9 @@ fn page() -> String {
 /// Every route of every shipped node, as `node: route`.
 fn all_routes() -> BTreeSet<String> {
     let registry = registry();
-    let routes = registry
-        .kinds()
-        .flat_map(|kind| kind.routes.iter().map(|route| format!("{}: {}", kind.kind, route.name)).collect::<Vec<_>>());
+    let routes = registry.kinds().flat_map(|(_, kind)| {
+        kind.routes.iter().map(|route| format!("{}: {}", kind.kind, route.name)).collect::<Vec<_>>()
+    });
     routes.collect()
 }
 

@@ -17,7 +17,7 @@ use pairline_runner::system::{Ground, RunningSystem, Settings, StartError};
 use pairline_sdk::testing::TestRandom;
 use pairline_sdk::{
     Application, Clock, Control, Creates, Engine, EngineError, ListQuery, Listed, NodeDescription, NodeError,
-    PairStore, Ports, ProcessAction, ProcessDto, Registry, System,
+    PairStore, Ports, ProcessAction, ProcessDto, Registry, System, Usage,
 };
 use pairline_store::{Database, OpenError, Options};
 use tempfile::TempDir;
@@ -71,8 +71,8 @@ impl ProcessAction for Noted {
 fn failing_registry(life: &Life, routes: &Routes) -> Registry {
     let shipped = Arc::new(registry());
     let mut failing = Registry::new();
-    for description in shipped.kinds() {
-        let (kind, shipped) = (description.kind.clone(), Arc::clone(&shipped));
+    for (kind, description) in shipped.kinds() {
+        let (kind, shipped) = (kind.to_owned(), Arc::clone(&shipped));
         let (life, routes) = (life.clone(), Arc::clone(routes));
         failing.register(description.clone(), move |with, ports| {
             let fails = |(system, inner): (&System, &Arc<dyn Application>)| {
@@ -80,7 +80,7 @@ fn failing_registry(life: &Life, routes: &Routes) -> Registry {
                 (system.clone(), Arc::new(failing) as Arc<dyn Application>)
             };
             let ports = Ports { applications: ports.applications.iter().map(fails).collect(), ..ports.clone() };
-            let inner = shipped.make(&kind, with, &ports)?;
+            let inner = shipped.make(&kind, &Usage::with(with.clone()), &ports)?;
             Ok(Arc::new(Noted { inner, routes: Arc::clone(&routes) }))
         });
     }
@@ -225,6 +225,7 @@ impl World {
             transport: Some(
                 Arc::new(Calls { wires: Arc::clone(&self.wires), life: life.clone() }) as Arc<dyn Transport>
             ),
+            components: None,
         };
         let settings = Settings { poll_every: POLL_EVERY, ..Settings::default() };
         let registry = failing_registry(life, &self.routes);

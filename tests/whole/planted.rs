@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use pairline_sdk::message::{HINT, HintPart};
 use pairline_sdk::{
     Application, ChangedPage, Intent, NodeDescription, NodeError, Outcome, Ports, ProcessAction, ProcessDto, Profile,
-    ReadError, Record, RecordId, Registry, Request, Timestamp, Write,
+    ReadError, Record, RecordId, Registry, Request, Timestamp, Usage, Write,
 };
 use serde_json::Value;
 
@@ -28,12 +28,15 @@ impl Planted {
     pub(super) fn among(self, nodes: Registry) -> Registry {
         let nodes = Arc::new(nodes);
         let mut planted = Registry::new();
-        for description in nodes.kinds() {
-            let (nodes, kind) = (Arc::clone(&nodes), description.kind.clone());
-            planted.register(description.clone(), move |with, ports| match (self, kind.as_str()) {
-                (Self::HastyCreate, "create") => nodes.make(&kind, with, &hasty(ports)),
-                (Self::LazyUpdate, "update") => Ok(Arc::new(Lazy(nodes.make(&kind, with, ports)?))),
-                _ => nodes.make(&kind, with, ports),
+        for (kind, description) in nodes.kinds() {
+            let (nodes, kind) = (Arc::clone(&nodes), kind.to_owned());
+            planted.register(description.clone(), move |with, ports| {
+                let usage = Usage::with(with.clone());
+                match (self, kind.as_str()) {
+                    (Self::HastyCreate, "create") => nodes.make(&kind, &usage, &hasty(ports)),
+                    (Self::LazyUpdate, "update") => Ok(Arc::new(Lazy(nodes.make(&kind, &usage, ports)?))),
+                    _ => nodes.make(&kind, &usage, ports),
+                }
             });
         }
         planted

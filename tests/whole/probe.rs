@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use pairline_sdk::testing::MemoryEngine;
 use pairline_sdk::{
     Control, Delivery, Disposition, Engine, EngineError, Health, Hint, ListQuery, Listed, NodeDescription, NodeError,
-    ProcessAction, ProcessDto, RecordId, Registry, ResultCode, System, Taken, Timestamp, Worker,
+    ProcessAction, ProcessDto, RecordId, Registry, ResultCode, System, Taken, Timestamp, Usage, Worker,
 };
 use serde_json::Value;
 
@@ -56,12 +56,12 @@ impl Seen {
     pub(super) fn watching(self: &Arc<Self>, inner: Registry) -> Registry {
         let inner = Arc::new(inner);
         let mut watched = Registry::new();
-        for description in inner.kinds() {
+        for (kind, description) in inner.kinds() {
             let answers = Arc::new(Answers::of(description));
-            self.nodes.lock().unwrap().insert(description.kind.clone(), Arc::clone(&answers));
-            let (inner, kind) = (Arc::clone(&inner), description.kind.clone());
+            self.nodes.lock().unwrap().insert(kind.to_owned(), Arc::clone(&answers));
+            let (inner, kind) = (Arc::clone(&inner), kind.to_owned());
             watched.register(description.clone(), move |with, ports| {
-                let node = inner.make(&kind, with, ports)?;
+                let node = inner.make(&kind, &Usage::with(with.clone()), ports)?;
                 Ok(Arc::new(Probe { node, answers: Arc::clone(&answers) }))
             });
         }

@@ -179,6 +179,7 @@ impl World {
             wall: Arc::clone(&self.wall) as Arc<dyn Clock>,
             random: Arc::clone(&self.random),
             transport: Some(Arc::clone(&self.calls) as Arc<dyn Transport>),
+            components: None,
         };
         let settings = Settings::default();
         let embedded = RunningSystem::embed(self.project, &self.registry, &self.environment, &settings, ground);

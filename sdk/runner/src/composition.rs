@@ -1,6 +1,7 @@
 //! What the composed program hands to the runner: the runner knows nodes, databases and demo systems by these alone.
 
 mod chaos;
+mod components;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,6 +15,8 @@ pub use chaos::{
     Unjudged,
 };
 
+pub use components::{ComponentCounts, ComponentReport, Components};
+
 /// A program put together from parts.
 pub struct Composition {
     /// Its version, as `--version` prints it.
@@ -26,6 +29,8 @@ pub struct Composition {
     pub demo: Arc<dyn Demo>,
     /// Trouble to try it in.
     pub chaos: Arc<dyn Chaos>,
+    /// Runs nodes in other languages; none in a program without an engine for them.
+    pub components: Option<Arc<dyn Components>>,
 }
 
 /// Opens databases.

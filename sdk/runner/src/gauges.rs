@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use pairline_sdk::{Clock, Engine, PairStore};
 
 use crate::application::HttpApplication;
-use crate::composition::Stores;
+use crate::composition::{Components, Stores};
 use crate::metrics::{self, Metrics};
 use crate::webhook::Measured;
 
@@ -17,6 +17,7 @@ pub struct Gauges {
     applications: Vec<Arc<HttpApplication>>,
     metrics: Arc<Metrics>,
     clock: Arc<dyn Clock>,
+    components: Option<Arc<dyn Components>>,
 }
 
 impl Gauges {
@@ -26,9 +27,24 @@ impl Gauges {
         metrics: &Arc<Metrics>,
         applications: Vec<Arc<HttpApplication>>,
         clock: &Arc<dyn Clock>,
+        components: Option<Arc<dyn Components>>,
     ) -> Self {
         let (pairs, engine) = (Arc::clone(&stores.pairs), Arc::clone(&stores.engine));
-        Self { pairs, engine, applications, metrics: Arc::clone(metrics), clock: Arc::clone(clock) }
+        Self { pairs, engine, applications, metrics: Arc::clone(metrics), clock: Arc::clone(clock), components }
+    }
+
+    fn measure_components(&self) {
+        for counts in self.components.iter().flat_map(|components| components.counts()) {
+            let component = counts.component.as_str();
+            let set = |metric, labels: &[&str], value| self.metrics.number(metric, labels).set(value);
+            for (ended, calls) in &counts.calls {
+                set(&metrics::COMPONENT_CALLS, &[component, ended], *calls);
+            }
+            set(&metrics::COMPONENT_INSTANCES, &[component], counts.instances);
+            for (taken, reloads) in ["yes", "no"].into_iter().zip(counts.reloads) {
+                set(&metrics::COMPONENT_RELOADS, &[component, taken], reloads);
+            }
+        }
     }
 }
 
@@ -55,6 +71,7 @@ impl Measured for Gauges {
         for application in &self.applications {
             application.measure();
         }
+        self.measure_components();
         Ok(())
     }
 }

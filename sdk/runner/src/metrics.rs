@@ -134,11 +134,32 @@ pub const RESERVATION_OLDEST: Metric = metric(
 );
 /// Open cases.
 pub const CASES_OPEN: Metric = metric("pairline_cases_open", Kind::Gauge, &[], "Cases a person has to decide.");
+/// Messages that components have worked on.
+pub const COMPONENT_CALLS: Metric = metric(
+    "pairline_component_calls_total",
+    Kind::Counter,
+    &["component", "ended"],
+    "Messages that components have worked on: answered, failed, trapped, timed-out, refused or malformed.",
+);
+/// Instances of components.
+pub const COMPONENT_INSTANCES: Metric = metric(
+    "pairline_component_instances_total",
+    Kind::Counter,
+    &["component"],
+    "Instances of components that were made.",
+);
+/// Changes of components.
+pub const COMPONENT_RELOADS: Metric = metric(
+    "pairline_component_reloads_total",
+    Kind::Counter,
+    &["component", "taken"],
+    "Changes of a component's file: taken up or not.",
+);
 /// The program.
 pub const BUILD_INFO: Metric = metric("pairline_build_info", Kind::Gauge, &["version"], "The program's version.");
 
 /// Every metric there is.
-pub const ALL: [Metric; 19] = [
+pub const ALL: [Metric; 22] = [
     EVENTS_RECEIVED,
     DELIVERIES,
     ECHOES,
@@ -157,6 +178,9 @@ pub const ALL: [Metric; 19] = [
     OPERATIONS_UNKNOWN,
     RESERVATION_OLDEST,
     CASES_OPEN,
+    COMPONENT_CALLS,
+    COMPONENT_INSTANCES,
+    COMPONENT_RELOADS,
     BUILD_INFO,
 ];
 

@@ -5,11 +5,12 @@ mod sources;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use pairline_sdk::{EventKind, Registry, SyncContract, System};
 
 use crate::application::{Description, Environment};
+use crate::composition::Components;
 use crate::contract::ContractText;
 use crate::finding::{Finding, Place, SourceText, code, in_order, suggest};
 use crate::topology::{Feeds, Graph, Known, TopologyText, lint, lint_together};
@@ -37,12 +38,23 @@ pub struct Project {
     pub files: usize,
     /// Everything that is wrong, in the order of the files.
     pub findings: Vec<Finding>,
+    /// The program's node kinds, and the components that the topologies use.
+    pub registry: Registry,
 }
 
 impl Project {
-    /// Reads and checks everything. What is wrong is a finding, and does not hide the rest.
+    /// Reads and checks everything, by a program without components. What is wrong is a finding, and does not hide the rest.
     pub fn load(sources: &Sources, registry: &Registry) -> Self {
+        Self::load_with(sources, registry, None)
+    }
+
+    /// The same, with what runs components: those that the topologies use are loaded.
+    pub fn load_with(sources: &Sources, registry: &Registry, components: Option<&dyn Components>) -> Self {
+        let (topologies, findings) = topologies(sources);
+        let mut registry = registry.clone();
+        put_components(&mut registry, &topologies, sources.folder.as_deref(), components);
         let mut project = Self {
+            findings,
             origin: sources.origin.clone(),
             tests: sources.tests.clone(),
             fixtures: sources.fixtures.clone(),
@@ -51,8 +63,14 @@ impl Project {
         };
         let applications = project.load_applications(&sources.applications);
         let contracts = project.load_contracts(&sources.contracts, &applications);
-        let known = Known { registry, contracts: &contracts, applications: &applications.feeds };
-        project.load_topologies(&sources.topologies, &known);
+        let known = Known { registry: &registry, contracts: &contracts, applications: &applications.feeds };
+        project.load_topologies(&topologies, &known);
+        if sources.topologies.is_empty() {
+            let source = SourceText::new(&sources.origin, "");
+            let finding = Finding::error(code::NOTHING_TO_DO, &source, Place::default(), "there is no topology");
+            project.findings.push(finding.help("expected *.yaml files"));
+        }
+        project.registry = registry;
         project.contracts = contracts.into_iter().filter_map(|(name, contract)| Some((name, contract?))).collect();
         in_order(&mut project.findings);
         project
@@ -142,28 +160,73 @@ impl Project {
         contracts
     }
 
-    fn load_topologies(&mut self, sources: &[SourceText], known: &Known<'_>) {
-        let mut texts = Vec::new();
-        for source in sources {
-            let (read, findings) = TopologyText::parse(&source.file, &source.text);
-            let mut sound = !findings.iter().any(Finding::is_error);
-            self.findings.extend(findings);
-            let Some(topology) = read else { continue };
-            let findings = lint(&topology, known);
-            sound &= !findings.iter().any(Finding::is_error);
+    fn load_topologies(&mut self, topologies: &[ReadTopology], known: &Known<'_>) {
+        for ReadTopology { text, sound } in topologies {
+            let findings = lint(text, known);
+            let sound = *sound && !findings.iter().any(Finding::is_error);
             self.findings.extend(findings);
             if sound {
-                self.topologies.extend(Graph::wire(&topology.document, known.registry));
+                self.topologies.extend(Graph::wire(&text.document, known.registry));
             }
-            texts.push(topology);
         }
-        self.findings.extend(lint_together(&texts));
-        if sources.is_empty() {
-            let source = SourceText::new(&self.origin, "");
-            let finding = Finding::error(code::NOTHING_TO_DO, &source, Place::default(), "there is no topology");
-            self.findings.push(finding.help("expected *.yaml files"));
+        self.findings.extend(lint_together(topologies.iter().map(|topology| &topology.text)));
+    }
+}
+
+/// A topology that could be read.
+struct ReadTopology {
+    text: TopologyText,
+    /// Whether nothing was wrong with it that far.
+    sound: bool,
+}
+
+/// The topologies that can be read, and what is wrong with the texts.
+fn topologies(sources: &Sources) -> (Vec<ReadTopology>, Vec<Finding>) {
+    let mut read = Vec::new();
+    let mut findings = Vec::new();
+    for source in &sources.topologies {
+        let (text, found) = TopologyText::parse(&source.file, &source.text);
+        let sound = !found.iter().any(Finding::is_error);
+        findings.extend(found);
+        read.extend(text.map(|text| ReadTopology { text, sound }));
+    }
+    (read, findings)
+}
+
+/// Loads the components that topologies use, each once.
+fn put_components(
+    registry: &mut Registry,
+    topologies: &[ReadTopology],
+    folder: Option<&Path>,
+    components: Option<&dyn Components>,
+) {
+    let uses = topologies.iter().flat_map(|topology| topology.text.document.nodes.iter());
+    let files: BTreeSet<&str> = uses.map(|(_, node)| node.uses.as_str()).filter(|uses| is_component(uses)).collect();
+    for file in files {
+        let loaded = inside(folder, file).and_then(|path| match components {
+            Some(components) => components.load(&path),
+            None => Err("this program was built without an engine for components".to_owned()),
+        });
+        match loaded {
+            Ok(kind) => drop(registry.put(file, kind)),
+            Err(reason) => registry.put_unusable(file, reason),
         }
     }
+}
+
+/// Whether `uses` names a file and no kind.
+fn is_component(uses: &str) -> bool {
+    uses.starts_with("./") || uses.ends_with(".wasm")
+}
+
+/// The path of a component, which lies in the folder of the topologies.
+fn inside(folder: Option<&Path>, file: &str) -> Result<PathBuf, String> {
+    let folder = folder.ok_or("the built-in project has no folder for components: give your own with --config")?;
+    let plain = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
+    if !Path::new(file).components().all(plain) {
+        return Err(format!("`{file}` leaves the folder of the topologies: expected `./plugins/<file>.wasm`"));
+    }
+    Ok(folder.join(file))
 }
 
 /// The applications of a project.

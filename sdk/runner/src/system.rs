@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pairline_sdk::{
-    Application, Arrival, Clock, Control, Creates, Delivery, Engine, OwnerGuard, Ports, Random, Registry, SyncContract,
-    System, Worker,
+    Application, Arrival, Clock, Control, Creates, Delivery, Engine, HttpClient, OwnerGuard, Ports, Random, Registry,
+    Secrets, SyncContract, System, Worker,
 };
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -15,12 +15,13 @@ use tracing::{error, info, warn};
 
 use crate::application::{Description, Environment, HostGuard, HttpApplication, ReqwestTransport, Transport};
 use crate::catch_up::{CatchUp, Gate};
-use crate::composition::Stores;
+use crate::composition::{Components, Stores};
 use crate::finding::Finding;
 use crate::first_run::FirstRun;
 use crate::gauges::Gauges;
 use crate::kill::{self, KillAt};
 use crate::metrics::Metrics;
+use crate::outside::OtherHosts;
 use crate::poll::Poll;
 use crate::project::Project;
 use crate::walk_metrics::WalkMetrics;
@@ -121,6 +122,8 @@ pub struct Ground {
     pub random: Arc<dyn Random>,
     /// Carries calls to the applications; none stands for HTTP over the machine's network.
     pub transport: Option<Arc<dyn Transport>>,
+    /// What runs components; for their metrics.
+    pub components: Option<Arc<dyn Components>>,
 }
 
 /// A running system.
@@ -144,6 +147,7 @@ struct Parts {
     ground: Ground,
     kill_at: Option<KillAt>,
     catch_up: Arc<CatchUp>,
+    secrets: Arc<dyn Secrets>,
 }
 
 impl RunningSystem {
@@ -218,7 +222,8 @@ impl RunningSystem {
         let stores = parts.ground.stores.clone();
         let worker = parts.worker(project, registry)?;
         let applications: Vec<_> = parts.applications.values().cloned().collect();
-        let gauges = Gauges::new(&stores, &parts.metrics, applications.clone(), &parts.ground.clock);
+        let components = parts.ground.components.clone();
+        let gauges = Gauges::new(&stores, &parts.metrics, applications.clone(), &parts.ground.clock, components);
         let receiver = Receiver::new(
             parts.descriptions.clone(),
             Arc::clone(&stores.engine),
@@ -372,7 +377,8 @@ impl Parts {
             applications.insert(application.description().system().clone(), Arc::new(application));
         }
         let (kill_at, catch_up) = (settings.kill_at.clone(), Arc::default());
-        Ok(Self { applications, descriptions, metrics, ground, kill_at, catch_up })
+        let secrets = Arc::new(environment.clone());
+        Ok(Self { applications, descriptions, metrics, ground, kill_at, catch_up, secrets })
     }
 
     /// Finds what an earlier start left open, and decides about creates if that was never done.
@@ -402,6 +408,7 @@ impl Parts {
 
     fn worker(&self, project: &Project, registry: &Registry) -> Result<Arc<TopologyWorker>, StartError> {
         let mut flows: BTreeMap<System, Vec<_>> = BTreeMap::new();
+        let http: Arc<dyn HttpClient> = Arc::new(OtherHosts::default());
         for topology in &project.topologies {
             let contract = project.contracts.get(&topology.contract);
             let contract =
@@ -427,6 +434,9 @@ impl Parts {
                 applications: guarded.collect(),
                 contract: Arc::clone(&contract),
                 clock: Arc::clone(&self.ground.clock),
+                random: Arc::clone(&self.ground.random),
+                secrets: Arc::clone(&self.secrets),
+                http: Arc::clone(&http),
             };
             let flow = topology.make(registry, &ports).map_err(StartError::Configuration)?;
             flows.entry(topology.start.application.clone()).or_default().push(flow);

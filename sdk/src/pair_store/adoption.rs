@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::CaseId;
 use crate::{Pair, Record, RecordId, System};
 
 /// A record that carries the id of a source record, which has no pair with it yet.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Adoption {
     /// The record that carries the inverse id.
     pub record: Record,
@@ -24,7 +26,8 @@ pub struct Adoption {
 }
 
 /// What became of a record that carries an inverse id.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "answer", content = "of", rename_all = "kebab-case")]
 pub enum Adopted {
     /// It is the outcome of an open create, or was verified: the pair is written.
     Paired(Arc<Pair>),

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// A create to be reserved.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Create {
     /// The record that needs a counterpart.
     pub source: RecordId,
@@ -66,7 +66,8 @@ impl Create {
 }
 
 /// The answer to a reservation.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "answer", content = "of", rename_all = "kebab-case")]
 pub enum Reserve {
     /// The reservation and its intent are committed: send it.
     Won(Intent),
@@ -77,7 +78,7 @@ pub enum Reserve {
 }
 
 /// A create to be sent once more, and what whoever looked at it knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SendAgain {
     /// How often it was sent, as far as he saw.
     pub attempts: u32,
@@ -89,7 +90,8 @@ pub struct SendAgain {
 }
 
 /// The answer to a request to send a create once more.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "answer", content = "of", rename_all = "kebab-case")]
 pub enum Resend {
     /// It is committed as pending again: send it.
     Won(Intent),
@@ -98,7 +100,8 @@ pub enum Resend {
 }
 
 /// What `persist` recorded.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "answer", content = "of", rename_all = "kebab-case")]
 pub enum Persisted {
     /// The pair is written.
     Recorded(Arc<Pair>),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Look;
@@ -9,7 +10,8 @@ use crate::record::is_empty;
 use crate::{EventFacts, EventKind, Operation, OperationState, Pair, RecordId};
 
 /// Whether a hint is our own write coming back.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "answer", content = "of", rename_all = "kebab-case")]
 pub enum Echo {
     /// It is: drop it.
     Own,

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// An update to be begun.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Update {
     /// The pair.
     pub pair: PairId,
@@ -70,7 +70,8 @@ impl Update {
 }
 
 /// The answer to the begin of an update.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "answer", content = "of", rename_all = "kebab-case")]
 pub enum Begin {
     /// The intent is committed: send it.
     Won(Intent),
@@ -81,7 +82,7 @@ pub enum Begin {
 }
 
 /// What agreed without a write.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rebase {
     /// The pair.
     pub pair: PairId,

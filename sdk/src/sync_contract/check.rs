@@ -1,6 +1,7 @@
 //! Everything that can be wrong with a contract as it is written.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::field::FieldSide;
 use super::{ContractDocument, Field, FieldDocument, FieldKind, Owner, Policy, SyncContract, Transform, Written};
@@ -52,7 +53,8 @@ impl Check<'_> {
         match <[System; 2]>::try_from(systems) {
             Ok(systems) if self.problems.is_empty() => {
                 let inverse = [0, 1].map(|side: usize| self.document.inverse.get(&systems[side]).cloned());
-                Ok(SyncContract { name: self.document.contract.clone(), systems, inverse, fields })
+                let document = Arc::new(self.document.clone());
+                Ok(SyncContract { name: self.document.contract.clone(), systems, inverse, fields, document })
             }
             _ => Err(self.problems),
         }

@@ -1,6 +1,6 @@
 //! Who may write a field, and who wins when both sides did.
 
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::System;
 
@@ -14,7 +14,7 @@ pub enum Owner {
 }
 
 /// Who wins when both sides of a shared field changed since they last agreed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Policy {
     /// This system's value.
     Prefer(System),
@@ -26,6 +26,18 @@ pub enum Policy {
     Max,
     /// A person decides; until then both stay as they are.
     Ask,
+}
+
+impl Serialize for Policy {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Newest => serializer.serialize_str("newest"),
+            Self::SetUnion => serializer.serialize_str("set-union"),
+            Self::Max => serializer.serialize_str("max"),
+            Self::Ask => serializer.serialize_str("ask"),
+            Self::Prefer(system) => serializer.collect_str(&format_args!("prefer {system}")),
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Policy {

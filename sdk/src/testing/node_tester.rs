@@ -9,12 +9,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
-use super::{Director, Fate, MemoryApplication, MemoryStore, Stage, Step, TestClock, contact_contract};
+use super::{Director, Fate, MemoryApplication, MemoryStore, Stage, Step, TestClock, TestRandom, contact_contract};
 use crate::message::{HINT, PAIR, RECORD};
 use crate::{
     Agreement, Application, CapabilityClass, Clock, Create, Creates, FieldWrite, Fields, InverseWrite, Look, NodeError,
-    OperationState, Outcome, OwnerGuard, Pair, PairStore, Ports, ProcessDto, Provenance, Record, RecordId, Registry,
-    Reserve, StoreError, SyncContract, Write, WriteReason,
+    NothingOutside, OperationState, Outcome, OwnerGuard, Pair, PairStore, Ports, ProcessDto, Provenance, Record,
+    RecordId, Registry, Reserve, StoreError, SyncContract, Usage, Write, WriteReason,
 };
 
 /// An ERP keeps an idempotency key for a day.
@@ -135,6 +135,9 @@ impl NodeTester {
             applications: [guarded(&crm), guarded(&erp)].into_iter().collect(),
             contract: Arc::clone(&contract),
             clock: time(),
+            random: Arc::new(TestRandom::default()),
+            secrets: Arc::new(NothingOutside),
+            http: Arc::new(NothingOutside),
         };
         let mut registry = Registry::new();
         register(&mut registry);
@@ -249,7 +252,7 @@ impl NodeTester {
     ///
     /// If there is no such node or its settings are wrong.
     pub fn run(&self, kind: &str, with: Value, dto: ProcessDto) -> Result<ProcessDto, NodeError> {
-        match self.registry.make(kind, &with, &self.ports) {
+        match self.registry.make(kind, &Usage::with(with), &self.ports) {
             Ok(node) => run_now(node.process_action(dto.fresh())),
             Err(problem) => panic!("cannot make the node: {problem}"),
         }

@@ -7,7 +7,6 @@ mod auth;
 mod check;
 mod delete;
 mod document;
-mod duration;
 mod errors;
 mod examples;
 mod operations;

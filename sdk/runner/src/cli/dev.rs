@@ -101,8 +101,8 @@ async fn sync(
     let listen = SocketAddr::from(([127, 0, 0, 1], port));
     let settings = Settings { listen, ..Settings::default() };
     let environment = Environment::of_map(variables);
-    let registry = &context.composition.registry;
-    let ground = Context::ground(stores.clone());
+    let registry = &project.registry;
+    let ground = context.ground(stores.clone());
     let system = match RunningSystem::start(&project, registry, &environment, &settings, ground).await {
         Ok(system) => system,
         Err(error) => {

@@ -11,6 +11,7 @@ mod explain;
 mod ids;
 mod ledger;
 mod log;
+mod node;
 mod output;
 mod project;
 mod run;
@@ -99,6 +100,11 @@ enum Command {
     App {
         #[command(subcommand)]
         command: app::AppCommand,
+    },
+    /// Write a node in another language: what a component is, and what it does with a message.
+    Node {
+        #[command(subcommand)]
+        command: node::NodeCommand,
     },
     /// Run the topologies' own tests (`*.test.yaml`).
     Test {
@@ -193,9 +199,10 @@ impl Context {
     }
 
     /// This machine, and a database on it.
-    fn ground(stores: Stores) -> Ground {
+    fn ground(&self, stores: Stores) -> Ground {
         let (clock, random) = Self::machine();
-        Ground { stores, clock, wall: Arc::new(WallClock), random, transport: None }
+        let components = self.composition.components.clone();
+        Ground { stores, clock, wall: Arc::new(WallClock), random, transport: None, components }
     }
 
     fn database_settings() -> DatabaseSettings {
@@ -245,7 +252,12 @@ pub fn main(composition: Composition) -> std::process::ExitCode {
         &cli.global,
         matches!(
             cli.command,
-            Command::Dev(_) | Command::Chaos(_) | Command::Doctor(_) | Command::App { .. } | Command::Test { .. }
+            Command::Dev(_)
+                | Command::Chaos(_)
+                | Command::Doctor(_)
+                | Command::App { .. }
+                | Command::Node { .. }
+                | Command::Test { .. }
         ),
     );
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -280,6 +292,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Exit> {
         }
         Command::Doctor(args) => doctor::doctor(context, args).await,
         Command::App { command } => app::app(context, command).await,
+        Command::Node { command } => node::node(context, command).await,
         Command::Test { filter } => project::test_command(context, filter.as_deref()).await,
         Command::Graph { topology, format } => {
             let format = match format {

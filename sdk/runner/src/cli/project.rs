@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::{Context, Exit};
 use crate::check::{CheckFormat, check, graph};
+use crate::composition::Composition;
 use crate::finding::Finding;
 use crate::project::{Project, Sources};
 use crate::story::TestFormat;
@@ -19,7 +20,8 @@ pub(super) fn load(context: &Context) -> Result<Project, Exit> {
             Exit::new(error.exit_code(), format!("{error}{cause}"))
         })?,
     };
-    Ok(Project::load(&sources, &context.composition.registry))
+    let Composition { registry, components, .. } = &context.composition;
+    Ok(Project::load_with(&sources, registry, components.as_deref()))
 }
 
 /// The same, for a command that is about to run them: errors end it.
@@ -72,7 +74,7 @@ pub(super) fn graph_command(context: &Context, topology: Option<&str>, format: G
 
 pub(super) async fn test_command(context: &Context, filter: Option<&str>) -> Result<u8, Exit> {
     let project = load_sound(context)?;
-    let report = crate::story::test(&project, &context.composition.registry, filter.unwrap_or_default()).await;
+    let report = crate::story::test(&project, &project.registry, filter.unwrap_or_default()).await;
     let format = if context.output.is_json() { TestFormat::Json } else { TestFormat::Text };
     context.output.raw(&report.render(format, context.output.colour()));
     Ok(report.exit_code())

@@ -56,10 +56,10 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Result<u8, Exit> {
     let possible = RunningSystem::can_start(&project, &environment, &settings).await;
     possible.map_err(|error| project::not_started(context, &error))?;
     let stores = context.open(&context.global.data_dir).await?;
-    let registry = &context.composition.registry;
+    let registry = &project.registry;
     let handle = Arc::clone(&stores.handle);
     tokio::pin!(ended);
-    let start = RunningSystem::start(&project, registry, &environment, &settings, Context::ground(stores));
+    let start = RunningSystem::start(&project, registry, &environment, &settings, context.ground(stores));
     let system = tokio::select! {
         started = start => match started {
             Ok(system) => system,

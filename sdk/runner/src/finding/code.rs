@@ -55,6 +55,14 @@ pub const UNKNOWN_EVENT: &str = "PL0218";
 pub const WRONG_SIDE: &str = "PL0219";
 /// The sync contract keeps the other's id in another field, or in none.
 pub const NOT_THE_INVERSE: &str = "PL0220";
+/// `uses` names a component that cannot be used.
+pub const UNUSABLE_COMPONENT: &str = "PL0221";
+/// A component asks for something that is not granted.
+pub const NOT_GRANTED: &str = "PL0222";
+/// Something is granted that nobody asks for, or that cannot be granted.
+pub const WRONG_GRANT: &str = "PL0223";
+/// A component cannot run within its limits, or a native node has some.
+pub const WRONG_LIMIT: &str = "PL0224";
 
 /// A sync contract contradicts itself.
 pub const CONTRACT: &str = "PL0301";

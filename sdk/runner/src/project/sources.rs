@@ -15,6 +15,8 @@ const MOST_FILES: usize = 500;
 pub struct Sources {
     /// What to call the whole: a folder, or `built-in`.
     pub origin: String,
+    /// The folder that `./plugins/score.wasm` is looked for in; none for texts that lie in no folder.
+    pub folder: Option<PathBuf>,
     /// `*.yaml` on top: topologies.
     pub topologies: Vec<SourceText>,
     /// `*.test.yaml` beside them: their tests.
@@ -106,7 +108,7 @@ impl Sources {
         }
         let inner = folder.join("topologies");
         let base = if inner.is_dir() { inner } else { folder.to_owned() };
-        let mut sources = Self { origin: folder.display().to_string(), ..Self::default() };
+        let mut sources = Self { origin: folder.display().to_string(), folder: Some(base.clone()), ..Self::default() };
         let mut count = 0;
         for part in ["", "contracts", "applications", "fixtures"] {
             for path in files(&base.join(part))? {

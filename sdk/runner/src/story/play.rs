@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use pairline_sdk::testing::{MemoryStore, TestClock};
+use pairline_sdk::testing::{MemoryStore, TestClock, TestRandom};
 use pairline_sdk::{
-    Agreement, Application, Arrival, Clock, EventFacts, Hint, NodeError, OperationId, OwnerGuard, Pair, PairId,
-    PairState, PairStore, Ports, ProcessDto, RecordId, Registry, SyncContract, System,
+    Agreement, Application, Arrival, Clock, EventFacts, Hint, NodeError, NothingOutside, OperationId, OwnerGuard, Pair,
+    PairId, PairState, PairStore, Ports, ProcessDto, RecordId, Registry, SyncContract, System,
 };
 use serde_json::Value;
 
@@ -98,7 +98,15 @@ impl<'a> Stage<'a> {
         }
         let store = Arc::new(MemoryStore::new(time()));
         let stage_store = Arc::clone(&store) as Arc<dyn PairStore>;
-        let ports = Ports { store: stage_store, applications, contract: Arc::clone(&contract), clock: time() };
+        let ports = Ports {
+            store: stage_store,
+            applications,
+            contract: Arc::clone(&contract),
+            clock: time(),
+            random: Arc::new(TestRandom::default()),
+            secrets: Arc::new(NothingOutside),
+            http: Arc::new(NothingOutside),
+        };
         let stage = Self { graph, contract, systems, store, clock, ports, registry };
         for (index, entry) in story.mapping.iter().enumerate() {
             stage.pair(PairId(i64::try_from(index).unwrap_or_default() + 1), entry)?;

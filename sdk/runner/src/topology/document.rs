@@ -1,12 +1,15 @@
 //! A topology as it is written.
 
 use std::fmt;
+use std::time::Duration;
 
+use pairline_sdk::{Grants, Limits, PairsGrant, System, Usage};
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de::Error as _};
 use serde_json::Value;
 
 use crate::finding::{Finding, code};
+use crate::units;
 use crate::yaml::{Ordered, Tree};
 
 /// Where a message ends, as a follower.
@@ -89,6 +92,88 @@ pub struct NodeDocument {
     /// What comes next.
     #[serde(default)]
     pub next: Option<NextDocument>,
+    /// What it may use up, if it is a component.
+    #[serde(default)]
+    pub limits: LimitsDocument,
+    /// What it may ask for, if it is a component.
+    #[serde(default)]
+    pub grants: GrantsDocument,
+}
+
+impl NodeDocument {
+    /// How the topology uses the node.
+    pub fn usage(&self) -> Usage {
+        let LimitsDocument { timeout, memory, calls } = &self.limits;
+        let limits = Limits {
+            timeout: timeout.as_ref().map(|timeout| timeout.0),
+            memory: memory.as_ref().map(|memory| memory.0),
+            calls: *calls,
+        };
+        let GrantsDocument { pairs, applications, writes, http, secrets } = self.grants.clone();
+        Usage { with: self.with.clone(), limits, grants: Grants { pairs, applications, writes, http, secrets } }
+    }
+}
+
+/// What a component may use up for one message.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsDocument {
+    /// How long it may take.
+    #[serde(default)]
+    pub timeout: Option<WrittenDuration>,
+    /// How much memory an instance may have.
+    #[serde(default)]
+    pub memory: Option<WrittenSize>,
+    /// How many messages an instance serves.
+    #[serde(default)]
+    pub calls: Option<u32>,
+}
+
+/// What a component may ask the program for.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrantsDocument {
+    /// The id mapping.
+    #[serde(default)]
+    pub pairs: Option<PairsGrant>,
+    /// Systems to be read.
+    #[serde(default)]
+    pub applications: Vec<System>,
+    /// Systems to be written to.
+    #[serde(default)]
+    pub writes: Vec<System>,
+    /// Other hosts.
+    #[serde(default)]
+    pub http: Vec<String>,
+    /// Secrets by name.
+    #[serde(default)]
+    pub secrets: Vec<String>,
+}
+
+/// `200ms`, `5s`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct WrittenDuration(pub Duration);
+
+impl TryFrom<String> for WrittenDuration {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        units::duration(&text).map(Self)
+    }
+}
+
+/// `512KiB`, `64MiB`: bytes.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct WrittenSize(pub u64);
+
+impl TryFrom<String> for WrittenSize {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        units::size(&text).map(Self)
+    }
 }
 
 /// What comes next: the same for every answer, or by route.

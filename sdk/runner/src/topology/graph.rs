@@ -1,8 +1,7 @@
 //! A topology as wired: what the runner walks. Pure data; every name is resolved and every default applied.
 
-use pairline_sdk::{PlatformKind, Ports, Registry, RouteDefault, System};
+use pairline_sdk::{PlatformKind, Ports, Registry, RouteDefault, System, Usage};
 use serde::Serialize;
-use serde_json::Value;
 
 use super::document::{END, TopologyDocument};
 use super::wiring::{Target as Way, edges};
@@ -43,8 +42,9 @@ pub struct NodeUse {
     pub kind: String,
     /// What the platform takes it for.
     pub platform_kind: PlatformKind,
-    /// Its settings.
-    pub with: Value,
+    /// Its settings, and on what terms it runs if it is a component.
+    #[serde(flatten)]
+    pub usage: Usage,
     /// What comes next.
     pub next: Next,
 }
@@ -136,7 +136,7 @@ impl Graph {
                 name: name.to_owned(),
                 kind: node.uses.clone(),
                 platform_kind: description.platform_kind,
-                with: node.with.clone(),
+                usage: node.usage(),
                 next,
             });
         }
@@ -164,7 +164,7 @@ impl Graph {
         let mut nodes = Vec::new();
         for node in &self.nodes {
             let made = registry
-                .make(&node.kind, &node.with, ports)
+                .make(&node.kind, &node.usage, ports)
                 .map_err(|error| format!("cannot make node `{}` of topology `{}`: {error}", node.name, self.name))?;
             nodes.push(FlowNode {
                 name: node.name.clone(),

@@ -1,6 +1,7 @@
 //! Everything that is wrong with a topology, at once, each with its place and what would have been right.
 
 mod settings;
+mod terms;
 mod ways;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -192,12 +193,19 @@ impl<'a> Lint<'a> {
         match description {
             None if node.uses.is_empty() => {}
             None => {
-                let kinds = self.known.registry.kinds().map(|kind| kind.kind.as_str());
-                let help = suggest(&node.uses, kinds, "kinds");
                 let path = ["nodes", name, "uses"];
-                self.error(code::UNKNOWN_KIND, &path, format!("no node kind `{}`", node.uses), help);
+                if let Some(reason) = self.known.registry.why_unusable(&node.uses) {
+                    let finding = self.topology.tree.error(code::UNUSABLE_COMPONENT, &path, reason.to_owned());
+                    self.findings.push(finding);
+                } else {
+                    let help = suggest(&node.uses, self.known.registry.kinds().map(|(kind, _)| kind), "kinds");
+                    self.error(code::UNKNOWN_KIND, &path, format!("no node kind `{}`", node.uses), help);
+                }
             }
-            Some(description) => self.settings(name, node, description),
+            Some(description) => {
+                self.settings(name, node, description);
+                self.terms(name, node);
+            }
         }
         let (ways, wrong) = edges(node.next.as_ref(), description);
         for way in &ways {

@@ -12,7 +12,6 @@ use super::document::{
     ApplicationDocument, EchoDocument, FormDocument, LimitsDocument, OperationEchoDocument, RecordDocument,
     SaysDocument, UnitDocument,
 };
-use super::duration::duration;
 use super::{Description, Limits, code, written_secrets};
 use crate::application::environment::Environment;
 use crate::application::form::{Form, VALUE};
@@ -21,6 +20,7 @@ use crate::application::record_shape::{RecordShape, Renamed, Says};
 use crate::application::secrets::Secrets;
 use crate::application::template::{BodyTemplate, Template};
 use crate::finding::{Finding, suggest};
+use crate::units::duration;
 use crate::yaml::Tree;
 
 /// The JSON reader gives up at 128 levels, whatever a description says.

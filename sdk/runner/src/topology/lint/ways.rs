@@ -35,7 +35,7 @@ impl<'a> Lint<'a> {
                     _ => format!("node `{name}` creates a record, and `{follower}` comes before the pair is stored"),
                 };
                 let kinds: Vec<&str> =
-                    self.known.registry.kinds().filter(|kind| persists(kind)).map(|kind| kind.kind.as_str()).collect();
+                    self.known.registry.kinds().filter(|(_, kind)| persists(kind)).map(|(name, _)| name).collect();
                 let help = format!("a node that persists comes directly after: {}", kinds.join(", "));
                 self.error(code::CREATE_WITHOUT_PERSIST, &below(name, way), message, help);
             }

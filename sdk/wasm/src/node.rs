@@ -1,0 +1,224 @@
+//! A component at work: one use of it in a topology.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::future::{Either, select};
+use pairline_sdk::{Clock, NodeDescription, NodeError, Ports, ProcessAction, ProcessDto, Usage};
+use serde_json::Value;
+use tokio::sync::Semaphore;
+use wasmtime::Store;
+use wasmtime::component::Linker;
+
+use crate::bindings::pairline::node::types::{Answer, Failure, Message};
+use crate::component::Loaded;
+use crate::counts::{Counts, Ended};
+use crate::failure;
+use crate::host::Host;
+use crate::instances::{self, Call, Program, TookTooLong};
+use crate::limits::{Bounds, LONGEST_BODY, MOST_HEADERS};
+use crate::ports::{self, Granted};
+use crate::reload::Current;
+
+/// One use of a component.
+pub(crate) struct ComponentNode {
+    description: NodeDescription,
+    name: String,
+    current: Arc<Current>,
+    slots: Arc<Semaphore>,
+    clock: Arc<dyn Clock>,
+    counts: Arc<Counts>,
+    // Keeps the ticks going for as long as something can run.
+    _host: Arc<Host>,
+}
+
+impl ComponentNode {
+    pub(crate) fn make(
+        host: &Arc<Host>,
+        file: &Path,
+        loaded: &Arc<Loaded>,
+        usage: &Usage,
+        ports: &Ports,
+    ) -> Result<Self, String> {
+        let name = file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let granted = Granted::new(&name, usage, ports)?;
+        let program = link(host, loaded, usage, Arc::new(granted))?;
+        let counts = host.count(&name);
+        Ok(Self {
+            description: loaded.description.clone(),
+            current: Current::new(host, file.to_owned(), loaded, usage.clone(), program, Arc::clone(&counts)),
+            name,
+            slots: Arc::clone(&host.slots),
+            clock: Arc::clone(&ports.clock),
+            counts,
+            _host: Arc::clone(host),
+        })
+    }
+}
+
+/// Links what is granted, and nothing else.
+pub(crate) fn link(host: &Arc<Host>, loaded: &Loaded, usage: &Usage, granted: Arc<Granted>) -> Result<Program, String> {
+    if let Some(need) = loaded.needs.iter().find(|need| !usage.grants.give(**need)) {
+        return Err(format!("it asks for `{}`, which is not granted: add `{}` to `grants`", need.key(), need.line()));
+    }
+    let text = |error: wasmtime::Error| format!("it cannot be linked: {error:#}");
+    let mut linker = Linker::new(&host.engine);
+    ports::link(&mut linker, &usage.grants).map_err(text)?;
+    let pre = linker.instantiate_pre(&loaded.component).map_err(text)?;
+    let bounds = Bounds::new(&usage.limits, loaded.bytes);
+    Program::new(&host.engine, pre, granted, bounds, Arc::clone(&host.places)).map_err(text)
+}
+
+#[async_trait]
+impl ProcessAction for ComponentNode {
+    fn describe(&self) -> &NodeDescription {
+        &self.description
+    }
+
+    async fn process_action(&self, dto: ProcessDto) -> Result<ProcessDto, NodeError> {
+        let program = self.current.program();
+        // A full house is no fault of the message; the engine drops nothing that it was promised room for.
+        let Ok(_slot) = self.slots.acquire().await else {
+            return Err(NodeError::wait("the components are being stopped", Duration::from_secs(1)));
+        };
+        let message = Message { body: dto.raw().into_owned(), headers: headers(&dto) };
+        let (ended, answer) = self.call(&program, &message).await;
+        let (ended, answer) = match answer {
+            Ok(answer) => match self.taken(dto, answer, program.granted()) {
+                Ok(dto) => (ended, Ok(dto)),
+                Err(reason) => (Ended::Malformed, Err(NodeError::stop(format!("`{}` {reason}", self.name)))),
+            },
+            Err(error) => (ended, Err(error)),
+        };
+        self.counts.ended(ended);
+        answer
+    }
+}
+
+/// How far a call came.
+enum Reached {
+    Answered(Result<Answer, Failure>),
+    Broke(wasmtime::Error),
+    TimedOut,
+}
+
+impl ComponentNode {
+    async fn call(&self, program: &Program, message: &Message) -> (Ended, Result<Answer, NodeError>) {
+        let (mut store, instance, calls) = match program.waiting() {
+            Some(live) => {
+                let (store, instance, calls) = live.parts();
+                (store, Some(instance), calls)
+            }
+            None => {
+                self.counts.instances.fetch_add(1, Ordering::Relaxed);
+                (program.store(), None, 0)
+            }
+        };
+        let (reached, instance) = {
+            let work = async {
+                let instance = match instance {
+                    Some(instance) => instance,
+                    None => program.instantiate(&mut store).await?,
+                };
+                let answer = instance.pairline_node_action().call_process(&mut store, message).await?;
+                Ok::<_, wasmtime::Error>((answer, instance))
+            };
+            let until = self.clock.now().plus(program.bounds().timeout);
+            // What it computes is counted in ticks; what it waits for, by the program's clock.
+            match select(std::pin::pin!(work), self.clock.sleep_until(until)).await {
+                Either::Left((Ok((answer, instance)), _)) => (Reached::Answered(answer), Some(instance)),
+                Either::Left((Err(error), _)) => (Reached::Broke(error), None),
+                Either::Right(_) => (Reached::TimedOut, None),
+            }
+        };
+        ports::settle_what_is_left(store.data_mut()).await;
+        let ended = self.judged(reached, &mut store, program);
+        if let Some(instance) = instance {
+            program.done(store, instance, calls + 1);
+        }
+        ended
+    }
+
+    fn judged(
+        &self,
+        reached: Reached,
+        store: &mut Store<Call>,
+        program: &Program,
+    ) -> (Ended, Result<Answer, NodeError>) {
+        let refused = store.data_mut().limiter.take_refused();
+        let last_words = store.data_mut().work.last_words.take();
+        let name = &self.name;
+        let took = || format!("`{name}` took longer than its {} ms", program.bounds().timeout.as_millis());
+        match reached {
+            Reached::Answered(Ok(answer)) => (Ended::Answered, Ok(answer)),
+            Reached::Answered(Err(mut failure)) => {
+                failure.reason = program.granted().without_secrets(failure.reason);
+                (Ended::Failed, Err(failure::said(failure)))
+            }
+            Reached::TimedOut => (Ended::TimedOut, Err(NodeError::repeat(took()))),
+            Reached::Broke(error) if error.downcast_ref::<TookTooLong>().is_some() => {
+                (Ended::TimedOut, Err(NodeError::repeat(took())))
+            }
+            Reached::Broke(error) => {
+                // A component that is refused memory gives up in whatever way its language does.
+                let (ended, why) = match refused {
+                    Some(refused) => (Ended::Refused, refused),
+                    None => (Ended::Trapped, instances::why(&error)),
+                };
+                let words = last_words.map(|words| format!("; it said: {words}")).unwrap_or_default();
+                (ended, Err(NodeError::repeat(format!("`{name}` broke off: {why}{words}"))))
+            }
+        }
+    }
+
+    /// The message as the component has left it.
+    fn taken(&self, dto: ProcessDto, answer: Answer, granted: &Granted) -> Result<ProcessDto, String> {
+        let Answer { message, route, end } = answer;
+        if message.body.len() > LONGEST_BODY {
+            return Err(format!("answered with {} bytes: expected at most {LONGEST_BODY}", message.body.len()));
+        }
+        if message.headers.len() > MOST_HEADERS {
+            return Err(format!("answered with {} headers: expected at most {MOST_HEADERS}", message.headers.len()));
+        }
+        let mut next = if *message.body == *dto.raw() {
+            // Untouched: what others have put in stays what it is.
+            dto.clone()
+        } else {
+            let read = ProcessDto::from_raw(message.body);
+            let mut read = read.map_err(|_| "answered with a body that is not JSON".to_owned())?;
+            for (name, value) in dto.headers() {
+                read = read.with_header(name, value.clone());
+            }
+            read
+        };
+        for (name, text) in message.headers {
+            // What is not text stands there as JSON, and stays what it was if it still says the same.
+            let unchanged = next.headers().get(&name).is_some_and(|value| header_text(value) == text);
+            if !unchanged {
+                next = next.with_header(&name, text);
+            }
+        }
+        match (end, route) {
+            (Some(line), _) => Ok(next.stop(&granted.without_secrets(failure::shortened(line)))),
+            (None, Some(route)) => match self.description.routes.iter().any(|known| known.name == route) {
+                true => Ok(next.follow(&route)),
+                false => Err(format!("took the route `{}`, which it does not describe", failure::shortened(route))),
+            },
+            (None, None) => Ok(next),
+        }
+    }
+}
+
+fn headers(dto: &ProcessDto) -> Vec<(String, String)> {
+    dto.headers().iter().map(|(name, value)| (name.clone(), header_text(value))).collect()
+}
+
+fn header_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
