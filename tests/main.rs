@@ -21,6 +21,8 @@ mod shipped;
 mod simulation;
 mod steps;
 mod support;
+#[cfg(feature = "wasm")]
+mod swapped;
 mod systems;
 mod tidy;
 mod whole;

@@ -53,6 +53,13 @@ const INSTEAD: [(&str, &str); 5] = [
     ("records: /people, next: /next", "records: /people, next: { offset: 100 }"),
 ];
 
+/// A native node of the example, and what may stand at a component.
+const NATIVE: &str = "    uses: fetch\n";
+const COMPONENT: &str = "    uses: ./plugins/a.wasm
+    limits: { timeout: 1s, memory: 1MiB, calls: 1 }
+    grants: { pairs: read, applications: [shop], writes: [erp], http: [\"https://a.test\"], secrets: [A] }
+";
+
 /// The example, and systems that are described otherwise: what an application may say instead of something else.
 fn all_examples() -> Vec<(String, String)> {
     let mut files: Vec<_> = example().into_iter().map(|(file, text)| (file.to_owned(), text)).collect();
@@ -61,6 +68,9 @@ fn all_examples() -> Vec<(String, String)> {
         assert!(shop.contains(from), "{from}");
         files.push((format!("applications/shop-{index}.yaml"), shop.replacen(from, to, 1)));
     }
+    let topology = &files.iter().find(|(file, _)| file == "shop-to-erp.yaml").unwrap().1;
+    assert!(topology.contains(NATIVE));
+    files.push(("shop-to-erp-0.yaml".to_owned(), topology.replacen(NATIVE, COMPONENT, 1)));
     files.extend(files_of_the_guide());
     for file in ["crm.yaml", "tryton.yaml", "salesforce.yaml", "stripe.yaml"] {
         let folder = if file == "crm.yaml" { "applications" } else { "library" };

@@ -19,10 +19,12 @@ pub(crate) struct Bench {
     pub(crate) flows: BTreeMap<System, Vec<Flow>>,
 }
 
-/// The shipped nodes.
+/// The shipped nodes, or components in the place of some.
 pub(crate) fn registry() -> Registry {
     let mut registry = Registry::new();
     pairline_nodes::register(&mut registry);
+    #[cfg(all(test, feature = "wasm"))]
+    crate::swapped::swap(&mut registry);
     registry
 }
 

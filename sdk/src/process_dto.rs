@@ -1,4 +1,6 @@
-//! The message that walks through a topology: headers, and a body that is parsed once.
+//! The message that walks through a topology: headers, and a body that is parsed once, when somebody looks at it.
+
+mod well_formed;
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -7,17 +9,19 @@ use std::sync::{Arc, OnceLock};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
+use self::well_formed::WellFormed;
 use crate::{NodeError, ResultCode, headers};
 
 /// A message on its way through a topology.
 ///
-/// The body keeps the text it came with until a node changes it, and is parsed once, when the message is made. What
-/// nodes hand each other stays the value it is; it becomes JSON when somebody looks at the body.
+/// The body keeps the text it came with until a node changes it, and is parsed once, when somebody looks at it. What nodes
+/// hand each other stays the value it is; it becomes JSON when somebody looks at the body.
 #[derive(Clone, Debug, Default)]
 pub struct ProcessDto {
     headers: Map<String, Value>,
     raw: Option<String>,
-    body: Value,
+    /// What the text says, once somebody has looked; `null` when there is no text and nobody has said anything.
+    body: OnceLock<Value>,
     /// What nodes have put in since, newest last.
     parts: Vec<(String, Arc<dyn Part>)>,
     /// The body with the parts in it, once somebody has looked.
@@ -65,7 +69,7 @@ impl PartialEq for ProcessDto {
 impl ProcessDto {
     /// A message from a parsed body.
     pub fn new(data: Value) -> Self {
-        Self { body: data, ..Self::default() }
+        Self { body: OnceLock::from(data), ..Self::default() }
     }
 
     /// A message from the text of its body. Empty text is an empty object, as on the platform.
@@ -74,20 +78,28 @@ impl ProcessDto {
     ///
     /// [`NodeError::StopAndFail`] when the text is not JSON.
     pub fn from_raw(raw: impl Into<String>) -> Result<Self, NodeError> {
-        let raw = raw.into();
-        let text = if raw.trim().is_empty() { "{}" } else { raw.as_str() };
-        let body = serde_json::from_str(text)
+        let mut raw = raw.into();
+        if raw.trim().is_empty() {
+            raw = "{}".to_owned();
+        }
+        serde_json::from_str::<WellFormed>(&raw)
             .map_err(|error| NodeError::stop(format!("expected a JSON body, found none: {error}")))?;
-        Ok(Self { raw: Some(raw), body, ..Self::default() })
+        Ok(Self { raw: Some(raw), ..Self::default() })
+    }
+
+    /// The body without what nodes have put in since.
+    fn body(&self) -> &Value {
+        // The text is well-formed, so that it can be read.
+        self.body.get_or_init(|| self.raw.as_ref().and_then(|raw| serde_json::from_str(raw).ok()).unwrap_or_default())
     }
 
     /// The body.
     pub fn data(&self) -> &Value {
         if self.parts.is_empty() {
-            return &self.body;
+            return self.body();
         }
         self.whole.get_or_init(|| {
-            let mut whole = match &self.body {
+            let mut whole = match self.body() {
                 Value::Object(map) => map.clone(),
                 _ => Map::new(),
             };
@@ -98,13 +110,17 @@ impl ProcessDto {
 
     /// The body, to be changed; the text it came with is given up.
     pub fn data_mut(&mut self) -> &mut Value {
-        self.raw = None;
-        if !self.parts.is_empty() {
-            self.body = self.data().clone();
-            self.parts.clear();
-            self.whole = OnceLock::new();
-        }
-        &mut self.body
+        let body = match self.parts.is_empty() {
+            true => {
+                self.body();
+                self.body.take().unwrap_or_default()
+            }
+            false => self.data().clone(),
+        };
+        self.parts.clear();
+        (self.raw, self.whole) = (None, OnceLock::new());
+        self.body = OnceLock::from(body);
+        self.body.get_mut().expect("the body was put there a line ago")
     }
 
     /// The body as text: as it came, or written anew when a node has changed it.
@@ -127,7 +143,7 @@ impl ProcessDto {
             return Ok(Some(Arc::clone(part)));
         }
         let part = held.map(|(_, part)| part.to_json());
-        match part.as_ref().or_else(|| self.body.get(key)) {
+        match part.as_ref().or_else(|| self.body().get(key)) {
             None | Some(Value::Null) => Ok(None),
             Some(part) => T::deserialize(part)
                 .map(|part| Some(Arc::new(part)))
@@ -157,6 +173,7 @@ impl ProcessDto {
     /// The same for a part that others hold too.
     #[must_use]
     pub fn share<T: Serialize + Send + Sync + 'static>(mut self, key: &str, part: Arc<T>) -> Self {
+        self.body();
         self.raw = None;
         self.whole = OnceLock::new();
         self.parts.retain(|(name, _)| name != key);

@@ -16,7 +16,10 @@ use pairline_fakes::judge::{Program, Report, Scenario, Trial};
 const DEADLINE: Duration = Duration::from_secs(75);
 
 pub(crate) fn program() -> Program {
-    Program::new("pairline", env!("CARGO_BIN_EXE_pairline")).arg("run")
+    let program = Program::new("pairline", env!("CARGO_BIN_EXE_pairline")).arg("run");
+    #[cfg(feature = "wasm")]
+    let program = crate::swapped::in_place(program);
+    program
 }
 
 /// Plays a scenario in the size every test run can afford.

@@ -15,6 +15,9 @@ use crate::ports::Granted;
 /// No more instances than these wait for a message.
 const MOST_IDLE: usize = 16;
 
+/// The first tick may come at once, and most calls are over before a whole one has passed: they give way to nobody.
+const TICKS_TO_BEGIN_WITH: u64 = 2;
+
 /// What belongs to one instance, and what belongs to the message it works on.
 pub(crate) struct Call {
     pub(crate) limiter: Limiter,
@@ -55,7 +58,7 @@ pub(crate) fn store(engine: &Engine, call: Call, bounds: &Bounds) -> Store<Call>
     let mut store = Store::new(engine, call);
     store.limiter(|call| &mut call.limiter);
     store.data_mut().ticks_left = bounds.ticks();
-    store.set_epoch_deadline(1);
+    store.set_epoch_deadline(TICKS_TO_BEGIN_WITH);
     store.epoch_deadline_callback(|mut context| {
         let call = context.data_mut();
         call.ticks_left = call.ticks_left.saturating_sub(1);
@@ -107,7 +110,7 @@ impl Program {
         let mut live = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
         live.store.data_mut().work = Work::default();
         live.store.data_mut().ticks_left = self.bounds.ticks();
-        live.store.set_epoch_deadline(1);
+        live.store.set_epoch_deadline(TICKS_TO_BEGIN_WITH);
         Some(live)
     }
 

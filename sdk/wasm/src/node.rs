@@ -87,7 +87,7 @@ impl ProcessAction for ComponentNode {
         let message = Message { body: dto.raw().into_owned(), headers: headers(&dto) };
         let (ended, answer) = self.call(&program, &message).await;
         let (ended, answer) = match answer {
-            Ok(answer) => match self.taken(dto, answer, program.granted()) {
+            Ok(answer) => match self.taken(dto, &message, answer, program.granted()) {
                 Ok(dto) => (ended, Ok(dto)),
                 Err(reason) => (Ended::Malformed, Err(NodeError::stop(format!("`{}` {reason}", self.name)))),
             },
@@ -155,7 +155,10 @@ impl ComponentNode {
         match reached {
             Reached::Answered(Ok(answer)) => (Ended::Answered, Ok(answer)),
             Reached::Answered(Err(mut failure)) => {
-                failure.reason = program.granted().without_secrets(failure.reason);
+                failure.reason = match failure.reason.trim() {
+                    "" => format!("`{name}` failed and gave no reason"),
+                    _ => program.granted().without_secrets(failure.reason),
+                };
                 (Ended::Failed, Err(failure::said(failure)))
             }
             Reached::TimedOut => (Ended::TimedOut, Err(NodeError::repeat(took()))),
@@ -175,7 +178,7 @@ impl ComponentNode {
     }
 
     /// The message as the component has left it.
-    fn taken(&self, dto: ProcessDto, answer: Answer, granted: &Granted) -> Result<ProcessDto, String> {
+    fn taken(&self, dto: ProcessDto, given: &Message, answer: Answer, granted: &Granted) -> Result<ProcessDto, String> {
         let Answer { message, route, end } = answer;
         if message.body.len() > LONGEST_BODY {
             return Err(format!("answered with {} bytes: expected at most {LONGEST_BODY}", message.body.len()));
@@ -183,9 +186,9 @@ impl ComponentNode {
         if message.headers.len() > MOST_HEADERS {
             return Err(format!("answered with {} headers: expected at most {MOST_HEADERS}", message.headers.len()));
         }
-        let mut next = if *message.body == *dto.raw() {
+        let mut next = if message.body == given.body {
             // Untouched: what others have put in stays what it is.
-            dto.clone()
+            dto
         } else {
             let read = ProcessDto::from_raw(message.body);
             let mut read = read.map_err(|_| "answered with a body that is not JSON".to_owned())?;

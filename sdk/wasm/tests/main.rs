@@ -5,6 +5,7 @@ mod cache;
 mod contract;
 mod grants;
 mod guest;
+mod hostile;
 mod ledger;
 mod reload;
 mod sandbox;

@@ -2,7 +2,7 @@
 //! anew.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use pairline_runner::contract;
 use pairline_runner::finding::Finding;
@@ -11,7 +11,10 @@ use pairline_runner::topology::{
     render,
 };
 use pairline_runner::yaml::limit;
-use pairline_sdk::{Registry, SyncContract};
+use pairline_sdk::{
+    Limits, Misfit, Need, NodeDescription, NodeKind, PlatformKind, Ports, ProcessAction, Registry, RouteDefault,
+    SettingKind, SyncContract, Usage,
+};
 use serde_json::{Map, Value, json};
 
 use super::text::{findings_point_inside, utf8, yaml};
@@ -25,6 +28,7 @@ struct Around {
 static AROUND: LazyLock<Around> = LazyLock::new(|| {
     let mut registry = Registry::new();
     pairline_nodes::register(&mut registry);
+    registry.put("./plugins/score.wasm", Arc::new(Score::new()));
     let text = include_str!("../../../topologies/contracts/contact.yaml");
     let (contract, findings) = contract::parse("contact.yaml", text);
     assert!(findings.is_empty(), "{findings:?}");
@@ -40,6 +44,46 @@ static AROUND: LazyLock<Around> = LazyLock::new(|| {
         applications: [("crm".to_owned(), crm), ("erp".to_owned(), erp)].into(),
     }
 });
+
+/// A component, as far as a topology is checked with it.
+struct Score(NodeDescription);
+
+impl Score {
+    fn new() -> Self {
+        let described = NodeDescription::new("score", "Scores.", PlatformKind::Custom);
+        Self(described.route("hot", "").route_or("cold", "", RouteDefault::End).optional_setting(
+            "threshold",
+            "",
+            SettingKind::Number,
+        ))
+    }
+}
+
+impl NodeKind for Score {
+    fn describe(&self) -> &NodeDescription {
+        &self.0
+    }
+
+    fn needs(&self) -> Option<&[Need]> {
+        Some(&[Need::ReadPairs, Need::Applications])
+    }
+
+    fn misfits(&self, with: &Value) -> Vec<Misfit> {
+        let wrong = |(key, value): (&String, &Value)| {
+            let misfit = || Misfit { path: vec![key.clone()], message: "more than 100".to_owned() };
+            (value.as_u64() > Some(100)).then(misfit)
+        };
+        with.as_object().into_iter().flatten().filter_map(wrong).collect()
+    }
+
+    fn too_tight(&self, limits: &Limits) -> Option<String> {
+        (limits.calls == Some(0)).then(|| "no calls".to_owned())
+    }
+
+    fn make(&self, _: &Usage, _: &Ports) -> Result<Arc<dyn ProcessAction>, String> {
+        Err("only described".to_owned())
+    }
+}
 
 /// The topology, its wiring when nothing is wrong, and everything that is.
 fn read(text: &str) -> (Option<TopologyText>, Option<Graph>, Vec<Finding>) {
@@ -102,6 +146,7 @@ fn written_anew(document: &TopologyDocument) -> String {
             }
         });
         entry.extend(next.map(|next| ("next".to_owned(), next)));
+        entry.extend(terms(&node.usage()));
         nodes.insert(name.to_owned(), Value::Object(entry));
     }
     let start = &document.start;
@@ -122,4 +167,31 @@ fn written_anew(document: &TopologyDocument) -> String {
         written["start"]["next"] = followers(next);
     }
     yaml(&written)
+}
+
+/// Limits and grants, written in another way than they were.
+fn terms(usage: &Usage) -> Vec<(String, Value)> {
+    let (limits, grants) = (&usage.limits, &usage.grants);
+    let mut terms = Vec::new();
+    let written = [
+        ("timeout", limits.timeout.map(|timeout| json!(format!("{}ms", timeout.as_millis())))),
+        ("memory", limits.memory.map(|memory| json!(format!("{}KiB", memory >> 10)))),
+        ("calls", limits.calls.map(|calls| json!(calls))),
+    ];
+    let written: Map<_, _> = written.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect();
+    if !written.is_empty() {
+        terms.push(("limits".to_owned(), Value::Object(written)));
+    }
+    let lists = [
+        ("applications", json!(grants.applications)),
+        ("writes", json!(grants.writes)),
+        ("http", json!(grants.http)),
+        ("secrets", json!(grants.secrets)),
+    ];
+    let mut written: Map<_, _> = grants.pairs.map(|pairs| ("pairs".to_owned(), json!(pairs))).into_iter().collect();
+    written.extend(lists.into_iter().filter(|(_, list)| *list != json!([])).map(|(key, list)| (key.to_owned(), list)));
+    if !written.is_empty() {
+        terms.push(("grants".to_owned(), Value::Object(written)));
+    }
+    terms
 }

@@ -1,6 +1,6 @@
 //! `pairs`: looks at the id mapping.
 
-use pairline_sdk::{EventFacts, Pair, RecordId, System};
+use pairline_sdk::{EventFacts, Look, Pair, RecordId, System};
 
 use super::{json, read};
 use crate::bindings::pairline::node::pairs::Host;
@@ -16,6 +16,15 @@ impl Host for Call {
         let record = RecordId::new(&System::new(&system), id);
         let store = &self.granted.ports()?.store;
         store.look(&record, &System::new(&target)).await.map(|look| json(&look)).map_err(told)
+    }
+
+    async fn counterpart(&mut self, system: String, id: String, target: String) -> Result<Option<String>, Failure> {
+        let (record, target) = (RecordId::new(&System::new(&system), id), System::new(&target));
+        let store = &self.granted.ports()?.store;
+        Ok(match store.look(&record, &target).await.map_err(told)? {
+            Look::Found(pair) => Some(pair.side(&target).record.id.clone()),
+            Look::Missing | Look::Inactive(_) | Look::Pending(_) => None,
+        })
     }
 
     async fn echo(&mut self, system: String, id: String, facts: String) -> Result<String, Failure> {
