@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use pairline_sdk::testing::{NodeTester, TestClock, TestRandom, contact_contract};
 use pairline_sdk::{
-    Application, Clock, Grants, Limits, NodeKind, NothingOutside, PairStore, PairsGrant, Ports, ProcessAction,
-    ProcessDto, Registry, System, Usage,
+    Application, Clock, Grants, Limits, NodeDescription, NodeError, NodeKind, NothingOutside, PairStore, PairsGrant,
+    PlatformKind, Ports, ProcessAction, ProcessDto, Registry, System, Usage,
 };
 use pairline_wasm::{Host, HostOptions};
 use serde_json::{Value, json};
@@ -133,14 +134,62 @@ fn line(name: &str, value: String, wanted: &str, holds: bool) {
 
 fn main() {
     let bench = Bench::new();
-    let resolve = || json!({ "source": "crm", "target": "erp" });
-    let native = bench.native("resolve", resolve());
-    let reused = bench.component(&fixture("resolve.wasm"), resolve(), u32::MAX);
-    let fresh = bench.component(&fixture("resolve.wasm"), resolve(), 1);
-
+    let (with, nothing) = (json!({ "source": "crm", "target": "erp" }), json!({}));
+    let resolve = fixture("resolve.wasm");
+    let native = bench.native("resolve", with.clone());
+    let reused = bench.component(&resolve, with.clone(), u32::MAX);
+    let fresh = bench.component(&resolve, with, 1);
     let found = bench.compare(&bench.message, &[(&native, 2000), (&reused, 2000), (&fresh, 300)]);
     let [own, one, anew] = found[..] else { unreachable!("three nodes") };
     println!("1 KiB and a look at the mapping: native {own:.0} ns, reused {one:.0} ns, fresh {anew:.0} ns\n");
     line("Rust, reused, of native", format!("{:.2}", one / own), "at most 1.8", one / own <= 1.8);
     line("Rust, fresh, of native", format!("{:.2}", anew / own), "at most 6", anew / own <= 6.0);
+
+    let empty = bench.component(&fixture("empty.wasm"), nothing, u32::MAX);
+    let own = bench.batch(&(Arc::new(Passing::new()) as Arc<dyn ProcessAction>), "{}", 20_000);
+    let call = bench.compare("{}", &[(&empty, 20_000)])[0] - own;
+    line("a call that does nothing, beyond native", format!("{call:.0} ns"), "below 1000 ns", call < 1000.0);
+
+    let loads = (0..BATCHES).map(|_| {
+        let begun = Instant::now();
+        black_box(bench.host.load(&resolve).expect("a component"));
+        begun.elapsed().as_secs_f64() * 1000.0
+    });
+    let load = median(loads.collect());
+    line("loading from the cache", format!("{load:.2} ms"), "below 3 ms", load < 3.0);
+
+    let (before, after) = (resident(), {
+        bench.batch(&reused, &bench.message, 100_000);
+        bench.batch(&fresh, &bench.message, 20_000);
+        resident()
+    });
+    let grown = after.saturating_sub(before);
+    line("memory after 100 000 calls more", format!("+{grown} KiB"), "below 4096 KiB", grown < 4096);
+}
+
+/// Passes messages on.
+struct Passing(NodeDescription);
+
+impl Passing {
+    fn new() -> Self {
+        Self(NodeDescription::new("passing", "Passes messages on.", PlatformKind::Custom))
+    }
+}
+
+#[async_trait]
+impl ProcessAction for Passing {
+    fn describe(&self) -> &NodeDescription {
+        &self.0
+    }
+
+    async fn process_action(&self, dto: ProcessDto) -> Result<ProcessDto, NodeError> {
+        Ok(dto)
+    }
+}
+
+/// What this process holds of the machine's memory, in KiB.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_default()
 }

@@ -34,6 +34,7 @@ pub struct ProcessDto {
 /// A value in a message that has not become JSON yet.
 trait Part: Send + Sync + std::fmt::Debug {
     fn to_json(&self) -> Value;
+    fn write(&self, text: &mut Vec<u8>) -> Result<(), serde_json::Error>;
     fn as_any(&self) -> &dyn Any;
 }
 
@@ -49,6 +50,10 @@ impl<T> std::fmt::Debug for Held<T> {
 impl<T: Serialize + Send + Sync + 'static> Part for Held<T> {
     fn to_json(&self) -> Value {
         serde_json::to_value(&*self.0).unwrap_or(Value::Null)
+    }
+
+    fn write(&self, text: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+        serde_json::to_writer(text, &*self.0)
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -84,7 +89,12 @@ impl ProcessDto {
         }
         serde_json::from_str::<WellFormed>(&raw)
             .map_err(|error| NodeError::stop(format!("expected a JSON body, found none: {error}")))?;
-        Ok(Self { raw: Some(raw), ..Self::default() })
+        Ok(Self::from_well_formed(raw))
+    }
+
+    /// A message from a text that is known to be JSON, because somebody has looked already; otherwise its body is `null`.
+    pub fn from_well_formed(raw: String) -> Self {
+        Self { raw: Some(raw), ..Self::default() }
     }
 
     /// The body without what nodes have put in since.
@@ -127,8 +137,37 @@ impl ProcessDto {
     pub fn raw(&self) -> Cow<'_, str> {
         match &self.raw {
             Some(raw) => Cow::Borrowed(raw),
-            None => Cow::Owned(self.data().to_string()),
+            None if self.parts.is_empty() => Cow::Owned(self.body().to_string()),
+            // Nothing is built of it for the text alone.
+            None => Cow::Owned(self.written().unwrap_or_else(|_| self.data().to_string())),
         }
+    }
+
+    /// The body with the parts in it, as text.
+    fn written(&self) -> Result<String, serde_json::Error> {
+        let nothing = Map::new();
+        let entries = self.body().as_object().unwrap_or(&nothing);
+        let mut text = Vec::with_capacity(1024);
+        let mut begin = |text: &mut Vec<u8>, key: &str| {
+            text.push(if text.is_empty() { b'{' } else { b',' });
+            serde_json::to_writer(&mut *text, key)?;
+            text.push(b':');
+            Ok::<_, serde_json::Error>(())
+        };
+        let part_of = |key: &str| self.parts.iter().find(|(name, _)| name == key).map(|(_, part)| part);
+        for (key, value) in entries {
+            begin(&mut text, key)?;
+            match part_of(key) {
+                Some(part) => part.write(&mut text)?,
+                None => serde_json::to_writer(&mut text, value)?,
+            }
+        }
+        for (key, part) in self.parts.iter().filter(|(key, _)| !entries.contains_key(key)) {
+            begin(&mut text, key)?;
+            part.write(&mut text)?;
+        }
+        text.push(b'}');
+        String::from_utf8(text).map_err(|error| serde::ser::Error::custom(error.to_string()))
     }
 
     /// A part of the body by its top-level key, as a type; nothing when it is not there. It is shared with the message,
@@ -260,6 +299,20 @@ mod tests {
 
         assert_eq!(untouched.raw(), text);
         assert_eq!(changed.data(), &json!({ "id": "1", "unknown": true, "seen": 1 }));
+    }
+
+    #[test]
+    fn the_text_of_a_changed_body_says_what_the_body_holds() {
+        let message = ProcessDto::from_raw(r#"{"a":1,"b":{"c":"ü\n"},"d":[0.1]}"#).unwrap();
+
+        for message in [
+            message.clone().with("b", 2).with("e", "\u{1}").with("e", "x"),
+            message.clone().with("b", json!({ "z": 1, "y": null })),
+            ProcessDto::new(json!([1])).with("a", 1),
+            ProcessDto::default().with("a \"quoted\" key", true),
+        ] {
+            assert_eq!(message.raw(), message.data().to_string());
+        }
     }
 
     #[test]

@@ -50,8 +50,7 @@ pub fn process(
             Ok(Arc::clone(node.get_or_init(|| made)))
         }
     })?;
-    let dto = dto(message).map_err(failure)?;
-    now(node.process_action(dto)).map(answer).map_err(failure)
+    now(node.process_action(dto(message))).map(answer).map_err(failure)
 }
 
 fn make(register: fn(&mut Registry), kind: &str, chosen: fn() -> Chosen) -> Result<Arc<dyn ProcessAction>, String> {
@@ -78,12 +77,13 @@ fn now<T>(future: impl Future<Output = T>) -> T {
     panic!("the node waits for something that no port brings")
 }
 
-fn dto(message: Message) -> Result<ProcessDto, NodeError> {
-    let mut dto = ProcessDto::from_raw(message.body)?;
+fn dto(message: Message) -> ProcessDto {
+    // The program hands over nothing but JSON.
+    let mut dto = ProcessDto::from_well_formed(message.body);
     for (name, text) in message.headers {
         dto = dto.with_header(&name, text);
     }
-    Ok(dto)
+    dto
 }
 
 fn answer(dto: ProcessDto) -> Answer {

@@ -84,7 +84,12 @@ impl ProcessAction for ComponentNode {
         let Ok(_slot) = self.slots.acquire().await else {
             return Err(NodeError::wait("the components are being stopped", Duration::from_secs(1)));
         };
-        let message = Message { body: dto.raw().into_owned(), headers: headers(&dto) };
+        // A message in which nobody has put anything is an empty object, as on the platform.
+        let body = match dto.raw() {
+            nothing if nothing == "null" => "{}".to_owned(),
+            body => body.into_owned(),
+        };
+        let message = Message { body, headers: headers(&dto) };
         let (ended, answer) = self.call(&program, &message).await;
         let (ended, answer) = match answer {
             Ok(answer) => match self.taken(dto, &message, answer, program.granted()) {

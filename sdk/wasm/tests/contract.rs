@@ -187,3 +187,15 @@ fn settings_are_held_against_the_schema_that_a_component_brings() {
     let broken = PLAIN.replace('}', r#","schema":{"type":"nonsense"}}"#);
     assert!(bench.refused(&Guest::new(ECHO).describing(&broken).component()).contains("schema"));
 }
+
+/// What a call costs by itself is measured with this one, in `benches/components.rs`.
+#[test]
+fn the_committed_guest_that_does_nothing_is_made_of_its_text() {
+    let file = crate::guest::here("../../tests/components/fixtures/0.1/empty.wasm");
+    let made = Guest::new(ECHO).component();
+    if std::env::var_os("UPDATE_EXPECTED").is_some() {
+        std::fs::write(&file, &made).unwrap();
+    }
+
+    assert!(std::fs::read(&file).is_ok_and(|committed| committed == made), "UPDATE_EXPECTED=1 writes it anew");
+}

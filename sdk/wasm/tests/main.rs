@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "all of this is a test, helpers included")]
 
 mod cache;
+mod compiled;
 mod contract;
 mod grants;
 mod guest;
