@@ -1,6 +1,7 @@
 //! `node`: writing a node in any language.
 
 mod inspect;
+mod new;
 mod run;
 mod wrap;
 
@@ -13,6 +14,8 @@ use crate::composition::Components;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum NodeCommand {
+    /// Begin a node of one's own: a folder with its source, its tests, and how it is built.
+    New(new::NewArgs),
     /// Say what a component is: its routes, its settings, and what must be granted to it.
     Inspect(inspect::InspectArgs),
     /// Run a component on one message, with an id mapping and two systems in memory.
@@ -23,6 +26,7 @@ pub(super) enum NodeCommand {
 
 pub(super) async fn node(context: &Context, command: NodeCommand) -> Result<u8, Exit> {
     match command {
+        NodeCommand::New(args) => new::new(context, &args),
         NodeCommand::Inspect(args) => inspect::inspect(context, &args),
         NodeCommand::Run(args) => run::run(context, &args).await,
         NodeCommand::Wrap(args) => wrap::wrap(context, &args),
