@@ -56,7 +56,7 @@ class Action(exports.Action):
             detail = None if failure.after_ms is None else json.dumps({"after_ms": failure.after_ms})
             raise Err(Failure(failure.code, failure.reason, detail)) from None
         except BaseException as error:
-            said = f"{type(error).__name__}: {error}"
+            said = f"{type(error).__name__}: {error}".removesuffix(": ")
             log.write(ERROR, f"{said}\n{stack_of(error)}")
             raise Err(Failure(AGAIN, f"the node has a mistake in it: {said}", None)) from None
 
