@@ -148,7 +148,7 @@ impl ProcessDto {
         let nothing = Map::new();
         let entries = self.body().as_object().unwrap_or(&nothing);
         let mut text = Vec::with_capacity(1024);
-        let mut begin = |text: &mut Vec<u8>, key: &str| {
+        let begin = |text: &mut Vec<u8>, key: &str| {
             text.push(if text.is_empty() { b'{' } else { b',' });
             serde_json::to_writer(&mut *text, key)?;
             text.push(b':');

@@ -77,7 +77,7 @@ fn node_name(name: &str) -> Result<(), String> {
 }
 
 /// The files of a template, for a node of this name, by their paths.
-fn files(language: &str, name: &str, contract: &str) -> Vec<(PathBuf, String)> {
+fn files(language: &str, name: &str, contract: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let renamed = |text: &str| {
         let [plain, joined] = PLACEHOLDERS;
         text.replace(plain, name).replace(joined, &name.replace('-', "_"))
@@ -87,26 +87,31 @@ fn files(language: &str, name: &str, contract: &str) -> Vec<(PathBuf, String)> {
     while let Some(folder) = folders.pop() {
         folders.extend(folder.dirs());
         for file in folder.files() {
-            // A template is text; what else lies there has been built in it.
-            let (Some(text), Ok(path)) = (file.contents_utf8(), file.path().strip_prefix(language)) else { continue };
-            files.push((PathBuf::from(renamed(&path.to_string_lossy())), renamed(text)));
+            let Ok(path) = file.path().strip_prefix(language) else { continue };
+            // Bindings may hold an object file, which stays as it is.
+            let contents = match file.contents_utf8() {
+                Some(text) => renamed(text).into_bytes(),
+                None => file.contents().to_vec(),
+            };
+            files.push((PathBuf::from(renamed(&path.to_string_lossy())), contents));
         }
     }
     if files.iter().any(|(path, _)| path.starts_with(WIT)) {
-        files.push((PathBuf::from(CONTRACT), contract.to_owned()));
+        files.push((PathBuf::from(CONTRACT), contract.as_bytes().to_vec()));
     }
     files.sort();
     files
 }
 
 /// The commands to go on with: the first ones of its README.
-fn steps(files: &[(PathBuf, String)]) -> Vec<String> {
+fn steps(files: &[(PathBuf, Vec<u8>)]) -> Vec<String> {
     let readme = files.iter().find(|(path, _)| path == Path::new("README.md"));
-    let block = readme.and_then(|(_, text)| text.split_once("```sh\n")?.1.split_once("\n```"));
+    let text = readme.map(|(_, text)| String::from_utf8_lossy(text)).unwrap_or_default();
+    let block = text.split_once("```sh\n").and_then(|(_, rest)| rest.split_once("\n```"));
     block.map(|(block, _)| block.lines().map(str::to_owned).collect()).unwrap_or_default()
 }
 
-fn write(folder: &Path, files: &[(PathBuf, String)]) -> Result<(), Exit> {
+fn write(folder: &Path, files: &[(PathBuf, Vec<u8>)]) -> Result<(), Exit> {
     let cannot = |path: &Path, error: &std::io::Error| {
         let path = path.display();
         Exit::new(
@@ -126,7 +131,7 @@ fn write(folder: &Path, files: &[(PathBuf, String)]) -> Result<(), Exit> {
         let within = path.parent().unwrap_or(folder);
         std::fs::create_dir_all(within).map_err(|error| cannot(within, &error))?;
         let created = std::fs::File::options().write(true).create_new(true).open(&path);
-        created.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| cannot(&path, &error))?;
+        created.and_then(|mut file| file.write_all(text)).map_err(|error| cannot(&path, &error))?;
     }
     Ok(())
 }
@@ -138,8 +143,9 @@ mod tests {
     /// All templates together, in bytes: what was installed or built in one of them is a thousand times that.
     const MOST_BYTES: usize = 1 << 20;
 
-    fn text<'a>(files: &'a [(PathBuf, String)], path: &str) -> &'a str {
-        &files.iter().find(|(name, _)| name == Path::new(path)).unwrap_or_else(|| panic!("{path} is not there")).1
+    fn text<'a>(files: &'a [(PathBuf, Vec<u8>)], path: &str) -> &'a str {
+        let file = files.iter().find(|(name, _)| name == Path::new(path));
+        str::from_utf8(&file.unwrap_or_else(|| panic!("{path} is not there")).1).unwrap()
     }
 
     #[test]
@@ -148,7 +154,10 @@ mod tests {
             let files = files(language, "lead-score", "the contract");
 
             assert!(!steps(&files).is_empty(), "{language}: README.md says no command");
-            let all: String = files.iter().map(|(path, text)| format!("{}\n{text}\n", path.display())).collect();
+            let all: String = files
+                .iter()
+                .map(|(path, text)| format!("{}\n{}\n", path.display(), String::from_utf8_lossy(text)))
+                .collect();
             assert!(all.contains("lead-score"), "{language}");
             for placeholder in PLACEHOLDERS {
                 assert!(!all.contains(placeholder), "{language} keeps `{placeholder}`");
@@ -157,10 +166,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_text_is_copied_as_it_is() {
+        let path = "bindings/node_component_type.o";
+        let own = TEMPLATES.get_file(format!("c/{path}")).unwrap().contents();
+
+        let files = files("c", "lead-score", "");
+
+        assert_eq!(files.iter().find(|(name, _)| name == Path::new(path)).unwrap().1, own);
+    }
+
+    #[test]
     fn those_who_write_no_rust_find_their_language() {
         let languages = languages();
 
-        for wanted in ["js", "python", "ts"] {
+        for wanted in ["c", "js", "python", "ts"] {
             assert!(languages.contains(&wanted), "{wanted} is not among {languages:?}");
         }
     }
@@ -186,7 +205,7 @@ mod tests {
     #[test]
     fn a_folder_that_is_there_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
-        let files = [(PathBuf::from("src/node.js"), "new".to_owned())];
+        let files = [(PathBuf::from("src/node.js"), b"new".to_vec())];
         let fresh = folder.path().join("nodes/score");
 
         write(&fresh, &files).unwrap();
