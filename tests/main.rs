@@ -7,6 +7,8 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 mod bad_input;
 mod canary;
+#[cfg(feature = "wasm")]
+mod components;
 mod doctor;
 mod e2e;
 mod fuzz;

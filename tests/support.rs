@@ -16,6 +16,7 @@ pub(crate) struct Bench {
     pub(crate) crm: Arc<MemoryApplication>,
     pub(crate) erp: Arc<MemoryApplication>,
     pub(crate) contract: Arc<SyncContract>,
+    pub(crate) ports: Ports,
     pub(crate) flows: BTreeMap<System, Vec<Flow>>,
 }
 
@@ -73,7 +74,7 @@ impl Bench {
             let flow = topology.make(&registry, &ports).unwrap();
             flows.entry(topology.start.application.clone()).or_default().push(flow);
         }
-        Self { clock, store, crm, erp, contract, flows }
+        Self { clock, store, crm, erp, contract, ports, flows }
     }
 
     /// A worker over the topologies that never gives up.

@@ -125,7 +125,7 @@ pub(super) fn finished(command: &mut Command, input: &str, limit: Duration) -> O
 }
 
 /// Says what is to be installed when it is not there.
-fn has_node() {
+pub(crate) fn has_node() {
     let version = |program: &str| {
         let output = Command::new(program).arg("--version").stdin(Stdio::null()).output().ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())

@@ -4,7 +4,7 @@
 mod books;
 mod described;
 mod hubspot;
-mod installed;
+pub(crate) mod installed;
 pub(crate) mod project;
 mod report;
 mod rotating;
