@@ -2,8 +2,7 @@
 
 use pairline_sdk::testing::{Stage, contact_contract};
 use pairline_sdk::{
-    Adoption, Grants, Need, NodeError, NodeKind as _, PairStore as _, PairsGrant, ProcessAction as _, ProcessDto,
-    RecordId, System, Usage,
+    Adoption, Grants, Need, NodeError, NodeKind as _, PairStore as _, PairsGrant, ProcessDto, RecordId, System, Usage,
 };
 use serde_json::{Value, json};
 

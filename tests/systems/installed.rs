@@ -15,7 +15,7 @@ use crate::tidy::at;
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
 
 /// The oldest Node.js that what is installed runs on.
-const NODE: u32 = 18;
+const NODE: u32 = 20;
 
 /// Packages that were installed together. Another pin is another environment.
 pub(crate) struct Environment {

@@ -24,6 +24,7 @@ declare module "pairline:node/secrets@0.1.0" {
 
 declare module "pairline:node/pairs@0.1.0" {
   export function look(system: string, id: string, target: string): string;
+  export function counterpart(system: string, id: string, target: string): string | undefined;
   export function echo(system: string, id: string, facts: string): string;
   export function recent(pair: string, most: number): string;
 }
