@@ -102,7 +102,7 @@ fn what_is_wrong_with_a_use_of_a_component_is_told_at_its_place() {
             "with: { sorce: crm }\n    next: { found",
             &["PL0202", "PL0204"],
         ),
-        ("./plugins/resolve.wasm", "./plugins/resolv.wasm", &["PL0221", "cannot read it"]),
+        ("./plugins/resolve.wasm", "./plugins/resolv.wasm", &["PL0221", "cannot be read"]),
         ("./plugins/resolve.wasm", "./../resolve.wasm", &["PL0221", "leaves the folder"]),
         ("./plugins/resolve.wasm", "/etc/resolve.wasm", &["PL0221", "leaves the folder"]),
         ("    uses: fetch\n", "    uses: fetch\n    grants: { pairs: read }\n", &["PL0223", "is part of the program"]),

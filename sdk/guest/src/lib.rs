@@ -30,6 +30,8 @@ pub use run::{describe, process};
 #[macro_export]
 macro_rules! component {
     (register: $register:path, kind: $kind:literal, ports: [$($port:ident $(: $how:ident)?),* $(,)?] $(,)?) => {
+        // Elsewhere nothing is exported: no native linker knows the names that the contract gives to functions.
+        #[cfg_attr(not(target_family = "wasm"), expect(dead_code, reason = "it is exported from a component alone"))]
         struct Component;
 
         impl $crate::bindings::exports::pairline::node::action::Guest for Component {
@@ -52,6 +54,7 @@ macro_rules! component {
             }
         }
 
+        #[cfg(target_family = "wasm")]
         $crate::bindings::export!(Component with_types_in $crate::bindings);
     };
     (@port $chosen:ident pairs read) => {

@@ -1,11 +1,12 @@
 //! A project: every topology, sync contract and application description together, and what is wrong with them.
 
+mod components;
 mod fit;
 mod sources;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 use pairline_sdk::{EventKind, Registry, SyncContract, System};
 
@@ -49,10 +50,12 @@ impl Project {
     }
 
     /// The same, with what runs components: those that the topologies use are loaded.
-    pub fn load_with(sources: &Sources, registry: &Registry, components: Option<&dyn Components>) -> Self {
+    pub fn load_with(sources: &Sources, registry: &Registry, runs: Option<&dyn Components>) -> Self {
         let (topologies, findings) = topologies(sources);
         let mut registry = registry.clone();
-        put_components(&mut registry, &topologies, sources.folder.as_deref(), components);
+        let uses =
+            topologies.iter().flat_map(|topology| topology.text.document.nodes.iter()).map(|(_, node)| &*node.uses);
+        components::put(&mut registry, uses, sources.folder.as_deref(), runs);
         let mut project = Self {
             findings,
             origin: sources.origin.clone(),
@@ -191,42 +194,6 @@ fn topologies(sources: &Sources) -> (Vec<ReadTopology>, Vec<Finding>) {
         read.extend(text.map(|text| ReadTopology { text, sound }));
     }
     (read, findings)
-}
-
-/// Loads the components that topologies use, each once.
-fn put_components(
-    registry: &mut Registry,
-    topologies: &[ReadTopology],
-    folder: Option<&Path>,
-    components: Option<&dyn Components>,
-) {
-    let uses = topologies.iter().flat_map(|topology| topology.text.document.nodes.iter());
-    let files: BTreeSet<&str> = uses.map(|(_, node)| node.uses.as_str()).filter(|uses| is_component(uses)).collect();
-    for file in files {
-        let loaded = inside(folder, file).and_then(|path| match components {
-            Some(components) => components.load(&path),
-            None => Err("this program was built without an engine for components".to_owned()),
-        });
-        match loaded {
-            Ok(kind) => drop(registry.put(file, kind)),
-            Err(reason) => registry.put_unusable(file, reason),
-        }
-    }
-}
-
-/// Whether `uses` names a file and no kind.
-fn is_component(uses: &str) -> bool {
-    uses.starts_with("./") || uses.ends_with(".wasm")
-}
-
-/// The path of a component, which lies in the folder of the topologies.
-fn inside(folder: Option<&Path>, file: &str) -> Result<PathBuf, String> {
-    let folder = folder.ok_or("the built-in project has no folder for components: give your own with --config")?;
-    let plain = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
-    if !Path::new(file).components().all(plain) {
-        return Err(format!("`{file}` leaves the folder of the topologies: expected `./plugins/<file>.wasm`"));
-    }
-    Ok(folder.join(file))
 }
 
 /// The applications of a project.

@@ -105,7 +105,7 @@ fn aside<T: Send>(work: impl FnOnce() -> Result<T, String> + Send) -> Result<T, 
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, String> {
-    let cannot = |error: std::io::Error| format!("cannot read it: {error}");
+    let cannot = |error: std::io::Error| format!("cannot be read: {error}");
     let bytes = fs::metadata(file).map_err(cannot)?.len();
     if bytes > LARGEST_COMPONENT {
         return Err(format!("has {bytes} bytes: expected at most {LARGEST_COMPONENT}"));

@@ -9,7 +9,7 @@
 //!
 //! let host = Host::new(HostOptions::default()).unwrap();
 //! let nothing = host.load(std::path::Path::new("plugins/nothing.wasm"));
-//! assert!(nothing.err().unwrap().contains("cannot read"));
+//! assert!(nothing.err().unwrap().contains("cannot be read"));
 //! ```
 //!
 //! `host` is the engine, `component` what is loaded, `kind` and `node` what the runner sees of it; `instances` keeps what is

@@ -1,8 +1,11 @@
 //! A component at work: one use of it in a topology.
 
+use std::future::poll_fn;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -132,11 +135,20 @@ impl ComponentNode {
                 Ok::<_, wasmtime::Error>((answer, instance))
             };
             let until = self.clock.now().plus(program.bounds().timeout);
-            // What it computes is counted in ticks; what it waits for, by the program's clock.
-            match select(std::pin::pin!(work), self.clock.sleep_until(until)).await {
-                Either::Left((Ok((answer, instance)), _)) => (Reached::Answered(answer), Some(instance)),
-                Either::Left((Err(error), _)) => (Reached::Broke(error), None),
-                Either::Right(_) => (Reached::TimedOut, None),
+            let mut work = pin!(work);
+            // Most calls are over before they have waited for anything, and need nobody to wake them.
+            let ended = match poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
+                Poll::Ready(ended) => Some(ended),
+                // What it computes is counted in ticks; what it waits for, by the program's clock.
+                Poll::Pending => match select(work, self.clock.sleep_until(until)).await {
+                    Either::Left((ended, _)) => Some(ended),
+                    Either::Right(_) => None,
+                },
+            };
+            match ended {
+                Some(Ok((answer, instance))) => (Reached::Answered(answer), Some(instance)),
+                Some(Err(error)) => (Reached::Broke(error), None),
+                None => (Reached::TimedOut, None),
             }
         };
         ports::settle_what_is_left(store.data_mut()).await;
