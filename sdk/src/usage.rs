@@ -54,7 +54,7 @@ pub struct Grants {
     pub applications: Vec<System>,
     /// The systems it may write to, through the ledger.
     pub writes: Vec<System>,
-    /// The hosts it may send requests to: `api.example.org`, or with a port.
+    /// The hosts it may send requests to, by their origins: `https://api.example.org`.
     pub http: Vec<String>,
     /// The secrets it may read, by name.
     pub secrets: Vec<String>,
@@ -110,7 +110,7 @@ impl Need {
             Self::WritePairs => "pairs: write",
             Self::Applications => "applications: [<name>]",
             Self::Writes => "writes: [<name>]",
-            Self::Http => "http: [<host>]",
+            Self::Http => "http: [<origin>]",
             Self::Secrets => "secrets: [<NAME>]",
         }
     }

@@ -63,8 +63,8 @@ macro_rules! component {
     (@port $chosen:ident pairs write) => {
         $chosen.store = ::std::sync::Arc::new($crate::store::Store($crate::store::Pairs, $crate::store::Ledger))
     };
-    (@port $chosen:ident applications) => { $chosen.systems = $crate::systems::readable };
-    (@port $chosen:ident writes) => { $chosen.systems = $crate::systems::writable };
+    (@port $chosen:ident applications) => { $chosen.readable = ::std::option::Option::Some($crate::systems::readable) };
+    (@port $chosen:ident writes) => { $chosen.writable = ::std::option::Option::Some($crate::systems::writable) };
     (@port $chosen:ident http) => { $chosen.http = ::std::sync::Arc::new($crate::outside::Hosts) };
     (@port $chosen:ident secrets) => { $chosen.secrets = ::std::sync::Arc::new($crate::outside::Named) };
 }

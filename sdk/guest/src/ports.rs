@@ -19,8 +19,10 @@ pub type Systems = fn(&SyncContract) -> BTreeMap<System, Arc<dyn Application>>;
 pub struct Chosen {
     /// The id mapping.
     pub store: Arc<dyn PairStore>,
-    /// The systems.
-    pub systems: Systems,
+    /// The systems, to be read.
+    pub readable: Option<Systems>,
+    /// The systems, to be read and written to; that holds the other.
+    pub writable: Option<Systems>,
     /// Other hosts.
     pub http: Arc<dyn HttpClient>,
     /// Secrets.
@@ -31,7 +33,8 @@ impl Default for Chosen {
     fn default() -> Self {
         Self {
             store: Arc::new(Store(Nothing, Nothing)),
-            systems: |_| BTreeMap::new(),
+            readable: None,
+            writable: None,
             http: Arc::new(NothingOutside),
             secrets: Arc::new(NothingOutside),
         }
@@ -49,7 +52,7 @@ impl Chosen {
         })?;
         Ok(Ports {
             store: self.store,
-            applications: (self.systems)(&contract),
+            applications: self.writable.or(self.readable).map(|systems| systems(&contract)).unwrap_or_default(),
             contract: Arc::new(contract),
             clock: Arc::new(HostClock),
             random: Arc::new(HostRandom),

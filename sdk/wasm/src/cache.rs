@@ -7,6 +7,7 @@ use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -104,7 +105,9 @@ fn hex(bytes: &[u8]) -> String {
 
 /// Writes a file at once: whoever opens it sees all of it or none.
 fn put(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let beside = path.with_extension(format!("{}.new", std::process::id()));
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let (process, number) = (std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+    let beside = path.with_extension(format!("{process}-{number}.new"));
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
@@ -145,7 +148,8 @@ fn only_ours(path: &Path) -> Result<(), String> {
     if metadata.file_type().is_symlink() {
         return Err(format!("`{}` is a link", path.display()));
     }
-    let ours = fs::metadata("/proc/self").map_or(metadata.uid(), |process| process.uid());
+    // Without it nobody can tell who we are, and nothing is trusted.
+    let ours = fs::metadata("/proc/self").map_err(|_| "nobody can tell here which user this is".to_owned())?.uid();
     if metadata.uid() != ours {
         return Err(format!("`{}` belongs to another user", path.display()));
     }

@@ -86,7 +86,10 @@ impl Inspected {
             let described = is_a_node(&exports).and_then(|()| describe(host, &component, bytes.len()));
             let needs = needs(&imports);
             let (description, schema) = match described {
-                Ok((description, schema)) => (needs.clone().map(|_| description), schema),
+                Ok((mut description, schema)) => {
+                    let usable = needs.clone().and_then(|needs| take_for_granted(&mut description, &needs));
+                    (usable.map(|()| description), schema)
+                }
                 Err(reason) => (Err(reason), None),
             };
             let calls = Bounds::new(&pairline_sdk::Limits::default(), bytes.len()).calls;
@@ -218,6 +221,10 @@ fn take_for_granted(description: &mut NodeDescription, needs: &[Need]) -> Result
         if !persists_only {
             description.effects.push(Effect::Reads);
         }
+    }
+    // At the door an event is not durable yet, and somebody waits for an answer.
+    if needs.contains(&Need::Writes) || needs.contains(&Need::Http) {
+        description.at_the_door = false;
     }
     let writes = [Effect::Creates, Effect::Writes].iter().any(|effect| description.effects.contains(effect));
     if needs.contains(&Need::Writes) && !writes {

@@ -14,6 +14,10 @@ const UNCOUNTED: u32 = 2;
 /// The message goes to the trash.
 const TRASH: u32 = 3;
 
+/// A component that waits for something is not asked again before that, and is asked again after an hour at the latest.
+const SHORTEST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
 /// A reason is not longer than this, in bytes.
 const LONGEST_REASON: usize = 1000;
 
@@ -38,7 +42,7 @@ pub(crate) fn said(failure: Failure) -> NodeError {
     let reason = shortened(failure.reason);
     let detail = failure.detail.and_then(|detail| serde_json::from_str::<Value>(&detail).ok());
     let after = detail.as_ref().and_then(|detail| detail.get("after_ms")).and_then(Value::as_u64);
-    let after = after.map(Duration::from_millis);
+    let after = after.map(|millis| Duration::from_millis(millis).clamp(SHORTEST_WAIT, LONGEST_WAIT));
     match failure.code {
         COUNTED => NodeError::Repeat { reason, after, counted: true },
         UNCOUNTED => NodeError::Repeat { reason, after, counted: false },
@@ -47,13 +51,23 @@ pub(crate) fn said(failure: Failure) -> NodeError {
 }
 
 /// A line of a component, no longer than an operator reads.
-pub(crate) fn shortened(mut text: String) -> String {
+pub(crate) fn shortened(text: String) -> String {
+    let mut text = one_line(text);
     if text.len() > LONGEST_REASON {
         let end = text.floor_char_boundary(LONGEST_REASON);
         text.truncate(end);
         text.push('…');
     }
     text
+}
+
+/// A text as one line: a component begins no line of the log by itself, and moves no cursor.
+pub(crate) fn one_line(text: String) -> String {
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(shown).collect()
 }
 
 #[cfg(test)]
@@ -70,6 +84,20 @@ mod tests {
         ] {
             assert_eq!(said(told(error.clone())), error);
         }
+    }
+
+    #[test]
+    fn a_wait_is_neither_for_ever_nor_none_and_a_reason_is_one_line() {
+        let waits = |millis: &str| {
+            let detail = Some(format!(r#"{{"after_ms":{millis}}}"#));
+            match said(Failure { code: UNCOUNTED, reason: "a\nb\u{1b}[31m".into(), detail }) {
+                NodeError::Repeat { after, reason, .. } => (after, reason),
+                NodeError::StopAndFail { .. } => panic!("it is not tried again"),
+            }
+        };
+
+        assert_eq!(waits("1000000000000000").0, Some(LONGEST_WAIT));
+        assert_eq!(waits("0"), (Some(SHORTEST_WAIT), "a\\nb\\u{1b}[31m".to_owned()));
     }
 
     #[test]

@@ -23,6 +23,8 @@ const MOST_WAITING: u32 = 100;
 const MOST_INSTANCES: u32 = MOST_CALLS + MOST_WAITING + 20;
 /// Components of Python bring a few dozen modules along.
 const MODULES_PER_COMPONENT: u32 = 64;
+/// One is usual.
+const MEMORIES_PER_COMPONENT: u32 = 4;
 /// A component larger than this is not loaded, in bytes.
 pub(crate) const LARGEST_COMPONENT: u64 = 128 << 20;
 
@@ -111,12 +113,12 @@ fn config(pooled: bool) -> Config {
     if pooled {
         let mut pool = PoolingAllocationConfig::default();
         pool.total_component_instances(MOST_INSTANCES)
-            .total_core_instances(MOST_INSTANCES * 16)
-            .total_memories(MOST_INSTANCES * 2)
-            .total_tables(MOST_INSTANCES * 16)
+            .total_core_instances(MOST_INSTANCES * MODULES_PER_COMPONENT)
+            .total_memories(MOST_INSTANCES * MEMORIES_PER_COMPONENT)
+            .total_tables(MOST_INSTANCES * MODULES_PER_COMPONENT)
             .total_stacks(MOST_INSTANCES * 2)
             .max_core_instances_per_component(MODULES_PER_COMPONENT)
-            .max_memories_per_component(4)
+            .max_memories_per_component(MEMORIES_PER_COMPONENT)
             .max_tables_per_component(MODULES_PER_COMPONENT)
             .max_core_instance_size(1 << 20)
             .max_component_instance_size(1 << 20)

@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use pairline_sdk::{Operation, Provenance, Request, System, Write};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::InstancePre;
 use wasmtime::{Engine, Store, Trap, UpdateDeadline};
@@ -14,6 +15,9 @@ use crate::ports::Granted;
 
 /// No more instances than these wait for a message.
 const MOST_IDLE: usize = 16;
+
+/// What a component may hand over in one call of the program, in bytes.
+const MOST_PER_CALL: usize = 16 << 20;
 
 /// The first tick may come at once, and most calls are over before a whole one has passed: they give way to nobody.
 const TICKS_TO_BEGIN_WITH: u64 = 2;
@@ -31,6 +35,12 @@ pub(crate) struct Call {
 pub(crate) struct Work {
     /// What was won and may be sent, by the id of the operation.
     pub(crate) won: crate::ports::Won,
+    /// Requests that the program has rendered, and of which writes.
+    pub(crate) rendered: Vec<(System, Write, Request)>,
+    /// Updates that the program has judged to have arrived.
+    pub(crate) arrived: Vec<Arc<Operation>>,
+    /// Where operations come from that this message begins.
+    pub(crate) provenance: Provenance,
     /// Lines that were logged.
     pub(crate) lines: u32,
     /// The last line that was logged as an error: what a panic says, before it traps.
@@ -57,6 +67,7 @@ pub(crate) struct TookTooLong;
 pub(crate) fn store(engine: &Engine, call: Call, bounds: &Bounds) -> Store<Call> {
     let mut store = Store::new(engine, call);
     store.limiter(|call| &mut call.limiter);
+    store.set_hostcall_fuel(MOST_PER_CALL);
     store.data_mut().ticks_left = bounds.ticks();
     store.set_epoch_deadline(TICKS_TO_BEGIN_WITH);
     store.epoch_deadline_callback(|mut context| {

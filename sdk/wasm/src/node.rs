@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::{Either, select};
-use pairline_sdk::{Clock, NodeDescription, NodeError, Ports, ProcessAction, ProcessDto, Usage};
+use pairline_sdk::{Clock, NodeDescription, NodeError, Ports, ProcessAction, ProcessDto, Provenance, Usage};
 use serde_json::Value;
 use tokio::sync::Semaphore;
-use wasmtime::Store;
 use wasmtime::component::Linker;
+use wasmtime::{PoolConcurrencyLimitError, Store};
 
 use crate::bindings::pairline::node::types::{Answer, Failure, Message};
 use crate::component::Loaded;
@@ -93,7 +93,7 @@ impl ProcessAction for ComponentNode {
             body => body.into_owned(),
         };
         let message = Message { body, headers: headers(&dto) };
-        let (ended, answer) = self.call(&program, &message).await;
+        let (ended, answer) = self.call(&program, &message, dto.provenance()).await;
         let (ended, answer) = match answer {
             Ok(answer) => match self.taken(dto, &message, answer, program.granted()) {
                 Ok(dto) => (ended, Ok(dto)),
@@ -114,7 +114,12 @@ enum Reached {
 }
 
 impl ComponentNode {
-    async fn call(&self, program: &Program, message: &Message) -> (Ended, Result<Answer, NodeError>) {
+    async fn call(
+        &self,
+        program: &Program,
+        message: &Message,
+        provenance: Provenance,
+    ) -> (Ended, Result<Answer, NodeError>) {
         let (mut store, instance, calls) = match program.waiting() {
             Some(live) => {
                 let (store, instance, calls) = live.parts();
@@ -125,6 +130,7 @@ impl ComponentNode {
                 (program.store(), None, 0)
             }
         };
+        store.data_mut().work.provenance = provenance;
         let (reached, instance) = {
             let work = async {
                 let instance = match instance {
@@ -182,6 +188,11 @@ impl ComponentNode {
             Reached::Broke(error) if error.downcast_ref::<TookTooLong>().is_some() => {
                 (Ended::TimedOut, Err(NodeError::repeat(took())))
             }
+            // No fault of the message: the next try finds room.
+            Reached::Broke(error) if error.is::<PoolConcurrencyLimitError>() => {
+                let reason = format!("there is no room for another instance of `{name}`");
+                (Ended::Refused, Err(NodeError::wait(reason, Duration::from_secs(1))))
+            }
             Reached::Broke(error) => {
                 // A component that is refused memory gives up in whatever way its language does.
                 let (ended, why) = match refused {
@@ -222,10 +233,13 @@ impl ComponentNode {
             }
         }
         match (end, route) {
-            (Some(line), _) => Ok(next.stop(&granted.without_secrets(failure::shortened(line)))),
+            (Some(line), _) => Ok(next.stop(&failure::shortened(granted.without_secrets(line)))),
             (None, Some(route)) => match self.description.routes.iter().any(|known| known.name == route) {
                 true => Ok(next.follow(&route)),
-                false => Err(format!("took the route `{}`, which it does not describe", failure::shortened(route))),
+                false => {
+                    let route = failure::shortened(granted.without_secrets(route));
+                    Err(format!("took the route `{route}`, which it does not describe"))
+                }
             },
             (None, None) => Ok(next),
         }

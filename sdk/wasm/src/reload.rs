@@ -52,7 +52,8 @@ impl Current {
 
     /// The program to run the next message with. If the file has changed, that is taken up meanwhile by a thread of its own.
     pub(crate) fn program(self: &Arc<Self>) -> Arc<Program> {
-        if self.has_changed() && !self.at_it.swap(true, Ordering::AcqRel) {
+        // A change that comes while another is taken up is seen once that is done.
+        if !self.at_it.load(Ordering::Acquire) && self.has_changed() && !self.at_it.swap(true, Ordering::AcqRel) {
             let this = Arc::clone(self);
             let work = move || {
                 this.take_up();

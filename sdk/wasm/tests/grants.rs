@@ -83,7 +83,7 @@ fn what_a_component_needs_is_known_before_it_runs_and_an_ungranted_need_is_named
         (looking("crm"), Need::ReadPairs, "pairs: read"),
         (reading("crm"), Need::Applications, "applications: [<name>]"),
         (asking_secret("SCORE_KEY", "(return (call $told))"), Need::Secrets, "secrets: [<NAME>]"),
-        (asking_http("https://a.example"), Need::Http, "http: [<host>]"),
+        (asking_http("https://a.example"), Need::Http, "http: [<origin>]"),
     ] {
         let kind = bench.load(&guest.component()).unwrap();
 

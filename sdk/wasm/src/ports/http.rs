@@ -11,6 +11,10 @@ use crate::instances::Call;
 /// A request is no larger than this, in bytes.
 const LONGEST: usize = 4 << 20;
 
+/// Headers that the program sets.
+const OF_THE_CONNECTION: [&str; 8] =
+    ["connection", "content-length", "expect", "host", "proxy-authorization", "te", "transfer-encoding", "upgrade"];
+
 impl Host for Call {
     async fn send(&mut self, request: Request) -> Result<Response, Failure> {
         let size =
@@ -27,6 +31,10 @@ impl Host for Call {
             return Err(refused(format!("`{origin}` is not granted: add it to `grants.http`")));
         }
         let Request { method, headers, body, .. } = request;
+        // What belongs to the connection; `host` would reach another host behind the same address.
+        if let Some((name, _)) = headers.iter().find(|(name, _)| OF_THE_CONNECTION.contains(&&*name.to_lowercase())) {
+            return Err(refused(format!("the header `{name}` is set by the program")));
+        }
         let request = HttpRequest { method, url: url.into(), headers, body };
         match self.granted.ports()?.http.send(request).await {
             Ok(response) => Ok(Response { status: response.status, headers: response.headers, body: response.body }),

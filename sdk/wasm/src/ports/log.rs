@@ -1,6 +1,7 @@
 //! `log`: lines of a component in the program's log, bounded and without the secrets it was given.
 
 use crate::bindings::pairline::node::log::Host;
+use crate::failure::one_line;
 use crate::instances::Call;
 
 /// Lines of one message that are kept.
@@ -11,10 +12,10 @@ const LONGEST_LINE: usize = 4096;
 impl Host for Call {
     fn write(&mut self, level: u8, mut text: String) {
         self.work.lines = self.work.lines.saturating_add(1);
-        if text.len() > LONGEST_LINE {
-            text.truncate(text.floor_char_boundary(LONGEST_LINE));
-        }
-        let text = self.granted.without_secrets(text);
+        // Secrets come out before the line is cut, or a part of one would be left; what is far too long holds none of interest.
+        text.truncate(text.floor_char_boundary(16 * LONGEST_LINE));
+        let mut text = one_line(self.granted.without_secrets(text));
+        text.truncate(text.floor_char_boundary(LONGEST_LINE));
         let component = self.granted.name();
         if self.work.lines <= MOST_LINES {
             match level {

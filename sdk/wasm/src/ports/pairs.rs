@@ -1,6 +1,8 @@
 //! `pairs`: looks at the id mapping.
 
-use pairline_sdk::{EventFacts, Look, Pair, RecordId, System};
+use std::sync::Arc;
+
+use pairline_sdk::{Echo, EventFacts, Look, Pair, RecordId, System};
 
 use super::{json, read};
 use crate::bindings::pairline::node::pairs::Host;
@@ -30,8 +32,11 @@ impl Host for Call {
     async fn echo(&mut self, system: String, id: String, facts: String) -> Result<String, Failure> {
         let record = RecordId::new(&System::new(&system), id);
         let facts: EventFacts = read("the facts of an event", &facts)?;
-        let store = &self.granted.ports()?.store;
-        store.echo(&record, &facts).await.map(|echo| json(&echo)).map_err(told)
+        let echo = self.granted.ports()?.store.echo(&record, &facts).await.map_err(told)?;
+        if let Echo::Arrived(update) = &echo {
+            self.work.arrived.push(Arc::clone(update));
+        }
+        Ok(json(&echo))
     }
 
     async fn recent(&mut self, pair: String, most: u32) -> Result<String, Failure> {

@@ -1,6 +1,6 @@
 //! `writes`: sends what the ledger holds, to the systems that are granted, and nothing else.
 
-use pairline_sdk::{OperationId, Write};
+use pairline_sdk::{OperationId, System, Write};
 
 use super::ledger::State;
 use super::{json, read};
@@ -9,10 +9,19 @@ use crate::bindings::pairline::node::writes::Host;
 use crate::failure::refused;
 use crate::instances::Call;
 
+/// Writes that one message may have rendered.
+const MOST_RENDERED: usize = 32;
+
 impl Host for Call {
     async fn render(&mut self, system: String, write: String) -> Result<String, Failure> {
         let write: Write = read("a write", &write)?;
-        self.granted.writable(&system)?.render(&write).map(|request| json(&request)).map_err(refused)
+        let request = self.granted.writable(&system)?.render(&write).map_err(refused)?;
+        if self.work.rendered.len() >= MOST_RENDERED {
+            return Err(refused(format!("one message renders at most {MOST_RENDERED} writes")));
+        }
+        let rendered = json(&request);
+        self.work.rendered.push((System::new(&system), write, request));
+        Ok(rendered)
     }
 
     async fn send(&mut self, operation: String) -> Result<String, Failure> {
