@@ -76,11 +76,11 @@ async fn a_counterpart_is_found_in_python_and_never_picked_of_two() {
     let node = kind.make(&usage, &bench.ports).unwrap();
     let look = || node.process_action(contact(json!({ "email": "ada@example.com", "vat_id": "GB 1" })));
 
-    assert_eq!(look().await.unwrap().route(), Some("missing"));
+    assert_eq!(look().await.unwrap().route(), Some("none"));
 
     let ada = bench.erp.person_creates(&json!({ "email": "ada@example.com" }));
     let found = look().await.unwrap();
-    assert_eq!(found.route(), Some("found"));
+    assert_eq!(found.route(), Some("matched"));
     assert_eq!(found.data()["match"], json!({ "record": ada, "by": ["email"] }));
 
     let firm = bench.erp.person_creates(&json!({ "vat_id": "GB1" }));
@@ -96,6 +96,30 @@ async fn a_counterpart_is_found_in_python_and_never_picked_of_two() {
     bench.store.adopt(&Adoption { record, system, names, contract, verified: true, topology }).await.unwrap();
     let taken = look().await.unwrap();
     assert_eq!((taken.route(), &taken.data()["match"]["taken"]), (Some("ambiguous"), &json!([ada.id])));
+}
+
+#[tokio::test]
+async fn a_record_goes_on_as_it_came_with_numbers_that_javascript_would_round() {
+    let bench = bench();
+    let fields =
+        json!({ "phone": "+442079460958", "no": 12_345_678_901_234_567_890_u64, "least": i64::MIN, "rate": 1.0 });
+    for (language, with, part) in [
+        (JS, json!({}), "lead"),
+        (TS, json!({ "field": "phone" }), "phone"),
+        (PYTHON, json!({ "application": "erp" }), "match"),
+    ] {
+        let (_host, kind) = language.template().load();
+        let node = kind.make(&granted(with), &bench.ports).unwrap();
+        let message = contact(fields.clone()).with("own", json!({ "no": u64::MAX })).with(part, "of another time");
+
+        let answer = node.process_action(message.clone()).await.unwrap();
+
+        for kept in ["hint", "record", "own"] {
+            assert_eq!(answer.data()[kept].to_string(), message.data()[kept].to_string(), "{}", language.name);
+        }
+        let is_its_own = answer.data()[part].is_object();
+        assert_eq!(is_its_own, answer.route() != Some("none"), "{}: {}", language.name, answer.data());
+    }
 }
 
 #[tokio::test]

@@ -10,15 +10,16 @@ use pairline_wasm::{ComponentKind, Host, HostOptions};
 use serde_json::Value;
 
 use crate::systems::installed::{Environment, has_node, run};
-
-/// What the node of every template is called here.
-const NAME: &str = "my-node";
+use crate::systems::project::File;
+use crate::tidy::read;
 
 /// A language with a template.
 #[derive(Clone, Copy)]
 pub(super) struct Language {
     /// As `node new` calls it.
     pub(super) name: &'static str,
+    /// What the node of its template is called here, and in the guide.
+    pub(super) called: &'static str,
     /// The file with the node's work.
     node: &'static str,
     /// What is in its place when the node is to misbehave.
@@ -33,6 +34,7 @@ const MISBEHAVING_JS: &str = include_str!("guests/misbehaving.js");
 
 pub(super) const JS: Language = Language {
     name: "js",
+    called: "lead-score",
     node: "src/node.js",
     misbehaving: MISBEHAVING_JS,
     packages: "node_modules",
@@ -40,10 +42,12 @@ pub(super) const JS: Language = Language {
 };
 
 /// What misbehaves is not typed, so that the types are not checked.
-pub(super) const TS: Language = Language { name: "ts", node: "src/node.ts", builds: "node build.mjs", ..JS };
+pub(super) const TS: Language =
+    Language { name: "ts", called: "phone", node: "src/node.ts", builds: "node build.mjs", ..JS };
 
 pub(super) const PYTHON: Language = Language {
     name: "python",
+    called: "match",
     node: "src/node.py",
     misbehaving: include_str!("guests/misbehaving.py"),
     packages: ".venv",
@@ -65,64 +69,83 @@ impl Language {
         if self.packages == JS.packages {
             has_node();
         }
-        let scratch = tempfile::tempdir().unwrap();
-        let (text, steps) = self.written(&scratch.path().join(NAME));
+        let (text, steps) = self.shown(self.called);
         let environment = Environment::made(&format!("node-{}", self.name), &text, |environment| {
-            let folder = environment.join(NAME);
-            // What an attempt has left that did not come to its end.
-            if folder.exists() {
-                fs::remove_dir_all(&folder).unwrap();
-            }
-            self.written(&folder);
+            let folder = self.begun(self.called, environment);
             for step in &steps {
                 run(&mut command(step, &folder));
             }
         });
-        Built::new(environment, NAME, steps)
+        Built::new(environment, self.called, steps)
     }
 
     /// The same with a node that does what its body says, and that may ask for secrets.
     pub(super) fn misbehaving(self) -> Built {
-        let template = self.template();
-        let scratch = tempfile::tempdir().unwrap();
-        let (text, _) = self.written(&scratch.path().join(NAME));
-        let build = template.steps.iter().find(|step| step.contains(self.builds)).map_or(self.builds, String::as_str);
-        let pins = format!("{text}{}", self.misbehaving);
-        let environment = Environment::made(&format!("node-{}-misbehaving", self.name), &pins, |environment| {
-            let folder = environment.join(NAME);
-            if folder.exists() {
-                fs::remove_dir_all(&folder).unwrap();
-            }
-            self.written(&folder);
-            fs::write(folder.join(self.node), self.misbehaving).unwrap();
-            let world = folder.join("wit/world.wit");
-            let asked = fs::read_to_string(&world).unwrap();
-            let asks = asked.replacen("// import pairline:node/secrets", "import pairline:node/secrets", 1);
-            assert_ne!(asked, asks, "the world of the template shows no import of secrets");
-            fs::write(&world, asks).unwrap();
-            std::os::unix::fs::symlink(template.folder.join(self.packages), folder.join(self.packages)).unwrap();
-            run(&mut command(build, &folder));
-        });
-        Built::new(environment, NAME, Vec::new())
+        let name = "misbehaving";
+        let (_, steps) = self.shown(name);
+        let build = steps.into_iter().find(|step| step.contains(self.builds)).unwrap_or_else(|| self.builds.to_owned());
+        let world = "wit/world.wit";
+        let asked = read(&format!("sdk/templates/{}/{world}", self.name));
+        let asks = asked.replacen("// import pairline:node/secrets", "import pairline:node/secrets", 1);
+        assert_ne!(asked, asks, "the world of the template shows no import of secrets");
+        let files = [(self.node.to_owned(), self.misbehaving.to_owned()), (world.to_owned(), asks)];
+        self.changed(name, &files, &[build])
     }
 
-    /// Writes the template, and answers all of its text and its steps.
-    fn written(self, folder: &Path) -> (String, Vec<String>) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pairline"));
-        command.args(["--json", "node", "new", NAME, "--lang", self.name, "--into"]).arg(folder);
-        let output = command.stdin(Stdio::null()).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
-        let listed = |name: &str| -> Vec<String> { serde_json::from_value(told[name].clone()).unwrap() };
-        let read = |file: &String| format!("{file}\n{}\n", fs::read_to_string(folder.join(file)).unwrap());
-        (listed("files").iter().map(read).collect(), listed("next"))
+    /// The template with other files and another name, built by these commands.
+    pub(super) fn changed(self, name: &str, files: &[File], steps: &[String]) -> Built {
+        let template = self.template();
+        let (text, _) = self.shown(name);
+        let pins = format!("{text}{files:?}{steps:?}");
+        let environment = Environment::made(&format!("node-{}-{name}", self.name), &pins, |environment| {
+            let folder = self.begun(name, environment);
+            for (file, text) in files {
+                fs::write(folder.join(file), text).unwrap();
+            }
+            std::os::unix::fs::symlink(template.folder.join(self.packages), folder.join(self.packages)).unwrap();
+            for step in steps {
+                run(&mut command(step, &folder));
+            }
+        });
+        Built::new(environment, name, Vec::new())
+    }
+
+    /// The template under a name in a folder of its own, with nothing of an attempt that did not come to its end.
+    fn begun(self, name: &str, environment: &Path) -> PathBuf {
+        let folder = environment.join(name);
+        if folder.exists() {
+            fs::remove_dir_all(&folder).unwrap();
+        }
+        written(self.name, name, &folder);
+        folder
+    }
+
+    /// All text of the template under a name, and its steps.
+    fn shown(self, name: &str) -> (String, Vec<String>) {
+        let scratch = tempfile::tempdir().unwrap();
+        written(self.name, name, &scratch.path().join(name))
     }
 }
 
+/// Writes the template, and answers all of its text and its steps.
+pub(super) fn written(language: &str, name: &str, folder: &Path) -> (String, Vec<String>) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pairline"));
+    command.args(["--json", "node", "new", name, "--lang", language, "--into"]).arg(folder);
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let listed = |name: &str| -> Vec<String> { serde_json::from_value(told[name].clone()).unwrap() };
+    let read = |file: &String| {
+        let bytes = fs::read(folder.join(file)).unwrap();
+        format!("{file}\n{}\n", String::from_utf8_lossy(&bytes))
+    };
+    (listed("files").iter().map(read).collect(), listed("next"))
+}
+
 impl Built {
-    fn new(environment: Environment, folder: &str, steps: Vec<String>) -> Self {
-        let folder = environment.path(folder);
-        let built = Self { file: folder.join(format!("{NAME}.wasm")), environment, folder, steps };
+    pub(super) fn new(environment: Environment, name: &str, steps: Vec<String>) -> Self {
+        let folder = environment.path(name);
+        let built = Self { file: folder.join(format!("{name}.wasm")), environment, folder, steps };
         // Others wait instead of compiling the same.
         built.environment.once("compiled", || drop(built.load()));
         built
@@ -147,7 +170,7 @@ fn code(folder: &Path) -> PathBuf {
 }
 
 /// A command as it is typed, with this program as `pairline`.
-fn command(text: &str, folder: &Path) -> Command {
+pub(super) fn command(text: &str, folder: &Path) -> Command {
     let program = Path::new(env!("CARGO_BIN_EXE_pairline")).parent().unwrap().to_owned();
     let path = std::env::var_os("PATH").unwrap_or_default();
     let path = std::env::join_paths(std::iter::once(program).chain(std::env::split_paths(&path))).unwrap();

@@ -94,6 +94,25 @@ bool json_member(struct json object, const char *key, struct json *value) {
     }
 }
 
+bool json_element(struct json array, size_t place, struct json *value) {
+    const char *end = array.at + array.length;
+    const char *at = skip_space(array.at, end);
+    if (at == end || *at != '[') return false;
+    for (;;) {
+        at = skip_space(at + 1, end);
+        const char *start = at;
+        at = skip_value(at, end);
+        if (at == NULL || at == start) return false;
+        if (place == 0) {
+            *value = (struct json){start, (size_t)(at - start)};
+            return true;
+        }
+        place--;
+        at = skip_space(at, end);
+        if (at == end || *at != ',') return false;
+    }
+}
+
 static bool read_unit(struct walk *walk, uint32_t *unit) {
     if (walk->end - walk->at < 4) return false;
     *unit = 0;

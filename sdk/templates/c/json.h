@@ -18,6 +18,9 @@ struct json {
  * bytes. */
 bool json_member(struct json object, const char *key, struct json *value);
 
+/* The value at a place of an array, from 0; false behind the last. */
+bool json_element(struct json array, size_t place, struct json *value);
+
 /* The text that a JSON string stands for, as UTF-8, with a zero behind it: false if it is no string, has a zero in it, or is
  * longer than the room. */
 bool json_text(struct json value, char *text, size_t room, size_t *length);

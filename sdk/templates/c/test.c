@@ -89,6 +89,34 @@ static void a_value_is_found_under_its_key(void) {
     }
 }
 
+static void a_value_is_found_at_its_place(void) {
+    static const struct {
+        const char *array, *value;
+        size_t place;
+    } cases[] = {
+        {"[1,{\"a\":[2,3]},\"],\"]", "1", 0},
+        {"[1,{\"a\":[2,3]},\"],\"]", "{\"a\":[2,3]}", 1},
+        {" [ 1 , 2 , \"],\" ] ", "\"],\"", 2},
+        {"[1,2]", NULL, 2},
+        {"[]", NULL, 0},
+        {"{\"a\":1}", NULL, 0},
+        {"", NULL, 0},
+        {"[", NULL, 0},
+        {"[1,", NULL, 1},
+        {"[[", NULL, 0},
+        {"[\"", NULL, 0},
+    };
+    for (size_t index = 0; index < sizeof cases / sizeof cases[0]; index++) {
+        struct json array = heap(cases[index].array), value = {"", 0};
+        const char *expected = cases[index].value;
+        bool found = json_element(array, cases[index].place, &value);
+        EXPECT(found == (expected != NULL), "%s: %d", cases[index].array, found);
+        bool same = expected != NULL && value.length == strlen(expected) && memcmp(value.at, expected, value.length) == 0;
+        EXPECT(!found || same, "%s: %.*s", cases[index].array, (int)value.length, value.at);
+        let_go(array);
+    }
+}
+
 static void a_string_is_read_as_what_it_stands_for(void) {
     static const struct {
         const char *value, *text;
@@ -143,6 +171,7 @@ static void a_part_is_put_in_or_put_anew(void) {
 int main(void) {
     numbers_are_read_as_everybody_dials_them();
     a_value_is_found_under_its_key();
+    a_value_is_found_at_its_place();
     a_string_is_read_as_what_it_stands_for();
     a_part_is_put_in_or_put_anew();
     if (failures == 0) printf("all is well\n");

@@ -5,7 +5,7 @@ import { get } from "pairline:node/secrets@0.1.0";
 export const description = { kind: "misbehaving", about: "Does what its body says, the worst included." };
 
 const deeds = {
-  answer: (body) => ({ ...body, answered: true }),
+  answer: () => ({ answered: true }),
   loop() {
     for (;;);
   },
@@ -22,7 +22,7 @@ const deeds = {
   secret: ({ name }) => ({ length: get(name).length }),
   file: ({ path }) => fetch(`file://${path}`),
   network: ({ url }) => fetch(url),
-  world: () => ["process", "require", "Deno", "Bun", "WebAssembly"].filter((name) => name in globalThis),
+  world: () => ({ names: ["process", "require", "Deno", "Bun", "WebAssembly"].filter((name) => name in globalThis) }),
 };
 
 function careless() {
@@ -30,5 +30,5 @@ function careless() {
 }
 
 export function process(body) {
-  return { body: deeds[body.deed](body) };
+  return { parts: deeds[body.deed](body) };
 }

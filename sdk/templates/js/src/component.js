@@ -5,6 +5,8 @@ import { write } from "pairline:node/log@0.1.0";
 import { get } from "pairline:node/settings@0.1.0";
 import { AGAIN, Failure } from "./failure.js";
 import { description, process } from "./node.js";
+import { withParts } from "./parts.js";
+import { ports } from "./ports.js";
 
 const ERROR = 1;
 
@@ -13,8 +15,8 @@ export const action = {
 
   process(message) {
     try {
-      const { body, route, end } = process(JSON.parse(message.body), JSON.parse(get()));
-      return { message: { body: JSON.stringify(body), headers: message.headers }, route, end };
+      const { parts, route, end } = process(JSON.parse(message.body), JSON.parse(get()), ports);
+      return { message: { body: withParts(message.body, parts), headers: message.headers }, route, end };
     } catch (error) {
       throw failureOf(error);
     }

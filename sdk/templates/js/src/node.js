@@ -22,12 +22,12 @@ export const description = {
 const POINTS = { ownDomain: 40, phone: 25, company: 20, vat_id: 15 };
 const FREE_MAIL = new Set(["gmail.com", "gmx.de", "hotmail.com", "outlook.com", "web.de", "yahoo.com"]);
 
-/** Works on one message: its body and the `with` block of the topology. Answers the new body and a route. */
+/** Works on one message: its body and the `with` block of the topology. Answers its own parts of it and a route. */
 export function process(body, settings) {
   const fields = fieldsOf(body);
   const threshold = settings.threshold ?? 50;
   const score = scoreOf(fields);
-  return { body: { ...body, lead: { score, threshold } }, route: score >= threshold ? "hot" : "cold" };
+  return { parts: { lead: { score, threshold } }, route: score >= threshold ? "hot" : "cold" };
 }
 
 function scoreOf(fields) {

@@ -3,13 +3,13 @@ component, and with it the text of the error."""
 
 import json
 import sys
-from typing import Any
 
 from componentize_py_types import Err
 from failure import AGAIN, NodeFailure
 from node import DESCRIPTION, process
+from ports import HostPorts
 from wit_world import exports
-from wit_world.imports import applications, log, pairs, settings
+from wit_world.imports import log, settings
 from wit_world.imports.types import Answer, Failure, Message
 
 ERROR, INFORMATION = 1, 3
@@ -26,16 +26,6 @@ class Lines:
 
     def flush(self) -> None:
         pass
-
-
-class HostPorts:
-    """The ports, with JSON on the other side."""
-
-    def look(self, system: str, id: str, target: str) -> dict[str, Any]:
-        return json.loads(pairs.look(system, id, target))
-
-    def find(self, system: str, field: str, value: str) -> list[dict[str, Any]]:
-        return json.loads(applications.find(system, field, value))
 
 
 class Action(exports.Action):

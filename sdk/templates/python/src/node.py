@@ -2,14 +2,14 @@
 
 from typing import Any, Protocol
 
-from failure import TRASH, WAIT, NodeFailure
+from failure import TRASH, NodeFailure
 
 DESCRIPTION = {
     "kind": "node-name",
     "about": "Looks for the counterpart of a record by what identifies a customer, and takes none when in doubt.",
     "routes": [
-        {"name": "found", "about": "There is one counterpart, and it stands in `match`."},
-        {"name": "missing", "about": "No record holds any of the keys."},
+        {"name": "matched", "about": "There is one counterpart, and it stands in `match`."},
+        {"name": "none", "about": "No record holds any of the keys, or its counterpart is being created."},
         {"name": "ambiguous", "about": "There are several, or it belongs to another record: a person decides."},
     ],
     "settings": [
@@ -19,7 +19,6 @@ DESCRIPTION = {
 }
 
 USUAL_KEYS = "email, vat_id"
-WAIT_MS = 1000
 
 
 class Ports(Protocol):
@@ -41,9 +40,10 @@ def process(
     known = ports.look(system, id, target)
     if known["answer"] == "found":
         other = next(side["record"] for side in known["of"]["sides"] if side["record"]["system"] == target)
-        return {**body, "match": {"record": other, "by": ["mapping"]}}, "found", None
+        return {**body, "match": {"record": other, "by": ["mapping"]}}, "matched", None
     if known["answer"] == "pending":
-        raise NodeFailure(WAIT, f"the counterpart of {system}:{id} is being created", WAIT_MS)
+        # `create` knows how far it is, and takes it up where it was left.
+        return body, "none", None
     if known["answer"] == "inactive":
         return body, None, f"{system}:{id} had a counterpart that is gone: it gets no other"
 
@@ -54,13 +54,13 @@ def process(
             for other in _holders(ports, target, key, value):
                 found.setdefault(other, []).append(key.name)
     if not found:
-        return body, "missing", None
+        return body, "none", None
     taken = [other for other in found if ports.look(target, other, system)["answer"] != "missing"]
     if len(found) > 1 or taken:
         records = [{"system": target, "id": other} for other in found]
         return {**body, "match": {"records": records, "taken": taken}}, "ambiguous", None
     [(other, by)] = found.items()
-    return {**body, "match": {"record": {"system": target, "id": other}, "by": by}}, "found", None
+    return {**body, "match": {"record": {"system": target, "id": other}, "by": by}}, "matched", None
 
 
 class _Key:

@@ -2,9 +2,12 @@
 // component, and with it the text of the error.
 
 import { write } from "pairline:node/log@0.1.0";
-import { contract, get } from "pairline:node/settings@0.1.0";
+import { get } from "pairline:node/settings@0.1.0";
 import { AGAIN, Failure } from "./failure.ts";
-import { description, process } from "./node.ts";
+import type { Body, Result } from "./message.ts";
+import { description, process, type Settings } from "./node.ts";
+import { withParts } from "./parts.ts";
+import { type Ports, ports } from "./ports.ts";
 
 /** The records of the contract's `types`. */
 interface Message {
@@ -24,13 +27,16 @@ interface WitFailure {
 
 const ERROR = 1;
 
+/** A node that asks for nothing takes no ports. */
+const work: (body: Body, settings: Settings, ports: Ports) => Result = process;
+
 export const action = {
   describe: (): string => JSON.stringify(description),
 
   process(message: Message): Answer {
     try {
-      const { body, route, end } = process(JSON.parse(message.body), JSON.parse(get()), JSON.parse(contract()));
-      return { message: { body: JSON.stringify(body), headers: message.headers }, route, end };
+      const { parts, route, end } = work(JSON.parse(message.body), JSON.parse(get()), ports);
+      return { message: { body: withParts(message.body, parts), headers: message.headers }, route, end };
     } catch (error) {
       throw failureOf(error);
     }

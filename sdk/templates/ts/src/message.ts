@@ -30,9 +30,15 @@ export interface Contract {
   };
 }
 
+/** Parts of a message, by their names. */
+export interface Parts {
+  [part: string]: Json;
+}
+
 /** What the node has made of a message. */
 export interface Result {
-  body: Body;
+  /** What it adds. All else goes on as it came. */
+  parts?: Parts;
   /** One of the routes that the node describes; without it every follower gets the message. */
   route?: string;
   /** Ends the message here: one line about why. */

@@ -2,6 +2,7 @@
 
 import { Failure, TRASH } from "./failure.ts";
 import type { Body, Contract, Description, Json, RecordId, Result } from "./message.ts";
+import type { Ports } from "./ports.ts";
 
 export interface Settings {
   field: string;
@@ -30,14 +31,14 @@ const FEWEST_DIGITS = 7;
 const TRUNK: { [country: string]: string } = { "1": "1", "7": "8", "36": "06", "39": "" };
 
 /** Works on one message. */
-export function process(body: Body, settings: Settings, contract: Contract): Result {
+export function process(body: Body, settings: Settings, ports: Ports): Result {
   const { id, fields } = recordOf(body);
-  const name = nameOf(settings.field, id, contract);
+  const name = nameOf(settings.field, id, ports.contract());
   const value = fields[name] ?? "";
   if (typeof value !== "string") throw unclear(id, settings.field, "is no text");
-  if (value.trim() === "") return { body: { ...body, phone: null } };
+  if (value.trim() === "") return { parts: { phone: null } };
   const number = normalized(value, settings.country, (why) => unclear(id, settings.field, why));
-  return { body: { ...body, phone: { field: settings.field, number } } };
+  return { parts: { phone: { field: settings.field, number } } };
 }
 
 /** The number as `+` and digits. */
