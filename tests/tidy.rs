@@ -12,10 +12,15 @@ use pairline_sdk::{NodeDescription, PlatformKind, Registry, RouteDefault, Settin
 use crate::support::registry;
 
 /// Where a reader looks something up.
-const DOCS: [&str; 9] = [
+const DOCS: [&str; 14] = [
     "README.md",
     "sdk/docs/architecture.md",
     "sdk/docs/components.md",
+    "sdk/docs/components/c.md",
+    "sdk/docs/components/js.md",
+    "sdk/docs/components/python.md",
+    "sdk/docs/components/rust.md",
+    "sdk/docs/components/ts.md",
     "sdk/docs/fuzzing.md",
     "sdk/docs/guarantees.md",
     "sdk/docs/kills.md",

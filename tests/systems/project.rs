@@ -10,12 +10,24 @@ pub(crate) type File = (String, String);
 
 /// The files that the guide shows, each below its name.
 pub(crate) fn files_of_the_guide() -> Vec<File> {
-    let guide = read("sdk/docs/connecting-a-system.md");
-    let blocks = guide.split("\n```yaml\n# ").skip(1).map(|rest| {
-        let (file, rest) = rest.split_once('\n').unwrap();
-        (file.to_owned(), rest.split("```").next().unwrap().to_owned())
-    });
-    blocks.collect()
+    files_shown(&read("sdk/docs/connecting-a-system.md"))
+}
+
+/// The blocks of a page, each with its language.
+pub(crate) fn blocks(page: &str) -> Vec<(&str, &str)> {
+    let fenced = page.split("\n```").skip(1).step_by(2);
+    fenced.map(|fenced| fenced.split_once('\n').unwrap_or((fenced, ""))).collect()
+}
+
+/// The files that a page shows: the blocks that begin with a comment of a name alone.
+pub(crate) fn files_shown(page: &str) -> Vec<File> {
+    let file = |block: &str| {
+        let (first, rest) = block.split_once('\n')?;
+        let comment = ["# ", "// ", "/* "].into_iter().find_map(|start| first.strip_prefix(start))?;
+        let name = comment.trim_end_matches(" */");
+        (!name.contains(' ')).then(|| (name.to_owned(), format!("{rest}\n")))
+    };
+    blocks(page).into_iter().filter_map(|(_, block)| file(block)).collect()
 }
 
 /// The description of the CRM as it is shipped.
