@@ -1,8 +1,11 @@
 //! What the sandbox costs, as ratios in one run: `cargo bench --bench components`.
 //!
 //! A message of 1 KiB comes as text, as it does from another process; the node reads it, looks its record up in the id
-//! mapping, puts the pair in and answers; the message leaves as text. Native and component are the same source. They take
-//! turns, batch by batch, and the median of the batches counts, so that a busy machine slows both.
+//! mapping, puts the id of its counterpart in and answers; the message leaves as text. Native and component are the same
+//! source, and JavaScript and Python do the same. They take turns, batch by batch, and the median of the batches counts, so
+//! that a busy machine slows both.
+//!
+//! The guests of JavaScript and Python are built by `sh benches/guests/build`; without them the bench says so.
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -12,11 +15,15 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use pairline_sdk::testing::{NodeTester, TestClock, TestRandom, contact_contract};
 use pairline_sdk::{
-    Application, Clock, Grants, Limits, NodeDescription, NodeError, NodeKind, NothingOutside, PairStore, PairsGrant,
-    PlatformKind, Ports, ProcessAction, ProcessDto, Registry, System, Usage,
+    Adoption, Application, Clock, Grants, Limits, NodeDescription, NodeError, NodeKind, NothingOutside, PairStore,
+    PairsGrant, PlatformKind, Ports, ProcessAction, ProcessDto, RecordId, Registry, System, Usage,
 };
+use pairline_store::{Database, Options};
 use pairline_wasm::{Host, HostOptions};
 use serde_json::{Value, json};
+
+#[path = "../sdk/guest/examples/counterpart/node.rs"]
+mod counterpart;
 
 /// Batches of each, which take turns.
 const BATCHES: usize = 31;
@@ -36,12 +43,13 @@ impl Bench {
         let pair = json!({ "email": "ada@example.org", "phone": "+44 20 7946 0000" });
         let tester = NodeTester::new(pairline_nodes::register).with_pair("crm-1", "erp-1", pair.clone(), pair);
         let clock: Arc<dyn Clock> = Arc::new(TestClock::default());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let ports = Ports {
             store: Arc::clone(&tester.store) as Arc<dyn PairStore>,
             applications: [("crm", &tester.crm), ("erp", &tester.erp)]
                 .map(|(name, system)| (System::new(name), Arc::clone(system) as Arc<dyn Application>))
                 .into(),
-            contract: Arc::new(contact_contract()),
+            contract: Arc::new(contact_contract()).into(),
             clock,
             random: Arc::new(TestRandom::default()),
             secrets: Arc::new(NothingOutside),
@@ -49,20 +57,38 @@ impl Bench {
         };
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("components");
         Self {
-            runtime: tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime"),
+            runtime,
             host: Host::new(HostOptions { cache: Some(cache) }).expect("an engine"),
             ports,
             message: message(),
         }
     }
 
-    fn native(&self, kind: &str, with: Value) -> Arc<dyn ProcessAction> {
-        let mut registry = Registry::new();
-        pairline_nodes::register(&mut registry);
-        registry.make(kind, &Usage::with(with), &self.ports).expect("a node")
+    /// The id mappings that a node may look into: one in memory, which costs next to nothing, and the program's own database,
+    /// for a record that it has had lately and for one that it has not.
+    fn mappings(&self, folder: &Path) -> [(&'static str, Arc<dyn PairStore>, Option<Database>); 3] {
+        let options = || Options::new(Arc::clone(&self.ports.clock), Arc::clone(&self.ports.random));
+        let database = |name: &'static str, file: &str, options: Options| {
+            self.runtime.block_on(async {
+                let database = Database::open(folder.join(file), options).await.expect("a database");
+                database.pairs().adopt(&adoption()).await.expect("a pair");
+                (name, database.pairs(), Some(database))
+            })
+        };
+        [
+            ("a mapping in memory", Arc::clone(&self.ports.store), None),
+            database("the database, had lately", "warm.db", options()),
+            database("the database", "cold.db", Options { memory: 0, ..options() }),
+        ]
     }
 
-    fn component(&self, file: &Path, with: Value, calls: u32) -> Arc<dyn ProcessAction> {
+    fn native(ports: &Ports, register: fn(&mut Registry), kind: &str, with: Value) -> Arc<dyn ProcessAction> {
+        let mut registry = Registry::new();
+        register(&mut registry);
+        registry.make(kind, &Usage::with(with), ports).expect("a node")
+    }
+
+    fn component(&self, ports: &Ports, file: &Path, with: Value, calls: u32) -> Arc<dyn ProcessAction> {
         let both = vec![System::new("crm"), System::new("erp")];
         let grants = Grants {
             pairs: Some(PairsGrant::Write),
@@ -72,7 +98,7 @@ impl Bench {
         };
         let limits = Limits { calls: Some(calls), timeout: Some(Duration::from_secs(3600)), memory: Some(256 << 20) };
         let kind = self.host.load(file).expect("a component");
-        kind.make(&Usage { with, limits, grants }, &self.ports).expect("a node")
+        kind.make(&Usage { with, limits, grants }, ports).expect("a node")
     }
 
     /// How long one message takes, in nanoseconds, for a batch of them.
@@ -109,19 +135,41 @@ fn median(mut all: Vec<f64>) -> f64 {
     all[all.len() / 2]
 }
 
-/// One KiB: the hint, a record that was read, and what somebody else has put in.
+/// The pair of the bench's record.
+fn adoption() -> Adoption {
+    let fields = json!({ "email": "ada@example.org", "erp_id": "erp-1" });
+    let record = json!({ "id": "crm-1", "version": "7", "fields": fields });
+    Adoption {
+        record: serde_json::from_value(record).expect("a record"),
+        system: System::new("crm"),
+        names: RecordId::new(&System::new("erp"), "erp-1"),
+        contract: "contact".to_owned(),
+        verified: true,
+        topology: "bench".to_owned(),
+    }
+}
+
+/// One KiB, as it comes from a system: the hint, and a record of many fields.
 fn message() -> String {
     let mut body = json!({
         "hint": { "record": { "system": "crm", "id": "crm-1" }, "facts": { "kind": "updated", "ours": false } },
         "record": { "id": "crm-1", "version": "7", "fields": {
             "email": "ada@example.org", "phone": "+44 20 7946 0000", "firstname": "Ada", "lastname": "Lovelace",
-            "erp_id": "erp-1", "lifecyclestage": "customer",
+            "erp_id": "erp-1", "lifecyclestage": "customer", "company": "Analytical Engines Ltd", "city": "London",
+            "country": "GB", "zip": "W1J 7NT", "address": "12 St James's Square", "website": "https://example.org",
+            "jobtitle": "Countess", "hs_lead_status": "OPEN", "numemployees": 12, "annualrevenue": 184_300.5,
+            "is_public": false, "closedate": null, "createdate": "2026-11-02T09:14:07.512Z",
+            "lastmodifieddate": "2026-11-20T17:40:01.088Z", "owner_id": 7_301_558, "notes": "",
         } },
-        "notes": "",
     });
     let missing = 1024 - body.to_string().len();
-    body["notes"] = "x".repeat(missing).into();
+    body["record"]["fields"]["notes"] = "x".repeat(missing).into();
     body.to_string()
+}
+
+/// Where the guests of other languages are built.
+fn guests() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("guests")
 }
 
 fn fixture(name: &str) -> PathBuf {
@@ -134,30 +182,55 @@ fn line(name: &str, value: String, wanted: &str, holds: bool) {
 
 fn main() {
     let bench = Bench::new();
-    let (with, nothing) = (json!({ "source": "crm", "target": "erp" }), json!({}));
-    let resolve = fixture("resolve.wasm");
-    let native = bench.native("resolve", with.clone());
-    let reused = bench.component(&resolve, with.clone(), u32::MAX);
-    let fresh = bench.component(&resolve, with, 1);
-    let found = bench.compare(&bench.message, &[(&native, 2000), (&reused, 2000), (&fresh, 300)]);
-    let [own, one, anew] = found[..] else { unreachable!("three nodes") };
-    println!("1 KiB and a look at the mapping: native {own:.0} ns, reused {one:.0} ns, fresh {anew:.0} ns\n");
-    line("Rust, reused, of native", format!("{:.2}", one / own), "at most 1.8", one / own <= 1.8);
-    line("Rust, fresh, of native", format!("{:.2}", anew / own), "at most 6", anew / own <= 6.0);
+    let folder = tempfile::tempdir().expect("a folder");
+    let (ports, with) = (&bench.ports, json!({ "target": "erp" }));
+    let file = fixture("counterpart.wasm");
+    for (name, store, _open) in bench.mappings(folder.path()) {
+        let ports = Ports { store, ..ports.clone() };
+        let native = Bench::native(&ports, counterpart::register, "counterpart", with.clone());
+        let reused = bench.component(&ports, &file, with.clone(), u32::MAX);
+        let fresh = bench.component(&ports, &file, with.clone(), 1);
+        let found = bench.compare(&bench.message, &[(&native, 1000), (&reused, 1000), (&fresh, 300)]);
+        let [own, one, anew] = found[..] else { unreachable!("three nodes") };
+        println!("1 KiB and a look at {name}: native {own:.0} ns, reused {one:.0} ns, fresh {anew:.0} ns");
+        line("  Rust, reused, of native", format!("{:.2}", one / own), "at most 1.8", one / own <= 1.8);
+        line("  Rust, fresh, of native", format!("{:.2}", anew / own), "at most 6", anew / own <= 6.0);
+        for language in ["JavaScript", "Python"] {
+            let label = format!("  {language}, reused, of native");
+            let file = guests().join(format!("{}.wasm", language.to_lowercase()));
+            if !file.exists() {
+                println!("{label:44} {:>14}   `sh benches/guests/build` builds it", "not there");
+                continue;
+            }
+            let node = bench.component(&ports, &file, with.clone(), u32::MAX);
+            let found = bench.compare(&bench.message, &[(&native, 500), (&node, 100)]);
+            let ratio = found[1] / found[0];
+            line(&label, format!("{ratio:.2}"), "at most 20", ratio <= 20.0);
+        }
+    }
 
-    let empty = bench.component(&fixture("empty.wasm"), nothing, u32::MAX);
+    // For comparison: one of our own nodes, which takes the whole pair across.
+    let both = json!({ "source": "crm", "target": "erp" });
+    let native = Bench::native(ports, pairline_nodes::register, "resolve", both.clone());
+    let whole = bench.component(ports, &fixture("resolve.wasm"), both, u32::MAX);
+    let found = bench.compare(&bench.message, &[(&native, 1000), (&whole, 1000)]);
+    println!("{:44} {:>14}", "`resolve`, in memory, reused, of native", format!("{:.2}", found[1] / found[0]));
+
+    let empty = bench.component(ports, &fixture("empty.wasm"), json!({}), u32::MAX);
     let own = bench.batch(&(Arc::new(Passing::new()) as Arc<dyn ProcessAction>), "{}", 20_000);
     let call = bench.compare("{}", &[(&empty, 20_000)])[0] - own;
     line("a call that does nothing, beyond native", format!("{call:.0} ns"), "below 1000 ns", call < 1000.0);
 
     let loads = (0..BATCHES).map(|_| {
         let begun = Instant::now();
-        black_box(bench.host.load(&resolve).expect("a component"));
+        black_box(bench.host.load(&file).expect("a component"));
         begun.elapsed().as_secs_f64() * 1000.0
     });
     let load = median(loads.collect());
     line("loading from the cache", format!("{load:.2} ms"), "below 3 ms", load < 3.0);
 
+    let reused = bench.component(ports, &file, with.clone(), u32::MAX);
+    let fresh = bench.component(ports, &file, with, 1);
     let (before, after) = (resident(), {
         bench.batch(&reused, &bench.message, 100_000);
         bench.batch(&fresh, &bench.message, 20_000);

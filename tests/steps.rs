@@ -88,7 +88,7 @@ impl Start {
         let ports = Ports {
             store: database.pairs(),
             applications: [guarded(&systems.crm), guarded(&systems.erp)].into_iter().collect(),
-            contract: Arc::clone(&contract),
+            contract: Arc::clone(&contract).into(),
             clock: clock(),
             random: Arc::new(TestRandom::default()),
             secrets: Arc::new(NothingOutside),

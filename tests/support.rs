@@ -62,7 +62,7 @@ impl Bench {
         let ports = Ports {
             store: Arc::clone(&store) as Arc<dyn PairStore>,
             applications: [guarded(&crm), guarded(&erp)].into_iter().collect(),
-            contract: Arc::clone(&contract),
+            contract: Arc::clone(&contract).into(),
             clock: time(),
             random: Arc::new(TestRandom::default()),
             secrets: Arc::new(NothingOutside),

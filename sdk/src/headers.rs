@@ -28,3 +28,21 @@ pub const REPEAT_HOPS: &str = "repeat-hops";
 pub const LIMITER_KEY: &str = "limiter-key";
 /// Where a batch continues.
 pub const CURSOR: &str = "cursor";
+
+/// All of them: what the program and the platform say of a message, and no part of what it is about.
+pub const ALL: [&str; 14] = [
+    CORRELATION_ID,
+    PROCESS_ID,
+    PARENT_ID,
+    TOPOLOGY_NAME,
+    NODE_NAME,
+    USER,
+    RESULT_CODE,
+    RESULT_MESSAGE,
+    FORCE_TARGET_QUEUE,
+    REPEAT_INTERVAL,
+    REPEAT_MAX_HOPS,
+    REPEAT_HOPS,
+    LIMITER_KEY,
+    CURSOR,
+];

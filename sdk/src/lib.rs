@@ -28,6 +28,7 @@
 
 mod application;
 mod clock;
+mod contract;
 mod description;
 mod engine;
 mod error;
@@ -51,6 +52,7 @@ mod usage;
 
 pub use application::{Application, CapabilityClass, ChangedPage, Outcome, Profile, ReadError, Request, Write};
 pub use clock::{Clock, Random, Timestamp, time_ordered_id};
+pub use contract::Contract;
 pub use description::{Effect, NodeDescription, PlatformKind, Route, RouteDefault, Setting, SettingKind};
 pub use engine::{
     Arrival, Control, Delivery, Disposition, Engine, EngineError, EventFacts, EventKind, Health, Hint, InboxEvent,

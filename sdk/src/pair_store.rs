@@ -31,6 +31,14 @@ pub trait PairStore: Send + Sync {
     /// What stands in the mapping for a record. Reads one row.
     async fn look(&self, record: &RecordId, target: &System) -> Result<Look, StoreError>;
 
+    /// The record's counterpart, if it has one that is in use: what a node needs that carries an id elsewhere.
+    async fn counterpart(&self, record: &RecordId, target: &System) -> Result<Option<RecordId>, StoreError> {
+        Ok(match self.look(record, target).await? {
+            Look::Found(pair) => Some(pair.side(target).record.clone()),
+            Look::Missing | Look::Inactive(_) | Look::Pending(_) => None,
+        })
+    }
+
     /// What stands there for many records of one system, in their order; for the changed-since poll.
     async fn look_many(&self, records: &[RecordId], target: &System) -> Result<Vec<Look>, StoreError>;
 

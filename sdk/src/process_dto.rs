@@ -1,5 +1,6 @@
 //! The message that walks through a topology: headers, and a body that is parsed once, when somebody looks at it.
 
+mod text;
 mod well_formed;
 
 use std::any::Any;
@@ -9,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use self::well_formed::WellFormed;
+use self::text::Text;
 use crate::{NodeError, ResultCode, headers};
 
 /// A message on its way through a topology.
@@ -19,7 +20,8 @@ use crate::{NodeError, ResultCode, headers};
 #[derive(Clone, Debug, Default)]
 pub struct ProcessDto {
     headers: Map<String, Value>,
-    raw: Option<String>,
+    /// The text that it came with; of a body that was changed, and not only added to, nothing.
+    raw: Option<Text>,
     /// What the text says, once somebody has looked; `null` when there is no text and nobody has said anything.
     body: OnceLock<Value>,
     /// What nodes have put in since, newest last.
@@ -87,20 +89,20 @@ impl ProcessDto {
         if raw.trim().is_empty() {
             raw = "{}".to_owned();
         }
-        serde_json::from_str::<WellFormed>(&raw)
-            .map_err(|error| NodeError::stop(format!("expected a JSON body, found none: {error}")))?;
+        well_formed::check(&raw)?;
         Ok(Self::from_well_formed(raw))
     }
 
     /// A message from a text that is known to be JSON, because somebody has looked already; otherwise its body is `null`.
     pub fn from_well_formed(raw: String) -> Self {
-        Self { raw: Some(raw), ..Self::default() }
+        Self { raw: Some(Text::new(raw)), ..Self::default() }
     }
 
     /// The body without what nodes have put in since.
     fn body(&self) -> &Value {
         // The text is well-formed, so that it can be read.
-        self.body.get_or_init(|| self.raw.as_ref().and_then(|raw| serde_json::from_str(raw).ok()).unwrap_or_default())
+        let read = |raw: &Text| serde_json::from_str(raw.as_str()).ok();
+        self.body.get_or_init(|| self.raw.as_ref().and_then(read).unwrap_or_default())
     }
 
     /// The body.
@@ -133,14 +135,35 @@ impl ProcessDto {
         self.body.get_mut().expect("the body was put there a line ago")
     }
 
-    /// The body as text: as it came, or written anew when a node has changed it.
+    /// The body as text: as it came, with what nodes have added behind it, or written anew when one has changed it.
     pub fn raw(&self) -> Cow<'_, str> {
         match &self.raw {
-            Some(raw) => Cow::Borrowed(raw),
+            Some(raw) if self.parts.is_empty() => Cow::Borrowed(raw.as_str()),
             None if self.parts.is_empty() => Cow::Owned(self.body().to_string()),
             // Nothing is built of it for the text alone.
-            None => Cow::Owned(self.written().unwrap_or_else(|_| self.data().to_string())),
+            raw => {
+                let added = raw.as_ref().and_then(|raw| self.added_to(raw));
+                Cow::Owned(added.or_else(|| self.written().ok()).unwrap_or_else(|| self.data().to_string()))
+            }
         }
+    }
+
+    /// The text of the body with the parts behind it; nothing, when one of them takes the place of what is there.
+    fn added_to(&self, raw: &Text) -> Option<String> {
+        if self.parts.iter().any(|(key, _)| raw.entry(key).is_some()) {
+            return None;
+        }
+        let mut text = raw.open()?;
+        for (index, (key, part)) in self.parts.iter().enumerate() {
+            if index > 0 {
+                text.push(b',');
+            }
+            serde_json::to_writer(&mut text, key).ok()?;
+            text.push(b':');
+            part.write(&mut text).ok()?;
+        }
+        text.push(b'}');
+        String::from_utf8(text).ok()
     }
 
     /// The body with the parts in it, as text.
@@ -181,12 +204,23 @@ impl ProcessDto {
         if let Some(part) = held.and_then(|(_, part)| part.as_any().downcast_ref::<Arc<T>>()) {
             return Ok(Some(Arc::clone(part)));
         }
+        let cannot = |error| NodeError::stop(format!("cannot read `{key}` of the message: {error}"));
         let part = held.map(|(_, part)| part.to_json());
+        // Nobody has built the whole of it, and nobody needs to for this.
+        if let (None, None, Some(raw)) = (&part, self.body.get(), &self.raw) {
+            match raw.entry(key) {
+                None | Some("null") => return Ok(None),
+                // What cannot be read like this is read with the whole, and fails as it would there.
+                Some(text) => {
+                    if let Ok(part) = serde_json::from_str(text) {
+                        return Ok(Some(Arc::new(part)));
+                    }
+                }
+            }
+        }
         match part.as_ref().or_else(|| self.body().get(key)) {
             None | Some(Value::Null) => Ok(None),
-            Some(part) => T::deserialize(part)
-                .map(|part| Some(Arc::new(part)))
-                .map_err(|error| NodeError::stop(format!("cannot read `{key}` of the message: {error}"))),
+            Some(part) => T::deserialize(part).map(|part| Some(Arc::new(part))).map_err(cannot),
         }
     }
 
@@ -212,12 +246,37 @@ impl ProcessDto {
     /// The same for a part that others hold too.
     #[must_use]
     pub fn share<T: Serialize + Send + Sync + 'static>(mut self, key: &str, part: Arc<T>) -> Self {
-        self.body();
-        self.raw = None;
         self.whole = OnceLock::new();
         self.parts.retain(|(name, _)| name != key);
         self.parts.push((key.to_owned(), Arc::new(Held(part))));
         self
+    }
+
+    /// The same message with another text as its body. `known` is the text that [`raw`](Self::raw) has told; what both begin
+    /// with is not read again, since whoever adds to a message leaves the text before it as it is. The parts in `kept` must
+    /// be what they were.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeError::StopAndFail`] when the text is not JSON, or when a part is another one that is to be kept.
+    pub fn with_text(mut self, known: &str, text: String, kept: &[&str]) -> Result<Self, NodeError> {
+        let changed = match well_formed::added(known, &text) {
+            Some(added) => {
+                let added = Text::new(added);
+                kept.iter().find(|key| added.entry(key).is_some()).copied()
+            }
+            None => {
+                well_formed::check(&text)?;
+                let [known, text] = [known, &text].map(|text| serde_json::from_str::<Value>(text).unwrap_or_default());
+                kept.iter().find(|key| known.get(key) != text.get(key)).copied()
+            }
+        };
+        if let Some(key) = changed {
+            return Err(NodeError::stop(format!("changed `{key}` of the message, which is not for it to change")));
+        }
+        self.parts.clear();
+        (self.raw, self.body, self.whole) = (Some(Text::new(text)), OnceLock::new(), OnceLock::new());
+        Ok(self)
     }
 
     /// All headers, in the order they came.
@@ -299,6 +358,64 @@ mod tests {
 
         assert_eq!(untouched.raw(), text);
         assert_eq!(changed.data(), &json!({ "id": "1", "unknown": true, "seen": 1 }));
+    }
+
+    #[test]
+    fn what_is_added_leaves_the_text_before_it_as_it_is() {
+        let text = r#"{"id":12345678901234567890123, "price":1.50}"#;
+
+        let added = ProcessDto::from_raw(text).unwrap().with("seen", 1).with("by", "me");
+
+        assert_eq!(added.raw(), r#"{"id":12345678901234567890123, "price":1.50,"seen":1,"by":"me"}"#);
+    }
+
+    #[test]
+    fn a_part_is_the_same_whether_or_not_the_whole_was_built() {
+        let message = ProcessDto::from_raw(r#"{"a":{"b":1},"c":null,"a":{"b":2}}"#).unwrap();
+        let built = message.clone();
+        assert!(built.data().is_object());
+
+        for message in [message, built] {
+            assert_eq!(*message.need::<Value>("a").unwrap(), json!({ "b": 2 }));
+            assert_eq!((message.get::<Value>("c").unwrap(), message.get::<Value>("d").unwrap()), (None, None));
+            assert!(message.need::<u8>("a").unwrap_err().to_string().contains("cannot read `a`"));
+        }
+    }
+
+    #[test]
+    fn another_text_is_the_whole_of_the_body_and_leaves_the_headers() {
+        let message = ProcessDto::from_raw(r#"{"a":1}"#).unwrap().with_header("h", "1").with("b", 2);
+        let known = message.raw().into_owned();
+
+        let put = |text: &str, kept: &[&str]| message.clone().with_text(&known, text.to_owned(), kept);
+
+        let next = put(r#"{"a":1,"b":2,"c":3}"#, &["a", "b"]).unwrap();
+        assert_eq!((next.data(), next.header("h")), (&json!({ "a": 1, "b": 2, "c": 3 }), Some("1")));
+        assert_eq!(put(r#"{"d":1}"#, &[]).unwrap().data(), &json!({ "d": 1 }));
+        for text in ["", "<html>", r#"{"a":1,"b":2,"c":}"#, r#"{"a":1,"b":2,}"#] {
+            assert!(put(text, &[]).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_part_that_is_to_be_kept_is_neither_changed_nor_doubled_nor_dropped_nor_added() {
+        let known = r#"{"a":{"b":1},"c":1}"#;
+        let put = |text: &str| ProcessDto::from_raw(known).unwrap().with_text(known, text.to_owned(), &["a", "n"]);
+
+        for text in [r#"{ "c" : 2, "a" : { "b" : 1 } }"#, r#"{"a":{"b":1},"c":1,"d":1}"#, r#"{"a":{"b":1}}"#] {
+            assert!(put(text).is_ok(), "{text}");
+        }
+        for (text, part) in [
+            (r#"{"a":{"b":2},"c":1}"#, "`a`"),
+            (r#"{"a":{"b":1},"c":1,"a":{"b":1}}"#, "`a`"),
+            (r#"{"a":{"b":1},"c":1,"\u0061":2}"#, "`a`"),
+            (r#"{"c":1}"#, "`a`"),
+            (r#"{"a":{"b":1},"c":1,"n":1}"#, "`n`"),
+            (r#"{"a":{"b":1},"n":null}"#, "`n`"),
+            ("[]", "`a`"),
+        ] {
+            assert!(put(text).unwrap_err().to_string().contains(part), "{text}");
+        }
     }
 
     #[test]

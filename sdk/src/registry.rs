@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
-    Application, Clock, HttpClient, Limits, Need, NodeDescription, PairStore, ProcessAction, Random, Secrets,
-    SyncContract, System, Usage,
+    Application, Clock, Contract, HttpClient, Limits, Need, NodeDescription, PairStore, ProcessAction, Random, Secrets,
+    System, Usage,
 };
 
 /// The ports a node may be given.
@@ -20,7 +20,7 @@ pub struct Ports {
     /// The remote systems by name.
     pub applications: BTreeMap<System, Arc<dyn Application>>,
     /// The topology's sync contract.
-    pub contract: Arc<SyncContract>,
+    pub contract: Contract,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Chance.

@@ -28,11 +28,12 @@ const PORTS: [(&str, &str); 4] = [
 ];
 
 /// Methods that nothing in a flow and nothing in the runner calls, or that cannot fail.
-const NOT_CALLED: [(&str, &str); 6] = [
+const NOT_CALLED: [(&str, &str); 7] = [
     ("Application::profile", "cannot fail: it answers what the description says"),
     ("Engine::list", "the operator's `trash`, `status` and `explain`; after a failure the command is given again"),
     ("PairStore::cases", "the operator's `cases list` and `status`"),
     ("PairStore::close_case", "the operator's `cases close`"),
+    ("PairStore::counterpart", "a `look` of which the id is all that is wanted, for nodes of other flows"),
     ("PairStore::history", "the operator's `explain` and `ids history`"),
     ("PairStore::pairs", "the operator's `ids list`"),
 ];

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use pairline_sdk::{
-    Application, Clock, ContractDocument, HttpClient, NothingOutside, PairStore, Ports, Random, Secrets, SyncContract,
-    System, Timestamp,
+    Application, Clock, Contract, ContractDocument, HttpClient, NothingOutside, PairStore, Ports, Random, Secrets,
+    SyncContract, System, Timestamp,
 };
 
 use crate::bindings::pairline::node::{clock, random, settings};
@@ -43,23 +43,26 @@ impl Default for Chosen {
 
 impl Chosen {
     /// The ports, with what the topology says.
-    pub(crate) fn ports(self) -> Result<Ports, String> {
-        let document: ContractDocument = serde_json::from_str(&settings::contract())
-            .map_err(|error| format!("cannot read the sync contract: {error}"))?;
-        let contract = SyncContract::check(&document).map_err(|problems| {
-            let first = problems.first().map_or("it is wrong", |problem| problem.message.as_str());
-            format!("cannot use the sync contract: {first}")
-        })?;
-        Ok(Ports {
+    pub(crate) fn ports(self) -> Ports {
+        // Most nodes never look at it, and to read it takes longer than most messages.
+        let contract = Contract::later(|| Arc::new(contract()));
+        Ports {
             store: self.store,
             applications: self.writable.or(self.readable).map(|systems| systems(&contract)).unwrap_or_default(),
-            contract: Arc::new(contract),
+            contract,
             clock: Arc::new(HostClock),
             random: Arc::new(HostRandom),
             secrets: self.secrets,
             http: self.http,
-        })
+        }
     }
+}
+
+/// The contract as the program tells it, which has held it against its rules.
+fn contract() -> SyncContract {
+    let document: ContractDocument =
+        serde_json::from_str(&settings::contract()).unwrap_or_else(|error| panic!("cannot read the contract: {error}"));
+    SyncContract::check(&document).unwrap_or_else(|problems| panic!("cannot use the contract: {problems:?}"))
 }
 
 struct HostClock;

@@ -57,7 +57,7 @@ fn make(register: fn(&mut Registry), kind: &str, chosen: fn() -> Chosen) -> Resu
     let mut registry = Registry::new();
     register(&mut registry);
     let with: Value = serde_json::from_str(&settings::get()).map_err(|error| error.to_string())?;
-    registry.make(kind, &Usage::with(with), &chosen().ports()?)
+    registry.make(kind, &Usage::with(with), &chosen().ports())
 }
 
 /// A panic is a trap, and a trap has no text.

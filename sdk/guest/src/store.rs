@@ -62,6 +62,11 @@ pub trait Looks: Send + Sync {
         not_here("pairs")
     }
 
+    /// As [`PairStore::counterpart`].
+    fn counterpart(&self, _record: &RecordId, _target: &System) -> Result<Option<RecordId>, StoreError> {
+        not_here("pairs")
+    }
+
     /// As [`PairStore::echo`].
     fn echo(&self, _record: &RecordId, _facts: &EventFacts) -> Result<Echo, StoreError> {
         not_here("pairs")
@@ -152,6 +157,11 @@ impl Looks for Pairs {
         told(pairs::look(record.system.as_str(), &record.id, target.as_str()))
     }
 
+    fn counterpart(&self, record: &RecordId, target: &System) -> Result<Option<RecordId>, StoreError> {
+        let id = pairs::counterpart(record.system.as_str(), &record.id, target.as_str()).map_err(failed)?;
+        Ok(id.map(|id| RecordId::new(target, id)))
+    }
+
     fn echo(&self, record: &RecordId, facts: &EventFacts) -> Result<Echo, StoreError> {
         told(pairs::echo(record.system.as_str(), &record.id, &written(facts)?))
     }
@@ -222,6 +232,10 @@ impl Changes for Ledger {
 impl<L: Looks, C: Changes> PairStore for Store<L, C> {
     async fn look(&self, record: &RecordId, target: &System) -> Result<Look, StoreError> {
         self.0.look(record, target)
+    }
+
+    async fn counterpart(&self, record: &RecordId, target: &System) -> Result<Option<RecordId>, StoreError> {
+        self.0.counterpart(record, target)
     }
 
     async fn look_many(&self, records: &[RecordId], target: &System) -> Result<Vec<Look>, StoreError> {

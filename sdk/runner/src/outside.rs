@@ -27,14 +27,26 @@ impl Secrets for Environment {
 /// Hosts that are not kept in step, each over a transport of its own.
 ///
 /// A host that is named leads to the public internet alone: one of the network that the program stands in is granted by its
-/// address.
+/// address. To a system that is kept in step none leads: what is written there by itself stands in no ledger.
 #[derive(Default)]
-pub struct OtherHosts(Mutex<HashMap<String, Arc<ReqwestTransport>>>);
+pub struct OtherHosts {
+    kept: Vec<Url>,
+    hosts: Mutex<HashMap<String, Arc<ReqwestTransport>>>,
+}
 
 impl OtherHosts {
+    /// All hosts but those of the systems with these URLs.
+    pub fn besides<'a>(systems: impl Iterator<Item = &'a str>) -> Self {
+        Self { kept: systems.filter_map(|url| Url::parse(url).ok()).collect(), ..Self::default() }
+    }
+
     fn transport(&self, url: &Url) -> Result<Arc<ReqwestTransport>, String> {
+        let of = |url: &Url| (url.host_str().map(str::to_owned), url.port_or_known_default());
+        if self.kept.iter().any(|system| of(system) == of(url)) {
+            return Err("this host is a system that is kept in step: ask it with the grant `applications`".to_owned());
+        }
         let origin = url.origin().ascii_serialization();
-        let mut hosts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(transport) = hosts.get(&origin) {
             return Ok(Arc::clone(transport));
         }
@@ -79,4 +91,29 @@ fn response(answer: &Answer) -> HttpResponse {
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let headers = answer.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
     HttpResponse { status: answer.status, headers, body: answer.body.to_vec() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_system_that_is_kept_in_step_is_no_other_host() {
+        let hosts = OtherHosts::besides(["http://127.0.0.1:1/api", "https://erp.example.org"].into_iter());
+        let send = |url: &str| {
+            hosts.send(HttpRequest {
+                method: "GET".to_owned(),
+                url: url.to_owned(),
+                headers: Vec::new(),
+                body: Vec::new(),
+            })
+        };
+
+        for url in ["http://127.0.0.1:1/other", "https://ERP.example.org:443/x", "https://erp.example.org"] {
+            let Err(HttpError::Refused(why)) = send(url).await else { panic!("{url} is another host") };
+            assert!(why.contains("kept in step"), "{url}: {why}");
+        }
+        // Another port is another program; nobody listens there.
+        assert!(matches!(send("http://127.0.0.1:2/api").await, Err(HttpError::Failed(_))));
+    }
 }

@@ -408,7 +408,8 @@ impl Parts {
 
     fn worker(&self, project: &Project, registry: &Registry) -> Result<Arc<TopologyWorker>, StartError> {
         let mut flows: BTreeMap<System, Vec<_>> = BTreeMap::new();
-        let http: Arc<dyn HttpClient> = Arc::new(OtherHosts::default());
+        let systems = self.applications.values().map(|application| application.description().base_url());
+        let http: Arc<dyn HttpClient> = Arc::new(OtherHosts::besides(systems));
         for topology in &project.topologies {
             let contract = project.contracts.get(&topology.contract);
             let contract =
@@ -432,7 +433,7 @@ impl Parts {
             let ports = Ports {
                 store: Arc::clone(&self.ground.stores.pairs),
                 applications: guarded.collect(),
-                contract: Arc::clone(&contract),
+                contract: Arc::clone(&contract).into(),
                 clock: Arc::clone(&self.ground.clock),
                 random: Arc::clone(&self.ground.random),
                 secrets: Arc::clone(&self.secrets),

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::ComponentKind;
 use crate::cache::Cache;
@@ -25,6 +25,11 @@ const MOST_INSTANCES: u32 = MOST_CALLS + MOST_WAITING + 20;
 const MODULES_PER_COMPONENT: u32 = 64;
 /// One is usual.
 const MEMORIES_PER_COMPONENT: u32 = 4;
+/// What stays in the machine's memory of an instance that has ended, in bytes, if the machine can tell which pages it has
+/// touched: these are set back one by one, instead of being given away and fetched again. A quarter less for a fresh instance.
+const RESIDENT_MEMORY: usize = 2 << 20;
+/// The same of its tables, which are small: to set them back costs less than to give them away.
+const RESIDENT_TABLE: usize = 64 << 10;
 /// A component larger than this is not loaded, in bytes.
 pub(crate) const LARGEST_COMPONENT: u64 = 128 << 20;
 
@@ -123,7 +128,11 @@ fn config(pooled: bool) -> Config {
             .max_core_instance_size(1 << 20)
             .max_component_instance_size(1 << 20)
             .table_elements(100_000)
+            .table_keep_resident(RESIDENT_TABLE)
             .max_memory_size(usize::try_from(LARGEST_MEMORY).unwrap_or(usize::MAX));
+        if PoolingAllocationConfig::is_pagemap_scan_available() {
+            pool.pagemap_scan(Enabled::Yes).linear_memory_keep_resident(RESIDENT_MEMORY);
+        }
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     }
     config

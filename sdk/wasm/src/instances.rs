@@ -54,7 +54,7 @@ impl Call {
     }
 
     pub(crate) fn new(granted: Arc<Granted>, bounds: &Bounds) -> Self {
-        Self { limiter: Limiter::new(bounds), granted, work: Work::default(), ticks_left: bounds.ticks() }
+        Self { limiter: Limiter::new(bounds), granted, work: Work::default(), ticks_left: bounds.ticks }
     }
 }
 
@@ -68,7 +68,7 @@ pub(crate) fn store(engine: &Engine, call: Call, bounds: &Bounds) -> Store<Call>
     let mut store = Store::new(engine, call);
     store.limiter(|call| &mut call.limiter);
     store.set_hostcall_fuel(MOST_PER_CALL);
-    store.data_mut().ticks_left = bounds.ticks();
+    store.data_mut().ticks_left = bounds.ticks;
     store.set_epoch_deadline(TICKS_TO_BEGIN_WITH);
     store.epoch_deadline_callback(|mut context| {
         let call = context.data_mut();
@@ -120,7 +120,7 @@ impl Program {
     pub(crate) fn waiting(&self) -> Option<Live> {
         let mut live = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
         live.store.data_mut().work = Work::default();
-        live.store.data_mut().ticks_left = self.bounds.ticks();
+        live.store.data_mut().ticks_left = self.bounds.ticks;
         live.store.set_epoch_deadline(TICKS_TO_BEGIN_WITH);
         Some(live)
     }
@@ -162,7 +162,9 @@ pub(crate) fn why(error: &wasmtime::Error) -> String {
     match error.downcast_ref::<Trap>() {
         Some(Trap::StackOverflow) => "it called itself too deeply".to_owned(),
         Some(Trap::UnreachableCodeReached) => {
-            "it gave up (a panic, an uncaught exception, or no memory left)".to_owned()
+            "it gave up (a panic, an uncaught exception, no memory left, or a call for what no node has: files, the \
+             network, timers, the time of the machine)"
+                .to_owned()
         }
         Some(Trap::MemoryOutOfBounds) => "it reached outside its memory".to_owned(),
         Some(trap) => trap.to_string(),

@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::{Either, select};
-use pairline_sdk::{Clock, NodeDescription, NodeError, Ports, ProcessAction, ProcessDto, Provenance, Usage};
-use serde_json::Value;
+use pairline_sdk::message::{GONE, HINT, OPERATION, PAIR, RECORD, UNPAIRED};
+use pairline_sdk::{Clock, NodeDescription, NodeError, Ports, ProcessAction, ProcessDto, Provenance, Usage, headers};
+use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 use wasmtime::component::Linker;
 use wasmtime::{PoolConcurrencyLimitError, Store};
@@ -25,6 +26,12 @@ use crate::instances::{self, Call, Program, TookTooLong};
 use crate::limits::{Bounds, LONGEST_BODY, MOST_HEADERS};
 use crate::ports::{self, Granted};
 use crate::reload::Current;
+
+/// What a message is about, and what was read of it. Whoever changes it decides what is written, and where to: no component
+/// does that past the ledger.
+const KEPT_BY_ALL: [&str; 2] = [HINT, RECORD];
+/// What stands in the mapping is for a component to say that may write there.
+const KEPT: [&str; 6] = [HINT, RECORD, PAIR, UNPAIRED, OPERATION, GONE];
 
 /// One use of a component.
 pub(crate) struct ComponentNode {
@@ -92,7 +99,7 @@ impl ProcessAction for ComponentNode {
             nothing if nothing == "null" => "{}".to_owned(),
             body => body.into_owned(),
         };
-        let message = Message { body, headers: headers(&dto) };
+        let message = Message { body, headers: texts(dto.headers()) };
         let (ended, answer) = self.call(&program, &message, dto.provenance()).await;
         let (ended, answer) = match answer {
             Ok(answer) => match self.taken(dto, &message, answer, program.granted()) {
@@ -140,16 +147,18 @@ impl ComponentNode {
                 let answer = instance.pairline_node_action().call_process(&mut store, message).await?;
                 Ok::<_, wasmtime::Error>((answer, instance))
             };
-            let until = self.clock.now().plus(program.bounds().timeout);
             let mut work = pin!(work);
             // Most calls are over before they have waited for anything, and need nobody to wake them.
             let ended = match poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
                 Poll::Ready(ended) => Some(ended),
                 // What it computes is counted in ticks; what it waits for, by the program's clock.
-                Poll::Pending => match select(work, self.clock.sleep_until(until)).await {
-                    Either::Left((ended, _)) => Some(ended),
-                    Either::Right(_) => None,
-                },
+                Poll::Pending => {
+                    let until = self.clock.now().plus(program.bounds().timeout);
+                    match select(work, self.clock.sleep_until(until)).await {
+                        Either::Left((ended, _)) => Some(ended),
+                        Either::Right(_) => None,
+                    }
+                }
             };
             match ended {
                 Some(Ok((answer, instance))) => (Reached::Answered(answer), Some(instance)),
@@ -218,16 +227,18 @@ impl ComponentNode {
             // Untouched: what others have put in stays what it is.
             dto
         } else {
-            let read = ProcessDto::from_raw(message.body);
-            let mut read = read.map_err(|_| "answered with a body that is not JSON".to_owned())?;
-            for (name, value) in dto.headers() {
-                read = read.with_header(name, value.clone());
-            }
-            read
+            let kept: &[&str] = if granted.may_pair() { &KEPT_BY_ALL } else { &KEPT };
+            dto.with_text(&given.body, message.body, kept).map_err(|error| match error {
+                NodeError::StopAndFail { reason } if reason.starts_with("changed") => reason,
+                _ => "answered with a body that is not JSON".to_owned(),
+            })?
         };
         for (name, text) in message.headers {
             // What is not text stands there as JSON, and stays what it was if it still says the same.
             let unchanged = next.headers().get(&name).is_some_and(|value| header_text(value) == text);
+            if !unchanged && headers::ALL.contains(&name.as_str()) {
+                return Err(format!("changed the header `{name}`, which is not for it to change"));
+            }
             if !unchanged {
                 next = next.with_header(&name, text);
             }
@@ -241,13 +252,18 @@ impl ComponentNode {
                     Err(format!("took the route `{route}`, which it does not describe"))
                 }
             },
+            // Whoever forgets to choose would let everything pass.
+            (None, None) if self.description.routes.len() > 1 => {
+                let routes: Vec<_> = self.description.routes.iter().map(|route| format!("`{}`", route.name)).collect();
+                Err(format!("took no route: expected one of {}", routes.join(", ")))
+            }
             (None, None) => Ok(next),
         }
     }
 }
 
-fn headers(dto: &ProcessDto) -> Vec<(String, String)> {
-    dto.headers().iter().map(|(name, value)| (name.clone(), header_text(value))).collect()
+fn texts(headers: &Map<String, Value>) -> Vec<(String, String)> {
+    headers.iter().map(|(name, value)| (name.clone(), header_text(value))).collect()
 }
 
 fn header_text(value: &Value) -> String {

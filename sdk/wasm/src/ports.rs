@@ -68,6 +68,11 @@ impl Granted {
         })
     }
 
+    /// Whether it may change the id mapping.
+    pub(crate) fn may_pair(&self) -> bool {
+        self.grants.give(Need::WritePairs)
+    }
+
     fn name(&self) -> &str {
         &self.name
     }

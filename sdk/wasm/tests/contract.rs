@@ -1,6 +1,6 @@
 //! The contract: what a component says of itself, what it is handed, and what becomes of its answer.
 
-use pairline_sdk::{NodeError, NodeKind, ProcessDto, ResultCode, Usage};
+use pairline_sdk::{Grants, NodeError, NodeKind, PairsGrant, ProcessDto, ResultCode, Usage};
 use pairline_wasm::{WIT, wrap};
 use serde_json::json;
 
@@ -68,6 +68,51 @@ async fn a_failure_says_what_happens_next() {
 
         assert_eq!(node.process_action(ProcessDto::default()).await, Err(expected));
     }
+}
+
+#[tokio::test]
+async fn what_the_program_has_put_in_is_not_for_a_component_to_change() {
+    let answer = |length: usize| {
+        format!("(return (call $answer (i32.const 4096) (i32.const {length}) (local.get $h) (local.get $hl)))")
+    };
+    let given = r#"{"hint":{"record":{"system":"crm","id":"1"}},"record":{"id":"1"}"#;
+    let write = Usage { grants: Grants { pairs: Some(PairsGrant::Write), ..Grants::default() }, ..Usage::default() };
+    let nothing = Usage::default();
+    let bench = Bench::default();
+    for (text, usage, changed) in [
+        (format!(r#"{given},"note":1}}"#), &nothing, None),
+        (format!(r#"{given},"pair":1}}"#), &write, None),
+        (format!(r#"{given},"pair":1}}"#), &nothing, Some("`pair`")),
+        (format!(r#"{given},"operation":"op-1"}}"#), &nothing, Some("`operation`")),
+        (format!(r#"{given},"hint":{{"record":{{"system":"crm","id":"2"}}}}}}"#), &write, Some("`hint`")),
+        (format!(r#"{given},"record":{{"id":"1"}}}}"#), &write, Some("`record`")),
+        (r#"{"hint":{"record":{"system":"crm","id":"1"}},"record":{"id":"2"}}"#.to_owned(), &write, Some("`record`")),
+        (r#"{"note":1}"#.to_owned(), &nothing, Some("`hint`")),
+    ] {
+        let guest = Guest::new(&answer(text.len())).with_text(4096, &text);
+        let message = ProcessDto::from_raw(format!("{given}}}")).unwrap();
+
+        let answer = bench.node(&guest, usage).process_action(message).await;
+
+        match changed {
+            None => assert_eq!(answer.unwrap().raw(), text),
+            Some(part) => {
+                let (reason, again) = reason(answer);
+                let told = format!("`guest.wasm` changed {part} of the message");
+                assert!(!again && reason.contains(&told), "{text}: {reason}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_component_with_several_routes_chooses_one() {
+    let bench = Bench::default();
+    let guest = Guest::new(ECHO).describing(ROUTED);
+
+    let (reason, again) = reason(bench.node(&guest, &Usage::default()).process_action(ProcessDto::default()).await);
+
+    assert!(!again && reason.contains("took no route: expected one of `yes`, `no`"), "{reason}");
 }
 
 #[tokio::test]

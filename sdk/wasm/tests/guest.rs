@@ -197,7 +197,7 @@ impl Bench {
         let ports = Ports {
             store: Arc::clone(&store) as Arc<dyn PairStore>,
             applications: [guarded(&crm), guarded(&erp)].into_iter().collect(),
-            contract: Arc::clone(&contract),
+            contract: Arc::clone(&contract).into(),
             clock,
             random: Arc::new(TestRandom::default()) as Arc<dyn Random>,
             secrets: Arc::new(NothingOutside) as Arc<dyn Secrets>,

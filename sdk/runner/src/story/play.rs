@@ -101,7 +101,7 @@ impl<'a> Stage<'a> {
         let ports = Ports {
             store: stage_store,
             applications,
-            contract: Arc::clone(&contract),
+            contract: Arc::clone(&contract).into(),
             clock: time(),
             random: Arc::new(TestRandom::default()),
             secrets: Arc::new(NothingOutside),

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use pairline_sdk::message::{HINT, HintPart, RECORD};
 use pairline_sdk::{
-    NodeDescription, NodeError, PlatformKind, ProcessAction, ProcessDto, Record, Registry, RouteDefault, SettingKind,
-    SyncContract, settings,
+    Contract, NodeDescription, NodeError, PlatformKind, ProcessAction, ProcessDto, Record, Registry, RouteDefault,
+    SettingKind, settings,
 };
 use serde::Deserialize;
 
@@ -31,7 +31,7 @@ struct Settings {
 struct Node {
     description: NodeDescription,
     settings: Settings,
-    contract: Arc<SyncContract>,
+    contract: Contract,
 }
 
 fn describe() -> NodeDescription {
@@ -52,7 +52,7 @@ pub fn register(registry: &mut Registry) {
         if !settings.country.bytes().all(|digit| digit.is_ascii_digit()) {
             return Err(format!("expected digits as `country`, found `{}`", settings.country));
         }
-        Ok(Arc::new(Node { description: describe(), settings, contract: Arc::clone(&ports.contract) }))
+        Ok(Arc::new(Node { description: describe(), settings, contract: ports.contract.clone() }))
     });
 }
 

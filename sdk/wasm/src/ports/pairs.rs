@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pairline_sdk::{Echo, EventFacts, Look, Pair, RecordId, System};
+use pairline_sdk::{Echo, EventFacts, Pair, RecordId, System};
 
 use super::{json, read};
 use crate::bindings::pairline::node::pairs::Host;
@@ -23,10 +23,7 @@ impl Host for Call {
     async fn counterpart(&mut self, system: String, id: String, target: String) -> Result<Option<String>, Failure> {
         let (record, target) = (RecordId::new(&System::new(&system), id), System::new(&target));
         let store = &self.granted.ports()?.store;
-        Ok(match store.look(&record, &target).await.map_err(told)? {
-            Look::Found(pair) => Some(pair.side(&target).record.id.clone()),
-            Look::Missing | Look::Inactive(_) | Look::Pending(_) => None,
-        })
+        store.counterpart(&record, &target).await.map(|found| found.map(|record| record.id)).map_err(told)
     }
 
     async fn echo(&mut self, system: String, id: String, facts: String) -> Result<String, Failure> {

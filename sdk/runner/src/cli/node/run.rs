@@ -198,7 +198,7 @@ fn ports(args: &RunArgs, contract: SyncContract) -> Result<Ports, Exit> {
     Ok(Ports {
         store: Arc::new(store),
         applications,
-        contract,
+        contract: contract.into(),
         clock: clock as Arc<dyn Clock>,
         random,
         secrets: Arc::new(Environment::of_process()),
