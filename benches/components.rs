@@ -43,7 +43,6 @@ impl Bench {
         let pair = json!({ "email": "ada@example.org", "phone": "+44 20 7946 0000" });
         let tester = NodeTester::new(pairline_nodes::register).with_pair("crm-1", "erp-1", pair.clone(), pair);
         let clock: Arc<dyn Clock> = Arc::new(TestClock::default());
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let ports = Ports {
             store: Arc::clone(&tester.store) as Arc<dyn PairStore>,
             applications: [("crm", &tester.crm), ("erp", &tester.erp)]
@@ -57,7 +56,7 @@ impl Bench {
         };
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("components");
         Self {
-            runtime,
+            runtime: tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime"),
             host: Host::new(HostOptions { cache: Some(cache) }).expect("an engine"),
             ports,
             message: message(),

@@ -1,6 +1,5 @@
 //! Port: the sync contract of a topology, made when somebody first looks at it.
 
-use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
 
@@ -30,12 +29,6 @@ impl Deref for Contract {
 
     fn deref(&self) -> &SyncContract {
         &self.0
-    }
-}
-
-impl fmt::Debug for Contract {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Contract").field(&self.name()).finish()
     }
 }
 

@@ -70,7 +70,7 @@ pub use pair_store::{
     Persisted, Rebase, Resend, Reserve, SendAgain, Settled, StoreCounts, StoreError, Update, judge_echo,
 };
 pub use process_action::ProcessAction;
-pub use process_dto::ProcessDto;
+pub use process_dto::{ProcessDto, WrongText};
 pub use record::{Fields, Record, RecordId, System};
 pub use registry::{Misfit, NodeKind, Ports, Registry, settings};
 pub use result_code::ResultCode;

@@ -21,6 +21,9 @@ pub const OPERATION: &str = "operation";
 /// The [`RecordId`] that was found to be gone.
 pub const GONE: &str = "gone";
 
+/// All of them.
+pub const ALL: [&str; 6] = [HINT, RECORD, PAIR, UNPAIRED, OPERATION, GONE];
+
 /// What a topology starts from: look at this record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

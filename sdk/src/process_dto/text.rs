@@ -1,21 +1,19 @@
-//! The text of a body, and where its entries are: one of them is read without building the others.
+//! The text of a body, and where its entries are: one of them is read, or added, without building the others.
 
-use std::fmt;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// Keys, and where what belongs to them stands.
-type Places = Vec<(String, Range<usize>)>;
+use super::well_formed::check;
 
 /// A text that is known to be JSON.
 #[derive(Clone, Debug)]
 pub(super) struct Text {
     text: String,
-    /// Once somebody has looked; nothing when it is no object.
-    entries: OnceLock<Option<Places>>,
+    /// Where each stands, once somebody has looked; nothing when it is no object.
+    entries: OnceLock<Option<BTreeMap<String, Range<usize>>>>,
 }
 
 impl Text {
@@ -27,10 +25,10 @@ impl Text {
         &self.text
     }
 
-    /// By their keys, in their order; nothing when it is no object.
-    fn entries(&self) -> Option<&[(String, Range<usize>)]> {
+    /// Of two with one key the last counts, as when the text is read as a whole.
+    fn entries(&self) -> Option<&BTreeMap<String, Range<usize>>> {
         let find = || {
-            let Entries(entries) = serde_json::from_str(&self.text).ok()?;
+            let entries: BTreeMap<String, &RawValue> = serde_json::from_str(&self.text).ok()?;
             let begin = self.text.as_ptr().addr();
             let place = |value: &RawValue| {
                 let at = value.get().as_ptr().addr() - begin;
@@ -38,13 +36,12 @@ impl Text {
             };
             Some(entries.into_iter().map(|(key, value)| (key, place(value))).collect())
         };
-        self.entries.get_or_init(find).as_deref()
+        self.entries.get_or_init(find).as_ref()
     }
 
-    /// The text of one entry. Of two with one key the last counts, as when it is read as a whole.
+    /// The text of one entry.
     pub(super) fn entry(&self, key: &str) -> Option<&str> {
-        let (_, place) = self.entries()?.iter().rev().find(|(name, _)| name == key)?;
-        self.text.get(place.clone())
+        self.text.get(self.entries()?.get(key)?.clone())
     }
 
     /// The text up to where another entry can be written, if it is an object.
@@ -59,34 +56,16 @@ impl Text {
     }
 }
 
-struct Entries<'t>(Vec<(String, &'t RawValue)>);
-
-impl<'de> Deserialize<'de> for Entries<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Keys;
-
-        impl<'de> Visitor<'de> for Keys {
-            type Value = Entries<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(Entries(entries))
-            }
-
-            fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-                Err(E::custom("expected an object"))
-            }
-        }
-
-        deserializer.deserialize_map(Keys)
-    }
+/// What a text adds to the object that is known, as an object; nothing when it is another text.
+pub(super) fn added(known: &str, text: &str) -> Option<String> {
+    // The last brace of what is known to be JSON is that of the whole.
+    let entries = known.trim_end().strip_suffix('}')?;
+    let added = text.strip_prefix(entries.trim_end())?.trim_start().strip_prefix(',')?;
+    let something = !added.trim_start().starts_with('}');
+    // An empty object has nothing that a comma could stand behind.
+    let behind_something = !entries.trim_end().ends_with('{');
+    let added = format!("{{{added}");
+    (something && behind_something && check(&added).is_ok()).then_some(added)
 }
 
 #[cfg(test)]
@@ -119,6 +98,33 @@ mod tests {
     fn an_entry_can_be_written_behind_those_that_are_there() {
         for (text, open) in [("{}", "{"), (" { } ", " { "), ("{\"a\":1 } ", "{\"a\":1 ,")] {
             assert_eq!(Text::new(text.to_owned()).open().unwrap(), open.as_bytes(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_added_is_json_and_what_is_no_json_adds_nothing() {
+        let known = r#"{"a":{"b":[1]} , "c":"}" } "#;
+        for (text, adds) in [
+            (r#"{"a":{"b":[1]} , "c":"}","d":2}"#, true),
+            (r#"{"a":{"b":[1]} , "c":"}" , "d" : {"e":[]} , "f":null } "#, true),
+            (r#"{"a":{"b":[1]} , "c":"}","d":}"#, false),
+            (r#"{"a":{"b":[1]} , "c":"}",}"#, false),
+            (r#"{"a":{"b":[1]} , "c":"}", }"#, false),
+            (r#"{"a":{"b":[1]} , "c":"}""d":2}"#, false),
+            (r#"{"a":{"b":[1]} , "c":"}","d":2}}"#, false),
+            (r#"{"a":{"b":[1]} , "c":"}","d":2},{}"#, false),
+            (r#"{"a":{"b":[1]} , "c":"}","d":2"#, false),
+            (r#"{"a":{"b":[1]} , "c":"}"}"#, false),
+            (r#"{"a":{"b":[1]} , "c":"},"d":2}"#, false),
+        ] {
+            assert_eq!(added(known, text).is_some(), adds, "{text}");
+            assert!(!adds || check(text).is_ok(), "{text}");
+        }
+        // Nothing stands before the comma, or the brace is not that of an object.
+        for (known, text) in
+            [("{}", r#"{,"d":2}"#), ("{ }", r#"{ ,"d":2}"#), ("[{}]", r#"[{},"d":2}"#), ("", r#","d":2}"#)]
+        {
+            assert_eq!(added(known, text), None, "{known} {text}");
         }
     }
 }

@@ -13,18 +13,6 @@ pub(super) fn check(text: &str) -> Result<(), NodeError> {
         .map_err(|error| NodeError::stop(format!("expected a JSON body, found none: {error}")))
 }
 
-/// What a text adds to the object that is known, as an object; nothing when it is another text.
-pub(super) fn added(known: &str, text: &str) -> Option<String> {
-    // The last brace of what is known to be JSON is that of the whole.
-    let entries = known.trim_end().strip_suffix('}')?;
-    let added = text.strip_prefix(entries.trim_end())?.trim_start().strip_prefix(',')?;
-    let something = !added.trim_start().starts_with('}');
-    // An empty object has nothing that a comma could stand behind.
-    let behind_something = !entries.trim_end().ends_with('{');
-    let added = format!("{{{added}");
-    (something && behind_something && check(&added).is_ok()).then_some(added)
-}
-
 /// A text that reads as this reads as a value, too: everything in it is looked at as a value would, and forgotten.
 struct WellFormed;
 
@@ -81,33 +69,6 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-
-    #[test]
-    fn what_is_added_is_json_and_what_is_no_json_adds_nothing() {
-        let known = r#"{"a":{"b":[1]} , "c":"}" } "#;
-        for (text, adds) in [
-            (r#"{"a":{"b":[1]} , "c":"}","d":2}"#, true),
-            (r#"{"a":{"b":[1]} , "c":"}" , "d" : {"e":[]} , "f":null } "#, true),
-            (r#"{"a":{"b":[1]} , "c":"}","d":}"#, false),
-            (r#"{"a":{"b":[1]} , "c":"}",}"#, false),
-            (r#"{"a":{"b":[1]} , "c":"}", }"#, false),
-            (r#"{"a":{"b":[1]} , "c":"}""d":2}"#, false),
-            (r#"{"a":{"b":[1]} , "c":"}","d":2}}"#, false),
-            (r#"{"a":{"b":[1]} , "c":"}","d":2},{}"#, false),
-            (r#"{"a":{"b":[1]} , "c":"}","d":2"#, false),
-            (r#"{"a":{"b":[1]} , "c":"}"}"#, false),
-            (r#"{"a":{"b":[1]} , "c":"},"d":2}"#, false),
-        ] {
-            assert_eq!(added(known, text).is_some(), adds, "{text}");
-            assert!(!adds || check(text).is_ok(), "{text}");
-        }
-        // Nothing stands before the comma, or the brace is not that of an object.
-        for (known, text) in
-            [("{}", r#"{,"d":2}"#), ("{ }", r#"{ ,"d":2}"#), ("[{}]", r#"[{},"d":2}"#), ("", r#","d":2}"#)]
-        {
-            assert_eq!(added(known, text), None, "{known} {text}");
-        }
-    }
 
     #[test]
     fn what_reads_as_well_formed_reads_as_a_value_and_the_other_way_round() {

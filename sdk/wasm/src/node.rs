@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::{Either, select};
-use pairline_sdk::message::{GONE, HINT, OPERATION, PAIR, RECORD, UNPAIRED};
-use pairline_sdk::{Clock, NodeDescription, NodeError, Ports, ProcessAction, ProcessDto, Provenance, Usage, headers};
+use pairline_sdk::message::{self, HINT, RECORD};
+use pairline_sdk::{
+    Clock, NodeDescription, NodeError, Ports, ProcessAction, ProcessDto, Provenance, Usage, WrongText, headers,
+};
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 use wasmtime::component::Linker;
@@ -29,9 +31,7 @@ use crate::reload::Current;
 
 /// What a message is about, and what was read of it. Whoever changes it decides what is written, and where to: no component
 /// does that past the ledger.
-const KEPT_BY_ALL: [&str; 2] = [HINT, RECORD];
-/// What stands in the mapping is for a component to say that may write there.
-const KEPT: [&str; 6] = [HINT, RECORD, PAIR, UNPAIRED, OPERATION, GONE];
+const NOT_FOR_COMPONENTS: [&str; 2] = [HINT, RECORD];
 
 /// One use of a component.
 pub(crate) struct ComponentNode {
@@ -216,24 +216,25 @@ impl ComponentNode {
 
     /// The message as the component has left it.
     fn taken(&self, dto: ProcessDto, given: &Message, answer: Answer, granted: &Granted) -> Result<ProcessDto, String> {
-        let Answer { message, route, end } = answer;
-        if message.body.len() > LONGEST_BODY {
-            return Err(format!("answered with {} bytes: expected at most {LONGEST_BODY}", message.body.len()));
+        let Answer { message: left, route, end } = answer;
+        if left.body.len() > LONGEST_BODY {
+            return Err(format!("answered with {} bytes: expected at most {LONGEST_BODY}", left.body.len()));
         }
-        if message.headers.len() > MOST_HEADERS {
-            return Err(format!("answered with {} headers: expected at most {MOST_HEADERS}", message.headers.len()));
+        if left.headers.len() > MOST_HEADERS {
+            return Err(format!("answered with {} headers: expected at most {MOST_HEADERS}", left.headers.len()));
         }
-        let mut next = if message.body == given.body {
+        let mut next = if left.body == given.body {
             // Untouched: what others have put in stays what it is.
             dto
         } else {
-            let kept: &[&str] = if granted.may_pair() { &KEPT_BY_ALL } else { &KEPT };
-            dto.with_text(&given.body, message.body, kept).map_err(|error| match error {
-                NodeError::StopAndFail { reason } if reason.starts_with("changed") => reason,
-                _ => "answered with a body that is not JSON".to_owned(),
+            // What stands in the mapping is for whoever may write there.
+            let kept: &[&str] = if granted.may_pair() { &NOT_FOR_COMPONENTS } else { &message::ALL };
+            dto.with_text(&given.body, left.body, kept).map_err(|error| match error {
+                WrongText::NoJson => "answered with a body that is not JSON".to_owned(),
+                WrongText::Changed(part) => format!("changed `{part}` of the message, which is not for it to change"),
             })?
         };
-        for (name, text) in message.headers {
+        for (name, text) in left.headers {
             // What is not text stands there as JSON, and stays what it was if it still says the same.
             let unchanged = next.headers().get(&name).is_some_and(|value| header_text(value) == text);
             if !unchanged && headers::ALL.contains(&name.as_str()) {
