@@ -57,7 +57,7 @@ impl Bench {
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("components");
         Self {
             runtime: tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime"),
-            host: Host::new(HostOptions { cache: Some(cache) }).expect("an engine"),
+            host: Host::new(HostOptions { cache: Some(cache), ..HostOptions::default() }).expect("an engine"),
             ports,
             message: message(),
         }

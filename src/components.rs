@@ -16,7 +16,10 @@ pub(crate) struct Sandbox(OnceLock<Result<Arc<Host>, String>>);
 
 impl Sandbox {
     fn host(&self) -> Result<&Arc<Host>, String> {
-        self.0.get_or_init(|| Host::new(HostOptions { cache: cache() })).as_ref().map_err(String::clone)
+        self.0
+            .get_or_init(|| Host::new(HostOptions { cache: cache(), ..HostOptions::default() }))
+            .as_ref()
+            .map_err(String::clone)
     }
 }
 

@@ -153,7 +153,7 @@ impl Built {
 
     /// The component as the program loads it.
     pub(super) fn load(&self) -> (Arc<Host>, ComponentKind) {
-        let host = Host::new(HostOptions { cache: Some(code(&self.folder)) }).unwrap();
+        let host = Host::new(HostOptions { cache: Some(code(&self.folder)), ..HostOptions::default() }).unwrap();
         let kind = host.load(&self.file).unwrap();
         (host, kind)
     }

@@ -3,6 +3,8 @@
 //! Loading machine code is trusting it, so it is taken from nowhere but a folder that only this user can write to, from a
 //! file that nobody has touched since it was written, made by this very engine. On any doubt the component is compiled again.
 
+mod unused;
+
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write as _;
@@ -41,7 +43,10 @@ impl Cache {
         let name = format!("{}-{}", hex(&Sha256::digest(bytes)), self.engine);
         let (code, seal) = (self.folder.join(format!("{name}.cwasm")), self.folder.join(format!("{name}.seal")));
         match self.kept(engine, &code, &seal) {
-            Ok(Some(component)) => return Ok(component),
+            Ok(Some(component)) => {
+                unused::note(&seal);
+                return Ok(component);
+            }
             Ok(None) => {}
             Err(doubt) => tracing::warn!(%doubt, "kept code of a component is not used"),
         }
@@ -79,6 +84,7 @@ impl Cache {
         make_folder(&self.folder).map_err(text)?;
         only_ours(&self.folder)?;
         let bytes = component.serialize().map_err(|error| format!("{error:#}"))?;
+        unused::remove(&self.folder);
         put(code, &bytes).map_err(text)?;
         self.seal(code, seal, hex(&Sha256::digest(&bytes)))
     }

@@ -38,6 +38,9 @@ pub(crate) const LARGEST_COMPONENT: u64 = 128 << 20;
 pub struct HostOptions {
     /// Where machine code is kept that was made of components. Without one, each start makes it anew.
     pub cache: Option<PathBuf>,
+    /// Whether a component computes for as long as it likes and gives way to nobody. For a simulation, which goes the same way
+    /// every time only if no clock of the machine has a say in it; a loop without end is one then.
+    pub untimed: bool,
 }
 
 /// Runs components.
@@ -66,7 +69,9 @@ impl Host {
                 Engine::new(&config(false)).map_err(|error| format!("cannot run components: {error:#}"))?
             }
         };
-        start_ticking(&engine).map_err(|error| format!("cannot start the clock of components: {error}"))?;
+        if !options.untimed {
+            start_ticking(&engine).map_err(|error| format!("cannot start the clock of components: {error}"))?;
+        }
         let cache = options.cache.map(|folder| Cache::new(folder, &engine));
         let [slots, places] = [MOST_CALLS, MOST_WAITING].map(|most| Arc::new(Semaphore::new(most as usize)));
         Ok(Arc::new(Self { engine, cache, slots, places, counts: Mutex::default() }))

@@ -27,7 +27,7 @@ impl Kept {
 
     /// A program that starts anew.
     fn load(&self) {
-        let host = Host::new(HostOptions { cache: Some(self.folder.clone()) }).unwrap();
+        let host = Host::new(HostOptions { cache: Some(self.folder.clone()), ..HostOptions::default() }).unwrap();
         assert_eq!(host.load(&self.file).unwrap().describe().kind, "guest");
     }
 
@@ -133,7 +133,46 @@ fn a_folder_that_cannot_be_made_costs_time_and_nothing_else() {
     let bench = Bench::default();
     let file = bench.put("guest.wasm", &Guest::new(ECHO).component());
     let in_the_way = bench.put("taken", b"");
-    let host = Host::new(HostOptions { cache: Some(in_the_way) }).unwrap();
+    let host = Host::new(HostOptions { cache: Some(in_the_way), ..HostOptions::default() }).unwrap();
 
     assert_eq!(host.load(&file).unwrap().describe().kind, "guest");
+}
+
+#[test]
+fn code_that_nobody_has_asked_for_in_a_month_goes_and_what_is_used_stays() {
+    let kept = Kept::new();
+    let (code, seal) = (kept.code(), kept.code().with_extension("seal"));
+    let left = kept.folder.join("half.1-1.new");
+    fs::write(&left, "").unwrap();
+    fs::write(kept.folder.join("notes.txt"), "").unwrap();
+    let was_used = |file: &Path, days: u64| {
+        let when = std::time::SystemTime::now() - std::time::Duration::from_secs(days * 24 * 3600);
+        fs::File::options().write(true).open(file).unwrap().set_modified(when).unwrap();
+    };
+    let another_is_kept = |body: &str| {
+        let file = kept.bench.put("other.wasm", &Guest::new(ECHO).with_text(5000, body).component());
+        Host::new(HostOptions { cache: Some(kept.folder.clone()), ..HostOptions::default() })
+            .unwrap()
+            .load(&file)
+            .unwrap();
+    };
+    for file in [&code, &left, &kept.folder.join("notes.txt")] {
+        was_used(file, 40);
+    }
+
+    was_used(&seal, 29);
+    kept.load();
+    was_used(&code, 40);
+    another_is_kept("1");
+    assert!(code.exists() && seal.exists() && !left.exists(), "it was asked for a moment ago");
+
+    was_used(&seal, 31);
+    another_is_kept("2");
+    assert!(!code.exists() && !seal.exists(), "nobody has asked for it in a month");
+    assert!(kept.folder.join("notes.txt").exists(), "that is none of ours");
+    assert_eq!(
+        fs::read_dir(&kept.folder).unwrap().count(),
+        5,
+        "the code of two others with their seals, and the notes"
+    );
 }
