@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use pairline_sdk::{Effect, Need, NodeDescription};
+use pairline_sdk::{Effect, Misfit, Need, NodeDescription};
 use serde_json::Value;
 use wasmtime::component::{Component, Linker, types::ComponentItem};
 
@@ -74,6 +74,17 @@ impl Loaded {
             });
             Ok(Self { component, description, schema: schema.transpose()?, needs, bytes: bytes.len(), modified })
         })
+    }
+
+    /// What in these settings its schema does not allow.
+    pub(crate) fn misfits(&self, with: &Value) -> Vec<Misfit> {
+        let Some(schema) = &self.schema else { return Vec::new() };
+        let misfit = |error: jsonschema::ValidationError<'_>| {
+            let path = error.instance_path().to_string();
+            let path = path.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~"));
+            Misfit { path: path.collect(), message: error.to_string() }
+        };
+        schema.iter_errors(with).map(misfit).collect()
     }
 }
 
@@ -213,24 +224,28 @@ fn describe(host: &Host, component: &Component, bytes: usize) -> Result<(NodeDes
     parse(&text).map_err(|error| format!("describes itself in a way that cannot be used: {error}"))
 }
 
-/// What a component can do to the world is known by what it asks for, whatever it says.
+/// What a component may do to the world is known by what it asks for. It says which of that it does: `resolve` reads and
+/// persists, `persist` only persists, and both ask for the same.
 fn take_for_granted(description: &mut NodeDescription, needs: &[Need]) -> Result<(), String> {
-    if !needs.is_empty() && !description.effects.contains(&Effect::Reads) {
-        let persists_only = description.effects == [Effect::Persists] && needs.contains(&Need::WritePairs);
-        // A node that persists and says so reads nothing that it did not write.
-        if !persists_only {
-            description.effects.push(Effect::Reads);
-        }
+    if !needs.is_empty() && description.effects.is_empty() {
+        description.effects.push(Effect::Reads);
     }
     // At the door an event is not durable yet, and somebody waits for an answer.
     if needs.contains(&Need::Writes) || needs.contains(&Need::Http) {
         description.at_the_door = false;
     }
-    let writes = [Effect::Creates, Effect::Writes].iter().any(|effect| description.effects.contains(effect));
-    if needs.contains(&Need::Writes) && !writes {
+    let says = |effects: [Effect; 2]| effects.iter().any(|effect| description.effects.contains(effect));
+    if needs.contains(&Need::Writes) && !says([Effect::Creates, Effect::Writes]) {
         return Err("asks for `writes`, and says that it neither creates nor writes: expected one of these in its \
                     `effects`, so that a topology can be checked"
             .to_owned());
+    }
+    if says([Effect::Persists, Effect::Deactivates]) && !needs.contains(&Need::WritePairs) {
+        return Err(
+            "says that it persists or deactivates, and does not ask for `ledger`: a topology would be checked by \
+                    what it cannot do"
+                .to_owned(),
+        );
     }
     Ok(())
 }

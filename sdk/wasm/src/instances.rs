@@ -82,9 +82,15 @@ pub(crate) fn store(engine: &Engine, call: Call, bounds: &Bounds) -> Store<Call>
 pub(crate) struct Live {
     pub(crate) store: Store<Call>,
     pub(crate) instance: Full,
+    pub(crate) served: Served,
+}
+
+/// What an instance has done so far.
+#[derive(Default)]
+pub(crate) struct Served {
     calls: u32,
-    /// Its place among those that wait, of all components together.
-    _place: OwnedSemaphorePermit,
+    /// Its place among those that wait, of all components together. It keeps it while it works.
+    place: Option<OwnedSemaphorePermit>,
 }
 
 /// A component with its imports linked, and the instances of it that wait.
@@ -136,21 +142,16 @@ impl Program {
     }
 
     /// Takes an instance back that has done its work, unless it has served enough or holds too much.
-    pub(crate) fn done(&self, store: Store<Call>, instance: Full, calls: u32) {
+    pub(crate) fn done(&self, store: Store<Call>, instance: Full, served: Served) {
+        let calls = served.calls.saturating_add(1);
         if calls >= self.bounds.calls || store.data().limiter.memory() > self.bounds.memory / 2 {
             return;
         }
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return };
+        let Some(place) = served.place.or_else(|| Arc::clone(&self.places).try_acquire_owned().ok()) else { return };
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < MOST_IDLE {
-            idle.push(Live { store, instance, calls, _place: place });
+            idle.push(Live { store, instance, served: Served { calls, place: Some(place) } });
         }
-    }
-}
-
-impl Live {
-    pub(crate) fn parts(self) -> (Store<Call>, Full, u32) {
-        (self.store, self.instance, self.calls)
     }
 }
 

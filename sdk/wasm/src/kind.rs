@@ -34,13 +34,7 @@ impl NodeKind for ComponentKind {
     }
 
     fn misfits(&self, with: &Value) -> Vec<Misfit> {
-        let Some(schema) = &self.loaded.schema else { return Vec::new() };
-        let misfit = |error: jsonschema::ValidationError<'_>| {
-            let path = error.instance_path().to_string();
-            let path = path.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~"));
-            Misfit { path: path.collect(), message: error.to_string() }
-        };
-        schema.iter_errors(with).map(misfit).collect()
+        self.loaded.misfits(with)
     }
 
     fn too_tight(&self, limits: &Limits) -> Option<String> {

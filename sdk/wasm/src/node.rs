@@ -24,7 +24,7 @@ use crate::component::Loaded;
 use crate::counts::{Counts, Ended};
 use crate::failure;
 use crate::host::Host;
-use crate::instances::{self, Call, Program, TookTooLong};
+use crate::instances::{self, Call, Live, Program, Served, TookTooLong};
 use crate::limits::{Bounds, LONGEST_BODY, MOST_HEADERS};
 use crate::ports::{self, Granted};
 use crate::reload::Current;
@@ -127,14 +127,11 @@ impl ComponentNode {
         message: &Message,
         provenance: Provenance,
     ) -> (Ended, Result<Answer, NodeError>) {
-        let (mut store, instance, calls) = match program.waiting() {
-            Some(live) => {
-                let (store, instance, calls) = live.parts();
-                (store, Some(instance), calls)
-            }
+        let (mut store, instance, served) = match program.waiting() {
+            Some(Live { store, instance, served }) => (store, Some(instance), served),
             None => {
                 self.counts.instances.fetch_add(1, Ordering::Relaxed);
-                (program.store(), None, 0)
+                (program.store(), None, Served::default())
             }
         };
         store.data_mut().work.provenance = provenance;
@@ -169,7 +166,7 @@ impl ComponentNode {
         ports::settle_what_is_left(store.data_mut()).await;
         let ended = self.judged(reached, &mut store, program);
         if let Some(instance) = instance {
-            program.done(store, instance, calls + 1);
+            program.done(store, instance, served);
         }
         ended
     }
@@ -191,6 +188,10 @@ impl ComponentNode {
                     "" => format!("`{name}` failed and gave no reason"),
                     _ => program.granted().without_secrets(failure.reason),
                 };
+                // Whoever is refused memory and carries on says something else, and an operator looks for that.
+                if let Some(refused) = refused {
+                    failure.reason = format!("{refused}; `{name}` said: {}", failure.reason);
+                }
                 (Ended::Failed, Err(failure::said(failure)))
             }
             Reached::TimedOut => (Ended::TimedOut, Err(NodeError::repeat(took()))),

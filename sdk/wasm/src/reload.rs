@@ -29,6 +29,15 @@ pub(crate) struct Current {
     counts: Arc<Counts>,
 }
 
+/// Somebody takes up a change.
+struct AtIt(Arc<Current>);
+
+impl Drop for AtIt {
+    fn drop(&mut self) {
+        self.0.at_it.store(false, Ordering::Release);
+    }
+}
+
 impl Current {
     pub(crate) fn new(
         host: &Arc<Host>,
@@ -54,14 +63,10 @@ impl Current {
     pub(crate) fn program(self: &Arc<Self>) -> Arc<Program> {
         // A change that comes while another is taken up is seen once that is done.
         if !self.at_it.load(Ordering::Acquire) && self.has_changed() && !self.at_it.swap(true, Ordering::AcqRel) {
-            let this = Arc::clone(self);
-            let work = move || {
-                this.take_up();
-                this.at_it.store(false, Ordering::Release);
-            };
-            if std::thread::Builder::new().name("component-reload".to_owned()).spawn(work).is_err() {
-                self.at_it.store(false, Ordering::Release);
-            }
+            // However it ends, a thread that does not begin included, the next change is looked at again.
+            let done = AtIt(Arc::clone(self));
+            let work = move || done.0.take_up();
+            drop(std::thread::Builder::new().name("component-reload".to_owned()).spawn(work));
         }
         Arc::clone(&self.program.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -107,6 +112,9 @@ impl Current {
             return Err(
                 "it describes other routes, settings or effects: a restart checks the topologies anew".to_owned()
             );
+        }
+        if let Some(misfit) = loaded.misfits(&self.usage.with).first() {
+            return Err(format!("its schema does not fit the settings any more: {}", misfit.message));
         }
         let before = Arc::clone(&self.program.read().unwrap_or_else(PoisonError::into_inner));
         let granted: Arc<Granted> = Arc::clone(before.granted());

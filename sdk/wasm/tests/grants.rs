@@ -175,16 +175,33 @@ async fn a_request_goes_to_the_origin_that_is_granted_and_nowhere_else() {
 }
 
 #[test]
-fn a_component_that_writes_must_say_so_before_a_topology_is_checked_with_it() {
+fn what_a_component_says_of_its_effects_fits_what_it_asks_for() {
+    use pairline_sdk::Effect;
     let bench = Bench::default();
-    let import = r#"(import "pairline:node/writes@0.1.0" "send" (func (param i32 i32 i32)))"#;
+    let importing = |interface: &str, effects: &str| {
+        let import = match interface {
+            "pairs" => r#"(import "pairline:node/pairs@0.1.0" "look" (func (param i32 i32 i32 i32 i32 i32 i32)))"#,
+            "ledger" => r#"(import "pairline:node/ledger@0.1.0" "persist" (func (param i32 i32 i32)))"#,
+            _ => r#"(import "pairline:node/writes@0.1.0" "send" (func (param i32 i32 i32)))"#,
+        };
+        let description = format!(r#"{{"kind":"guest","about":"","effects":[{effects}]}}"#);
+        Guest::new(ECHO).importing(import).describing(&description).component()
+    };
+    let effects = |interface, effects| bench.load(&importing(interface, effects)).unwrap().describe().effects.clone();
 
-    let silent = bench.refused(&Guest::new(ECHO).importing(import).component());
-    let honest = r#"{"kind":"guest","about":"","effects":["writes"]}"#;
-    let kind = bench.load(&Guest::new(ECHO).importing(import).describing(honest).component()).unwrap();
+    assert_eq!(effects("pairs", ""), [Effect::Reads], "nothing said: it reads");
+    assert_eq!(effects("ledger", r#""persists""#), [Effect::Persists], "no create may be followed by one that reads");
+    assert_eq!(effects("writes", r#""creates""#), [Effect::Creates]);
+    for (interface, said) in
+        [("writes", ""), ("writes", r#""reads""#), ("pairs", r#""persists""#), ("writes", r#""writes","deactivates""#)]
+    {
+        let refused = bench.refused(&importing(interface, said));
 
-    assert!(silent.contains("`effects`"), "{silent}");
-    assert!(kind.describe().effects.contains(&pairline_sdk::Effect::Reads), "whoever asks for anything reads");
+        assert!(
+            refused.contains("so that a topology can be checked") || refused.contains("what it cannot do"),
+            "{interface} {said}: {refused}"
+        );
+    }
 }
 
 #[test]

@@ -33,14 +33,19 @@ async fn until(node: &Arc<dyn ProcessAction>, mut holds: impl FnMut(serde_json::
 #[tokio::test]
 async fn a_changed_file_is_taken_up_between_two_messages_and_a_bad_one_is_not() {
     let bench = Bench::default();
-    let node = bench.node(&saying("1"), &Usage::default());
+    let node = bench.node(&saying("1"), &Usage::with(serde_json::json!({})));
     let file = bench.folder.path().join("guest.wasm");
     assert_eq!(said(&node).await, 1);
 
     fs::write(&file, saying("22").component()).unwrap();
     until(&node, |said| said == 22).await;
 
-    for bad in [b"half a file".to_vec(), saying("333").describing(ROUTED).component()] {
+    let stricter = r#"{"kind":"guest","about":"A guest.","schema":{"required":["threshold"]}}"#;
+    for bad in [
+        b"half a file".to_vec(),
+        saying("333").describing(ROUTED).component(),
+        saying("333").describing(stricter).component(),
+    ] {
         let before = bench.host.counts().remove(0).reloads_refused;
         fs::write(&file, bad).unwrap();
         until(&node, |said| {

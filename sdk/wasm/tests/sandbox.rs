@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pairline_sdk::{Limits, ProcessDto, Usage};
-use pairline_wasm::Ended;
+use pairline_wasm::{Ended, Host, HostOptions};
 
 use crate::guest::{Bench, ECHO, Guest, reason};
 
@@ -65,6 +65,37 @@ async fn memory_ends_where_it_was_said_to_and_the_reason_says_so() {
     let (reason, again) = reason(bench.node(&Guest::new(bomb), &usage).process_action(ProcessDto::default()).await);
 
     assert!(again && reason.contains("it wanted 4224 KiB of memory, and may have 4096"), "{reason}");
+}
+
+#[tokio::test]
+async fn who_is_refused_memory_and_says_something_else_is_told_on() {
+    let bench = Bench::default();
+    let guest = Guest::new(
+        "(drop (memory.grow (i32.const 1000))) (return (call $fail (i32.const 1) (i32.const 4096) (i32.const 4)))",
+    );
+    let usage = limited(Limits { memory: Some(4 << 20), ..Limits::default() });
+    let node = bench.node(&guest.with_text(4096, "busy"), &usage);
+
+    let (reason, again) = reason(node.process_action(ProcessDto::default()).await);
+
+    assert!(again && reason.contains("may have 4096") && reason.ends_with("`guest.wasm` said: busy"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_host_without_a_clock_of_the_machine_interrupts_nobody() {
+    let long = "(local $n i32) (loop $again (local.set $n (i32.add (local.get $n) (i32.const 1)))
+        (br_if $again (i32.lt_u (local.get $n) (i32.const 400000000))))";
+    let guest = Guest::new(&format!("{long} {ECHO}"));
+    let usage = limited(Limits { timeout: Some(Duration::from_millis(10)), ..Limits::default() });
+    let timed = Bench::default();
+    let untimed =
+        Bench { host: Host::new(HostOptions { untimed: true, ..HostOptions::default() }).unwrap(), ..Bench::default() };
+
+    let stopped = timed.node(&guest, &usage).process_action(ProcessDto::default()).await;
+    let ended = untimed.node(&guest, &usage).process_action(ProcessDto::default()).await;
+
+    assert!(reason(stopped).0.contains("took longer"), "the test takes long enough to be one");
+    ended.unwrap();
 }
 
 #[tokio::test]
