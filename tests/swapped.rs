@@ -1,9 +1,10 @@
 //! Our own nodes as components, in place of those that are part of the program.
 //!
-//! With `PAIRLINE_TEST_COMPONENTS=resolve,echo-filter,persist` in the environment every test of the suite that walks
-//! through topologies does so with these nodes in the sandbox: the stories, the searches, the simulations, and the program
-//! itself as it is judged from outside. `tests/run` plays those that tell most.
+//! With their names in `PAIRLINE_TEST_COMPONENTS`, separated by commas, every test of the suite that walks through
+//! topologies does so with these nodes in the sandbox: the stories, the searches, the simulations, and the program itself as
+//! it is judged from outside. `tests/run` plays those that tell most.
 
+mod flow;
 mod same;
 mod topologies;
 
@@ -39,22 +40,41 @@ pub(crate) fn fixture(kind: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/components/fixtures/0.1").join(format!("{kind}.wasm"))
 }
 
-/// One host for all, and machine code that is kept: a test is a process of its own.
+/// Those of our nodes that can be components. `fetch` says what a message is about, and `create` what is sent again: both are
+/// for the program alone.
+pub(crate) const ALL: [&str; 6] = ["deactivate", "echo-filter", "inverse-id-writer", "persist", "resolve", "update"];
+
+/// Whether a component of this kind is refused without the grant to write, and with it otherwise.
+fn writes(kind: &str) -> bool {
+    ["inverse-id-writer", "update"].contains(&kind)
+}
+
+/// One host for all, and machine code that is kept: a test is a process of its own. What is simulated goes the same way
+/// every time, however busy the machine is.
 pub(crate) fn host() -> &'static Arc<Host> {
-    static HOST: LazyLock<Arc<Host>> = LazyLock::new(|| Host::new(HostOptions { cache: Some(cache()) }).unwrap());
+    static HOST: LazyLock<Arc<Host>> =
+        LazyLock::new(|| Host::new(HostOptions { cache: Some(cache()), untimed: true }).unwrap());
     &HOST
 }
 
-/// A component that is given everything its node has in the program.
-struct Trusted(ComponentKind);
+/// A component that is given everything its node has in the program; an instance serves so many messages.
+struct Trusted {
+    kind: ComponentKind,
+    calls: u32,
+}
+
+/// One of our nodes, loaded from its file and given everything.
+pub(crate) fn trusted(kind: &str, calls: u32) -> Arc<dyn NodeKind> {
+    Arc::new(Trusted { kind: host().load(&fixture(kind)).unwrap(), calls })
+}
 
 impl NodeKind for Trusted {
     fn describe(&self) -> &NodeDescription {
-        self.0.describe()
+        self.kind.describe()
     }
 
     fn make(&self, usage: &Usage, ports: &Ports) -> Result<Arc<dyn ProcessAction>, String> {
-        self.0.make(&trusting(usage.with.clone(), CALLS), ports)
+        self.kind.make(&trusting(usage.with.clone(), self.calls), ports)
     }
 }
 
@@ -70,10 +90,7 @@ pub(crate) fn trusting(with: serde_json::Value, calls: u32) -> Usage {
 pub(crate) fn swap(registry: &mut Registry) {
     static KINDS: OnceLock<Vec<(String, Arc<dyn NodeKind>)>> = OnceLock::new();
     let kinds = KINDS.get_or_init(|| {
-        let load = |kind: String| {
-            let loaded = host().load(&fixture(&kind)).unwrap();
-            (kind, Arc::new(Trusted(loaded)) as Arc<dyn NodeKind>)
-        };
+        let load = |kind: String| (kind.clone(), trusted(&kind, CALLS));
         asked_for().into_iter().map(load).collect()
     });
     for (name, kind) in kinds {
@@ -107,7 +124,10 @@ pub(crate) fn folder(kinds: &[String]) -> TempDir {
         let mut text = source.text.to_string();
         for kind in kinds {
             let native = format!("    uses: {kind}\n");
-            let grants = "    grants: { pairs: write, applications: [crm, erp] }\n    limits: { timeout: 60s }\n";
+            let writes = if writes(kind) { ", writes: [crm, erp]" } else { "" };
+            let grants = format!(
+                "    grants: {{ pairs: write, applications: [crm, erp]{writes} }}\n    limits: {{ timeout: 60s }}\n"
+            );
             text = text.replace(&native, &format!("    uses: ./plugins/{kind}.wasm\n{grants}"));
         }
         put(&folder.path().join(name), text.as_bytes());

@@ -4,7 +4,7 @@ use pairline_runner::project::{Project, Sources};
 use pairline_runner::story::{self, TestFormat};
 use pairline_runner::topology::GraphFormat;
 
-use super::{folder, host};
+use super::{ALL, folder, host};
 use crate::support::registry;
 
 /// Loads components as the program does.
@@ -46,8 +46,7 @@ fn found(project: &Project) -> Vec<String> {
 
 #[tokio::test]
 async fn every_story_holds_with_each_of_our_nodes_as_a_component_and_with_all_of_them() {
-    let sets: [&[&str]; 4] = [&["resolve"], &["echo-filter"], &["persist"], &["resolve", "echo-filter", "persist"]];
-    for kinds in sets {
+    for kinds in ALL.chunks(1).chain([&ALL[..]]) {
         let folder = folder(&names(kinds));
         let project = project(folder.path());
         assert!(found(&project).is_empty(), "{:?}", found(&project));
