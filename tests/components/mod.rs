@@ -6,3 +6,4 @@ mod guide;
 mod language;
 mod machine;
 mod sandbox;
+mod settings;

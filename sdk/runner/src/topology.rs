@@ -4,6 +4,7 @@ mod document;
 mod graph;
 mod lint;
 mod render;
+mod settings;
 mod wiring;
 
 pub use document::{
@@ -12,3 +13,4 @@ pub use document::{
 pub use graph::{Graph, Next, NodeUse, RouteUse, Start, Step};
 pub use lint::{Feeds, Known, lint, lint_together};
 pub use render::{GraphFormat, render};
+pub(crate) use settings::{Around, Settings};

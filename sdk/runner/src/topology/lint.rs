@@ -1,14 +1,14 @@
 //! Everything that is wrong with a topology, at once, each with its place and what would have been right.
 
-mod settings;
 mod terms;
 mod ways;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pairline_sdk::{NodeDescription, Registry, SyncContract};
+use pairline_sdk::{NodeDescription, NodeKind, Registry, SyncContract, System};
 
 use super::document::{END, NodeDocument, TopologyText, WebhookDocument};
+use super::settings::{Around, Settings, Wrong};
 use super::wiring::{Edge, Miswired, Target, edges};
 use crate::finding::{Finding, code, suggest};
 
@@ -202,8 +202,10 @@ impl<'a> Lint<'a> {
                     self.error(code::UNKNOWN_KIND, &path, format!("no node kind `{}`", node.uses), help);
                 }
             }
-            Some(description) => {
-                self.settings(name, node, description);
+            Some(_) => {
+                if let Some(kind) = self.known.registry.kind(&node.uses) {
+                    self.settings(name, node, &**kind);
+                }
                 self.terms(name, node);
             }
         }
@@ -218,6 +220,39 @@ impl<'a> Lint<'a> {
             self.miswired(name, node, &miswired);
         }
         ways
+    }
+
+    fn around(&self) -> Around<'a> {
+        Around {
+            contract: self.contract,
+            applications: self.known.applications.keys().map(String::as_str).collect(),
+            start: Some(System::new(self.topology.document.start.application())),
+        }
+    }
+
+    fn settings(&mut self, name: &str, node: &NodeDocument, kind: &dyn NodeKind) {
+        let settings = Settings { name, uses: &node.uses, kind, with: &node.with };
+        for wrong in settings.wrong(&self.around()) {
+            let Wrong { code, message, help } = wrong.what;
+            let top = ["nodes", name, "with"];
+            let steps: Vec<&str> = top.into_iter().chain(wrong.path.iter().map(String::as_str)).collect();
+            match self.topology.tree.has(&steps) {
+                // What is missing has no place of its own.
+                false => self.key_error(code, &top, message, help),
+                true if wrong.key => self.key_error(code, &steps, message, help),
+                true => self.error(code, &steps, message, help),
+            }
+        }
+    }
+
+    /// Whether this application may be meant; if not, what is wrong with it is said.
+    fn application(&mut self, name: &str, path: &[&str]) -> bool {
+        let wrong = self.around().application(name);
+        let may_be_meant = wrong.is_none();
+        if let Some(Wrong { code, message, help }) = wrong {
+            self.error(code, path, message, help);
+        }
+        may_be_meant
     }
 
     fn follower(&mut self, follower: &str, path: &[&str]) {

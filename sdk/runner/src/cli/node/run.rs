@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use pairline_sdk::message::{HINT, HintPart};
 use pairline_sdk::testing::{MemoryApplication, MemoryStore};
 use pairline_sdk::{
-    Agreement, Application, CapabilityClass, Clock, Grants, Limits, NodeError, OwnerGuard, Pair, PairId, PairsGrant,
-    Ports, ProcessDto, RecordId, ResultCode, SyncContract, System, Usage,
+    Agreement, Application, CapabilityClass, Clock, Grants, Limits, NodeError, NodeKind, OwnerGuard, Pair, PairId,
+    PairsGrant, Ports, ProcessDto, RecordId, ResultCode, SyncContract, System, Usage,
 };
 use serde_json::{Value, json};
 
@@ -18,6 +19,8 @@ use super::super::{Context, Exit, printable, project};
 use super::components;
 use crate::application::Environment;
 use crate::outside::OtherHosts;
+use crate::project::Project;
+use crate::topology::{Around, Settings};
 
 /// A message is no longer than this, in bytes.
 const LONGEST_MESSAGE: u64 = 4 << 20;
@@ -69,8 +72,14 @@ fn read_pair(text: &str) -> Result<(String, String), String> {
 
 pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<u8, Exit> {
     let kind = components(context)?.load(&args.file).map_err(|reason| Exit::new(65, reason))?;
-    let contract = contract(context, args.contract.as_deref())?;
+    let project = project::load_sound(context)?;
+    let contract = contract(&project, args.contract.as_deref())?;
     let systems = contract.systems().to_vec();
+    let mut dto = ProcessDto::from_raw(message(args)?).map_err(|error| Exit::new(65, error.to_string()))?;
+    // As in a topology, which messages about records of this system start.
+    let start = dto.get::<HintPart>(HINT).ok().flatten().map(|hint| hint.record.system.clone());
+    let applications = project.applications.iter().map(|(name, _)| name.as_str()).collect();
+    settings_fit(args, &*kind, &Around { contract: Some(&contract), applications, start })?;
     let ports = ports(args, contract)?;
     // Whoever runs it here sees what it does; in a topology each of these is granted by name.
     let grants = Grants {
@@ -84,12 +93,8 @@ pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<u8, Exit> {
     if let Some(problem) = kind.too_tight(&limits) {
         return Err(Exit::new(64, problem));
     }
-    if let Some(misfit) = kind.misfits(&args.with).first() {
-        return Err(Exit::new(64, format!("--with {}: {}", misfit.path.join("."), misfit.message)));
-    }
     let usage = Usage { with: args.with.clone(), limits, grants };
     let node = kind.make(&usage, &ports).map_err(|reason| Exit::new(65, reason))?;
-    let mut dto = ProcessDto::from_raw(message(args)?).map_err(|error| Exit::new(65, error.to_string()))?;
     for (name, text) in &args.header {
         dto = dto.with_header(name, text.as_str());
     }
@@ -122,8 +127,19 @@ pub(super) async fn run(context: &Context, args: &RunArgs) -> Result<u8, Exit> {
     }
 }
 
-fn contract(context: &Context, wanted: Option<&str>) -> Result<SyncContract, Exit> {
-    let project = project::load_sound(context)?;
+/// What `check` would say of them in a topology.
+fn settings_fit(args: &RunArgs, kind: &dyn NodeKind, around: &Around<'_>) -> Result<(), Exit> {
+    let uses = args.file.display().to_string();
+    let settings = Settings { name: &kind.describe().kind, uses: &uses, kind, with: &args.with };
+    let lines = settings.wrong(around).into_iter().map(|wrong| {
+        let place = if wrong.path.is_empty() { String::new() } else { format!(" {}", wrong.path.join(".")) };
+        printable(&format!("--with{place}: {}; {}", wrong.what.message, wrong.what.help))
+    });
+    let lines: Vec<String> = lines.collect();
+    if lines.is_empty() { Ok(()) } else { Err(Exit::new(64, lines.join("\n"))) }
+}
+
+fn contract(project: &Project, wanted: Option<&str>) -> Result<SyncContract, Exit> {
     let known: Vec<&str> = project.contracts.keys().map(String::as_str).collect();
     let name = match (wanted, known.as_slice()) {
         (Some(name), _) => name,

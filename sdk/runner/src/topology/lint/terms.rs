@@ -1,7 +1,6 @@
 //! What is wrong with the terms on which a component runs: its grants and its limits.
 
-use pairline_sdk::{Misfit, Need, NodeKind};
-use serde_json::Value;
+use pairline_sdk::Need;
 
 use super::Lint;
 use crate::finding::code;
@@ -12,7 +11,6 @@ impl Lint<'_> {
         let Some(kind) = self.known.registry.kind(&node.uses) else { return };
         let Some(needs) = kind.needs() else { return self.native(name, node) };
         self.grants(name, node, needs);
-        self.own_schema(name, node, &**kind);
         if let Some(message) = kind.too_tight(&node.usage().limits) {
             let help = "raise it, or leave it out".to_owned();
             self.error(code::WRONG_LIMIT, &["nodes", name, "limits"], message, help);
@@ -71,20 +69,6 @@ impl Lint<'_> {
             if let Err(message) = origin(host) {
                 let help = "write `https://api.example.org`: scheme, host, and a port if it is not the usual one";
                 self.error(code::WRONG_GRANT, &path, message, help.to_owned());
-            }
-        }
-    }
-
-    /// What the component's own schema says about the settings.
-    fn own_schema(&mut self, name: &str, node: &NodeDocument, kind: &dyn NodeKind) {
-        let with = if node.with.is_null() { Value::Object(serde_json::Map::new()) } else { node.with.clone() };
-        for Misfit { path, message } in kind.misfits(&with) {
-            let steps: Vec<&str> = ["nodes", name, "with"].into_iter().chain(path.iter().map(String::as_str)).collect();
-            let help = format!("as the component `{}` says of its settings", node.uses);
-            if self.topology.tree.has(&steps) {
-                self.error(code::WRONG_SETTING, &steps, message, help);
-            } else {
-                self.key_error(code::WRONG_SETTING, &["nodes", name, "with"], message, help);
             }
         }
     }
