@@ -41,6 +41,22 @@ fn a_mistyped_command_is_answered_with_the_one_that_was_meant() {
     assert!(help.code == 0 && help.stdout.contains("Usage: pairline") && help.stderr.is_empty(), "{help:?}");
 }
 
+/// A mistyped name must not look like tests that passed.
+#[test]
+fn a_test_that_there_is_not_has_not_passed() {
+    let stage = Stage::new();
+    let all = stage.asked(&["test"]);
+    let tests = all["passed"].as_u64().unwrap();
+    assert!(tests > 10, "{all:#}");
+
+    for json in [&["--json"][..], &[]] {
+        let said = stage.cli(&[json, &["test", "--filter", "emptide"]].concat());
+
+        said.fails_with(64, &["no test has `emptide` in its name", &format!("there are {tests} tests")]);
+        assert_eq!(said.stdout, "");
+    }
+}
+
 /// As the commands show it, so that a line of the log is found beside one of a record's story.
 #[test]
 fn the_log_tells_the_time_in_milliseconds() {

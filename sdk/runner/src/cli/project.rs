@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Context, Exit};
+use super::{Context, Exit, counted};
 use crate::check::{CheckFormat, check, graph};
 use crate::composition::Composition;
 use crate::finding::Finding;
@@ -75,6 +75,12 @@ pub(super) fn graph_command(context: &Context, topology: Option<&str>, format: G
 pub(super) async fn test_command(context: &Context, filter: Option<&str>) -> Result<u8, Exit> {
     let project = load_sound(context)?;
     let report = crate::story::test(&project, &project.registry, filter.unwrap_or_default()).await;
+    // Whoever asks for a test by its name and gets none has not tested anything.
+    if let Some(filter) = filter.filter(|_| report.is_empty()) {
+        let tests = counted(report.left_out as u64, "test", "tests");
+        let message = format!("no test has `{filter}` in its name; there are {tests}: pairline test lists them");
+        return Err(Exit::new(64, message));
+    }
     let format = if context.output.is_json() { TestFormat::Json } else { TestFormat::Text };
     context.output.raw(&report.render(format, context.output.colour()));
     Ok(report.exit_code())

@@ -9,6 +9,8 @@ use crate::finding::Finding;
 pub struct TestReport {
     /// By file.
     pub files: Vec<FileReport>,
+    /// How many tests were not asked for.
+    pub left_out: usize,
     /// What is wrong with the texts of the tests, or of the project they test.
     pub findings: Vec<Finding>,
 }
@@ -67,6 +69,11 @@ impl TestReport {
     /// How many tests have failed.
     pub fn failed(&self) -> usize {
         self.stories().count() - self.passed()
+    }
+
+    /// Whether no test was asked for by its name, and nothing is wrong that says why.
+    pub fn is_empty(&self) -> bool {
+        self.stories().next().is_none() && !self.findings.iter().any(Finding::is_error)
     }
 
     /// What a command ends with: 0, or 1 when a test failed or could not be read.
