@@ -91,6 +91,7 @@ fn a_record_that_waits_says_for_what() {
     let waits = until("it is to be tried again", || Some(explained()).filter(|said| said.stdout.contains("next try")));
     let hint = stage.asked(&["explain", &record])["waiting"][0].clone();
     let reason = hint["reason"].as_str().unwrap();
+    assert!(reason.starts_with("at `fetch`: "), "{reason}");
     waits.tells(&[&format!("waits: {reason}; next try after "), " at 2", &format!("({record}, since 2")]);
     // For its turn, which comes when the program runs.
     runner.stop();

@@ -137,6 +137,7 @@ impl TopologyWorker {
                 } else {
                     debug!(correlation_id = %hint.correlation_id, record = %hint.record, topology = %flow.name, node, reason, wait_ms = wait.as_millis(), "waits");
                 }
+                let reason = format!("at `{node}`: {reason}");
                 Disposition::Again { at: self.clock.now().plus(wait), reason, counted }
             }
             NodeError::StopAndFail { reason } => {
