@@ -1,6 +1,7 @@
 //! What is wrong with the terms on which a component runs: its grants and its limits.
 
-use pairline_sdk::Need;
+use pairline_sdk::{Need, Setting, SettingKind, System};
+use serde_json::Value;
 
 use super::Lint;
 use crate::finding::code;
@@ -64,6 +65,7 @@ impl Lint<'_> {
                 self.application(system.as_str(), &["nodes", name, "grants", key, &index.to_string()]);
             }
         }
+        self.systems_are_those_of_the_settings(name, node, needs);
         for (index, host) in grants.http.iter().enumerate() {
             let path = ["nodes", name, "grants", "http", &index.to_string()];
             if let Err(message) = origin(host) {
@@ -72,6 +74,37 @@ impl Lint<'_> {
             }
         }
     }
+
+    /// A component may well ask other systems than those that its settings name, but hardly none of these.
+    fn systems_are_those_of_the_settings(&mut self, name: &str, node: &NodeDocument, needs: &[Need]) {
+        let grants = node.usage().grants;
+        let names = |setting: &&Setting| {
+            matches!(setting.kind, SettingKind::Application | SettingKind::Source | SettingKind::Target)
+        };
+        let settings = self.describe(node).map(|kind| kind.settings.as_slice()).unwrap_or_default();
+        let value = |setting: &Setting| node.with.get(&setting.name).and_then(Value::as_str).map(System::new);
+        let named: Vec<System> = settings.iter().filter(names).filter_map(value).collect();
+        for (need, systems) in [(Need::Applications, &grants.applications), (Need::Writes, &grants.writes)] {
+            let apart = !systems.iter().any(|system| named.contains(system));
+            if needs.contains(&need) && apart && !systems.is_empty() && !named.is_empty() {
+                let path = ["nodes", name, "grants", need.key()];
+                let message = format!("the settings name {}, and {} is granted", listed(&named), listed(systems));
+                let help = format!("grant what it is to reach: `{}: [{}]`", need.key(), bare(&named));
+                let finding = self.topology.tree.key_warning(code::WRONG_GRANT, &path, message);
+                self.findings.push(finding.help(help));
+            }
+        }
+    }
+}
+
+fn listed(systems: &[System]) -> String {
+    let names: Vec<String> = systems.iter().map(|system| format!("`{system}`")).collect();
+    names.join(" and ")
+}
+
+fn bare(systems: &[System]) -> String {
+    let names: Vec<&str> = systems.iter().map(System::as_str).collect();
+    names.join(", ")
 }
 
 /// Scheme, host and port, and nothing else.
@@ -80,4 +113,71 @@ fn origin(text: &str) -> Result<(), String> {
     let url = reqwest::Url::parse(text).map_err(|_| wrong())?;
     let plain = url.origin().ascii_serialization() == text.trim_end_matches('/');
     if plain && matches!(url.scheme(), "http" | "https") { Ok(()) } else { Err(wrong()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use pairline_sdk::{NodeDescription, NodeKind, PlatformKind, Ports, ProcessAction, Registry, Usage};
+
+    use crate::finding::Finding;
+    use crate::topology::{Feeds, Known, TopologyText, lint};
+
+    use super::*;
+
+    /// A component that reads systems.
+    struct Reads(NodeDescription);
+
+    impl NodeKind for Reads {
+        fn describe(&self) -> &NodeDescription {
+            &self.0
+        }
+
+        fn needs(&self) -> Option<&[Need]> {
+            Some(&[Need::Applications])
+        }
+
+        fn make(&self, _: &Usage, _: &Ports) -> Result<Arc<dyn ProcessAction>, String> {
+            Err("only described".to_owned())
+        }
+    }
+
+    fn findings(with: &str, granted: &str) -> Vec<Finding> {
+        let about = NodeDescription::new("match", "Looks for a record.", PlatformKind::Custom).optional_setting(
+            "application",
+            "Where.",
+            SettingKind::Target,
+        );
+        let mut registry = Registry::new();
+        drop(registry.put("./match.wasm", Arc::new(Reads(about))));
+        let text = format!(
+            "topology: small\ncontract: contact\nstart:\n  webhook: {{ application: crm, events: [made] }}\n  next: match\n\
+             nodes:\n  match:\n    uses: ./match.wasm\n    with: {with}\n    grants: {{ applications: {granted} }}\n    next: end\n"
+        );
+        let (topology, broken) = TopologyText::parse("small.yaml", &text);
+        assert!(broken.is_empty(), "{broken:?}");
+        let feeds = || Feeds { webhooks: true, ..Feeds::default() };
+        let applications = ["crm", "erp"].map(|system| (system.to_owned(), feeds())).into();
+        let contracts = BTreeMap::from([("contact".to_owned(), None)]);
+        let known = Known { registry: &registry, contracts: &contracts, applications: &applications };
+        lint(&topology.unwrap(), &known)
+    }
+
+    #[test]
+    fn a_grant_for_none_of_the_systems_that_the_settings_name_is_noticed() {
+        let [apart] = &findings("{ application: erp }", "[crm]")[..] else { panic!("expected one finding") };
+
+        assert!(!apart.is_error());
+        assert_eq!(
+            apart.to_string(),
+            "small.yaml:10:15: the settings name `erp`, and `crm` is granted; grant what it is to reach: `applications: [erp]`"
+        );
+        for (with, granted) in
+            [("{ application: erp }", "[erp]"), ("{ application: erp }", "[crm, erp]"), ("{}", "[crm]")]
+        {
+            assert_eq!(findings(with, granted), [], "{with} {granted}");
+        }
+    }
 }
