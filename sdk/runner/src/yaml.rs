@@ -15,6 +15,8 @@ use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor}
 
 use crate::finding::{Finding, Place, SourceText};
 
+pub(crate) use read::shown;
+
 /// The most a text may hold.
 pub mod limit {
     /// Bytes of a text.
@@ -202,7 +204,7 @@ impl Node {
     fn kind(&self) -> String {
         match &self.content {
             Content::Scalar { plain: true, text } if is_null(text) => "nothing".to_owned(),
-            Content::Scalar { text, .. } => format!("`{text}`"),
+            Content::Scalar { text, plain } => shown(text, !plain),
             Content::List(_) => "a list".to_owned(),
             Content::Map(_) => "a map".to_owned(),
         }
@@ -300,6 +302,16 @@ mod tests {
                 "shop.yaml:1:1: key `name` is missing",
             ]
         );
+    }
+
+    #[test]
+    fn a_number_in_quotes_is_told_as_the_text_that_it_is() {
+        for (written, told) in [("'80'", "`80` in quotes, which is text"), ("'many'", "`many`"), ("many", "`many`")] {
+            let (_, findings) = read::<Shop>("shop.yaml", &format!("name: Ada\nport: {written}\n"));
+
+            let expected = format!("shop.yaml:2:7: expected a whole number that is not negative, found {told}");
+            assert_eq!(lines(&findings), [expected]);
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use pairline_sdk::{Misfit, NodeDescription, NodeKind, Setting, SettingKind, Sync
 use serde_json::{Map, Value};
 
 use crate::finding::{code, suggest};
+use crate::yaml::shown;
 
 /// The settings of one use of a kind.
 pub(crate) struct Settings<'a> {
@@ -241,6 +242,7 @@ fn kind_of(value: &Value) -> String {
         Value::Null => "nothing".to_owned(),
         Value::Array(_) => "a list".to_owned(),
         Value::Object(_) => "a map".to_owned(),
-        other => format!("`{}`", other.as_str().map_or_else(|| other.to_string(), str::to_owned)),
+        Value::String(text) => shown(text, true),
+        other => format!("`{other}`"),
     }
 }

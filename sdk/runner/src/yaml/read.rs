@@ -6,7 +6,9 @@
 use std::collections::BTreeSet;
 
 use serde::de::value::StrDeserializer;
-use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, Visitor};
+use serde::de::{
+    self, Deserialize as _, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, Visitor,
+};
 use serde::forward_to_deserialize_any;
 
 use super::misfit::{Misfit, What};
@@ -181,6 +183,16 @@ fn visit_plain<'de, V: Visitor<'de>>(text: &str, visitor: V) -> Result<V::Value,
             visitor.visit_f64(number)
         }
         _ => visitor.visit_str(text),
+    }
+}
+
+/// A text as a finding shows it. `"5"` is text for its quotes alone, and that is what is wrong with it.
+pub(crate) fn shown(text: &str, quoted: bool) -> String {
+    let bare = Node { id: 0, place: Place::default(), content: Content::Scalar { text: text.to_owned(), plain: true } };
+    let would_be_text = serde_json::Value::deserialize(&bare).is_ok_and(|value| value.is_string());
+    match quoted && !text.is_empty() && !would_be_text {
+        true => format!("`{text}` in quotes, which is text"),
+        false => format!("`{text}`"),
     }
 }
 
