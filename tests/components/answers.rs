@@ -122,6 +122,29 @@ async fn a_record_goes_on_as_it_came_with_numbers_that_javascript_would_round() 
     }
 }
 
+/// What reads JSON and writes it again says the same in other words, and whoever compares texts sees an edit.
+#[tokio::test]
+async fn what_is_in_a_message_keeps_its_text_spaces_and_all() {
+    let bench = bench();
+    bench.erp.person_creates(&json!({ "email": "ada@example.com" }));
+    let body = r#"{"hint":{"record":{"system":"crm","id":"101"}}, "own":{"no":1e2,"rate":0.10000000000000000001,"name":"\u00e9"},
+        "record":{"id":"101","version":"7","fields":{"email":"ada@example.com","phone":"+442079460958"}} }"#;
+    let kept = body.strip_suffix('}').unwrap().trim_end();
+    for (language, with, part) in [
+        (JS, json!({}), "lead"),
+        (TS, json!({ "field": "phone" }), "phone"),
+        (PYTHON, json!({ "application": "erp" }), "match"),
+    ] {
+        let (_host, kind) = language.template().load();
+        let node = kind.make(&granted(with), &bench.ports).unwrap();
+
+        let answer = node.process_action(ProcessDto::from_raw(body).unwrap()).await.unwrap();
+
+        assert!(answer.raw().starts_with(kept), "{}: {}", language.name, answer.raw());
+        assert!(answer.data()[part].is_object(), "{}: {}", language.name, answer.raw());
+    }
+}
+
 #[tokio::test]
 async fn what_a_template_asks_for_is_granted_by_name_and_nothing_else_is_asked_for() {
     let bench = bench();

@@ -7,6 +7,7 @@ import sys
 from componentize_py_types import Err
 from failure import AGAIN, NodeFailure
 from node import DESCRIPTION, process
+from parts import with_parts
 from ports import HostPorts
 from wit_world import exports
 from wit_world.imports import log, settings
@@ -37,8 +38,9 @@ class Action(exports.Action):
         try:
             body = json.loads(message.body)
             contract = json.loads(settings.contract())
-            body, route, end = process(body, json.loads(settings.get()), contract, HostPorts())
-            return Answer(Message(json.dumps(body), message.headers), route, end)
+            result = process(body, json.loads(settings.get()), contract, HostPorts())
+            text = with_parts(message.body, result.get("parts", {}))
+            return Answer(Message(text, message.headers), result.get("route"), result.get("end"))
         except Err:
             # An import has failed, and says by itself what happens next.
             raise

@@ -3,6 +3,7 @@
 from typing import Any, Protocol
 
 from failure import TRASH, NodeFailure
+from parts import Result
 
 DESCRIPTION = {
     "kind": "node-name",
@@ -33,19 +34,19 @@ class Ports(Protocol):
 
 def process(
     body: dict[str, Any], settings: dict[str, Any], contract: dict[str, Any], ports: Ports
-) -> tuple[dict[str, Any], str | None, str | None]:
-    """Works on one message. Answers the new body, a route, and why the message ends here if it does."""
+) -> Result:
+    """Works on one message. Answers its own parts of it, a route, or why the message ends here."""
     system, id, fields = _record_of(body)
     target = settings["application"]
     known = ports.look(system, id, target)
     if known["answer"] == "found":
         other = next(side["record"] for side in known["of"]["sides"] if side["record"]["system"] == target)
-        return {**body, "match": {"record": other, "by": ["mapping"]}}, "matched", None
+        return {"parts": {"match": {"record": other, "by": ["mapping"]}}, "route": "matched"}
     if known["answer"] == "pending":
         # `create` knows how far it is, and takes it up where it was left.
-        return body, "none", None
+        return {"route": "none"}
     if known["answer"] == "inactive":
-        return body, None, f"{system}:{id} had a counterpart that is gone: it gets no other"
+        return {"end": f"{system}:{id} had a counterpart that is gone: it gets no other"}
 
     found: dict[str, list[str]] = {}
     for key in _keys(settings, contract, system, target):
@@ -54,13 +55,13 @@ def process(
             for other in _holders(ports, target, key, value):
                 found.setdefault(other, []).append(key.name)
     if not found:
-        return body, "none", None
+        return {"route": "none"}
     taken = [other for other in found if ports.look(target, other, system)["answer"] != "missing"]
     if len(found) > 1 or taken:
         records = [{"system": target, "id": other} for other in found]
-        return {**body, "match": {"records": records, "taken": taken}}, "ambiguous", None
+        return {"parts": {"match": {"records": records, "taken": taken}}, "route": "ambiguous"}
     [(other, by)] = found.items()
-    return {**body, "match": {"record": {"system": target, "id": other}, "by": by}}, "matched", None
+    return {"parts": {"match": {"record": {"system": target, "id": other}, "by": by}}, "route": "matched"}
 
 
 class _Key:

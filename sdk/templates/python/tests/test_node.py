@@ -1,3 +1,4 @@
+import json
 import sys
 import unittest
 from pathlib import Path
@@ -6,6 +7,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "src"))
 
 from failure import TRASH, NodeFailure  # noqa: E402
 from node import process  # noqa: E402
+from parts import with_parts  # noqa: E402
 
 CONTRACT = {
     "fields": {
@@ -43,8 +45,8 @@ def pair_with(id):
 
 class NodeTest(unittest.TestCase):
     def route(self, ports, settings=SETTINGS, **fields):
-        body, route, end = process(message(**fields), settings, CONTRACT, ports)
-        return route, body.get("match"), end
+        result = process(message(**fields), settings, CONTRACT, ports)
+        return result.get("route"), result.get("parts", {}).get("match"), result.get("end")
 
     def test_one_record_with_the_address_is_found(self):
         ports = Ports({"7": {"email": "ada@example.com"}, "8": {"email": "bob@example.com"}})
@@ -114,6 +116,17 @@ class NodeTest(unittest.TestCase):
             with self.assertRaises(NodeFailure) as caught:
                 self.route(Ports(), settings={**SETTINGS, "keys": keys}, email="a@b.c")
             self.assertEqual(caught.exception.code, TRASH)
+
+    def test_what_is_in_the_message_already_keeps_its_text(self):
+        body = '{"hint": {"record":{"system":"crm","id":"101"}}, "record":{"id":"101","fields":{"a":"}\\u00e9","b":1e2}}} '
+        result = process(json.loads(body), SETTINGS, CONTRACT, Ports(mapping={("crm", "101"): pair_with("7")}))
+
+        text = with_parts(body, result["parts"])
+
+        self.assertTrue(text.startswith(body.rstrip()[:-1] + ',"match": {'), text)
+        self.assertEqual(json.loads(text), {**json.loads(body), **result["parts"]})
+        self.assertEqual(with_parts("{ }", {"match": 7}), '{"match": 7}')
+        self.assertEqual(with_parts(body, {}), body)
 
     def test_a_message_without_a_record_goes_to_the_trash(self):
         for body in [{}, [], None, {"hint": None}, {**message(), "record": None}, {**message(), "record": {"fields": 7}}]:
