@@ -110,6 +110,16 @@ impl Language {
         Built::new(environment, name, Vec::new())
     }
 
+    /// A folder of its own with the template and what is installed for it, to be changed and built again.
+    pub(super) fn copied(self) -> Copied {
+        let template = self.template();
+        let scratch = tempfile::tempdir().unwrap();
+        let folder = scratch.path().join(self.called);
+        let (_, steps) = written(self.name, self.called, &folder);
+        std::os::unix::fs::symlink(template.folder.join(self.packages), folder.join(self.packages)).unwrap();
+        Copied { _scratch: scratch, folder, steps, node: self.node }
+    }
+
     /// The template under a name in a folder of its own, with nothing of an attempt that did not come to its end.
     fn begun(self, name: &str, environment: &Path) -> PathBuf {
         let folder = environment.join(name);
@@ -124,6 +134,29 @@ impl Language {
     fn shown(self, name: &str) -> (String, Vec<String>) {
         let scratch = tempfile::tempdir().unwrap();
         written(self.name, name, &scratch.path().join(name))
+    }
+}
+
+/// A template to be changed.
+pub(super) struct Copied {
+    _scratch: tempfile::TempDir,
+    folder: PathBuf,
+    steps: Vec<String>,
+    node: &'static str,
+}
+
+impl Copied {
+    /// Begins the node's file with a line.
+    pub(super) fn begins_with(&self, line: &str) {
+        let file = self.folder.join(self.node);
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(file, format!("{line}\n{text}")).unwrap();
+    }
+
+    /// The step of the README that this is part of.
+    pub(super) fn step(&self, part: &str) -> Command {
+        let step = self.steps.iter().find(|step| step.contains(part));
+        command(step.unwrap_or_else(|| panic!("no `{part}` among {:?}", self.steps)), &self.folder)
     }
 }
 

@@ -2,6 +2,7 @@
 //! what a node of that language can do to the program it runs in.
 
 mod answers;
+mod build;
 mod guide;
 mod language;
 mod machine;
