@@ -1,6 +1,7 @@
 // Makes the component.
 
 import { writeFile } from "node:fs/promises";
+import { isBuiltin } from "node:module";
 import { componentize } from "@bytecodealliance/componentize-js";
 
 const FILE = "node-name.wasm";
@@ -11,6 +12,12 @@ const { component } = await componentize({
   worldName: "component",
   // With any of these the component would ask for interfaces that no node gets.
   disableFeatures: ["random", "stdio", "clocks", "http", "fetch-event"],
+}).catch((error) => {
+  const [, module] = /Error loading module "([^"]+)"/.exec(error.message) ?? [];
+  if (!isBuiltin(module ?? "")) throw error;
+  console.error(`\`${module}\` is part of Node.js, and a component has none of it: no files, no network, no processes.`);
+  console.error("What a node may ask for instead stands in `wit/world.wit`.");
+  process.exit(1);
 });
 await writeFile(FILE, component);
 console.log(`${FILE} is written: ${component.length} bytes`);

@@ -1,12 +1,28 @@
 // Makes the component: one JavaScript file of all of it, and of that the component.
 
 import { writeFile } from "node:fs/promises";
+import { isBuiltin } from "node:module";
 import { componentize } from "@bytecodealliance/componentize-js";
 import { build } from "esbuild";
 
 const FILE = "node-name.wasm";
 const BUNDLE = "build/component.js";
 
+/** What Node.js has and a component has not, unless a package of that name is installed. */
+const withoutNode = {
+  name: "without-node",
+  setup(build) {
+    build.onResolve({ filter: /^[a-z]/ }, async ({ path, pluginData, ...how }) => {
+      if (!isBuiltin(path) || pluginData === withoutNode) return undefined;
+      const found = await build.resolve(path, { ...how, pluginData: withoutNode });
+      if (found.errors.length === 0) return found;
+      const text = `\`${path}\` is part of Node.js, and a component has none of it: no files, no network, no processes.`;
+      return { errors: [{ text, notes: [{ text: "What a node may ask for instead stands in `wit/world.wit`." }] }] };
+    });
+  },
+};
+
+// What is wrong has been said when it fails.
 await build({
   entryPoints: ["src/component.ts"],
   outfile: BUNDLE,
@@ -14,7 +30,8 @@ await build({
   format: "esm",
   target: "es2022",
   external: ["pairline:*"],
-});
+  plugins: [withoutNode],
+}).catch(() => process.exit(1));
 const { component } = await componentize({
   sourcePath: BUNDLE,
   witPath: "wit",
