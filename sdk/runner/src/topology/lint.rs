@@ -203,10 +203,9 @@ impl<'a> Lint<'a> {
                 }
             }
             Some(_) => {
-                if let Some(kind) = self.known.registry.kind(&node.uses) {
-                    self.settings(name, node, &**kind);
-                }
-                self.terms(name, node);
+                let kind = self.known.registry.kind(&node.uses);
+                let fit = kind.is_some_and(|kind| self.settings_fit(name, node, &**kind));
+                self.terms(name, node, fit);
             }
         }
         let (ways, wrong) = edges(node.next.as_ref(), description);
@@ -230,9 +229,12 @@ impl<'a> Lint<'a> {
         }
     }
 
-    fn settings(&mut self, name: &str, node: &NodeDocument, kind: &dyn NodeKind) {
+    /// Whether nothing is wrong with the settings; what is, is said.
+    fn settings_fit(&mut self, name: &str, node: &NodeDocument, kind: &dyn NodeKind) -> bool {
         let settings = Settings { name, uses: &node.uses, kind, with: &node.with };
-        for wrong in settings.wrong(&self.around()) {
+        let all = settings.wrong(&self.around());
+        let fit = all.is_empty();
+        for wrong in all {
             let Wrong { code, message, help } = wrong.what;
             let top = ["nodes", name, "with"];
             let steps: Vec<&str> = top.into_iter().chain(wrong.path.iter().map(String::as_str)).collect();
@@ -243,6 +245,7 @@ impl<'a> Lint<'a> {
                 true => self.error(code, &steps, message, help),
             }
         }
+        fit
     }
 
     /// Whether this application may be meant; if not, what is wrong with it is said.

@@ -8,10 +8,14 @@ use crate::finding::code;
 use crate::topology::document::NodeDocument;
 
 impl Lint<'_> {
-    pub(super) fn terms(&mut self, name: &str, node: &NodeDocument) {
+    /// What is wrong with the settings, if they do not fit, is not told of the grants again.
+    pub(super) fn terms(&mut self, name: &str, node: &NodeDocument, settings_fit: bool) {
         let Some(kind) = self.known.registry.kind(&node.uses) else { return };
         let Some(needs) = kind.needs() else { return self.native(name, node) };
         self.grants(name, node, needs);
+        if settings_fit {
+            self.systems_are_those_of_the_settings(name, node, needs);
+        }
         if let Some(message) = kind.too_tight(&node.usage().limits) {
             let help = "raise it, or leave it out".to_owned();
             self.error(code::WRONG_LIMIT, &["nodes", name, "limits"], message, help);
@@ -65,7 +69,6 @@ impl Lint<'_> {
                 self.application(system.as_str(), &["nodes", name, "grants", key, &index.to_string()]);
             }
         }
-        self.systems_are_those_of_the_settings(name, node, needs);
         for (index, host) in grants.http.iter().enumerate() {
             let path = ["nodes", name, "grants", "http", &index.to_string()];
             if let Err(message) = origin(host) {
@@ -174,6 +177,7 @@ mod tests {
             apart.to_string(),
             "small.yaml:10:15: the settings name `erp`, and `crm` is granted; grant what it is to reach: `applications: [erp]`"
         );
+        assert_eq!(findings("{ application: wms }", "[crm]").len(), 1, "one mistake is told once");
         for (with, granted) in
             [("{ application: erp }", "[erp]"), ("{ application: erp }", "[crm, erp]"), ("{}", "[crm]")]
         {
