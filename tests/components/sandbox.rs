@@ -74,7 +74,7 @@ async fn a_loop_without_end(language: Language) {
 
     let reason = node.survived(json!({ "deed": "loop" })).await;
 
-    assert_eq!(reason, "`misbehaving.wasm` took longer than its 1000 ms");
+    assert_eq!(reason, "`misbehaving.wasm` took longer than its 1000 ms: `limits: { timeout: … }` gives it more");
 }
 
 async fn more_memory_than_there_is(language: Language) {

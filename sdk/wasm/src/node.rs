@@ -180,7 +180,10 @@ impl ComponentNode {
         let refused = store.data_mut().limiter.take_refused();
         let last_words = store.data_mut().work.last_words.take();
         let name = &self.name;
-        let took = || format!("`{name}` took longer than its {} ms", program.bounds().timeout.as_millis());
+        let took = || {
+            let timeout = program.bounds().timeout.as_millis();
+            format!("`{name}` took longer than its {timeout} ms: `limits: {{ timeout: … }}` gives it more")
+        };
         match reached {
             Reached::Answered(Ok(answer)) => (Ended::Answered, Ok(answer)),
             Reached::Answered(Err(mut failure)) => {
