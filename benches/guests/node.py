@@ -2,6 +2,8 @@
 
 from typing import Any, Protocol
 
+from parts import Result
+
 DESCRIPTION = {
     "kind": "counterpart",
     "about": "Puts the id that the record has in another system into the message.",
@@ -19,9 +21,9 @@ class Ports(Protocol):
 
 def process(
     body: dict[str, Any], settings: dict[str, Any], contract: dict[str, Any], ports: Ports
-) -> tuple[dict[str, Any], str | None, str | None]:
+) -> Result:
     record = body["hint"]["record"]
     counterpart = ports.counterpart(record["system"], record["id"], settings["target"])
     if counterpart is None:
-        return body, "missing", None
-    return {**body, "counterpart": counterpart}, "found", None
+        return {"route": "missing"}
+    return {"parts": {"counterpart": counterpart}, "route": "found"}
