@@ -16,6 +16,10 @@ pub(crate) struct Bench {
     pub(crate) crm: Arc<MemoryApplication>,
     pub(crate) erp: Arc<MemoryApplication>,
     pub(crate) contract: Arc<SyncContract>,
+    #[cfg_attr(
+        not(feature = "wasm"),
+        expect(dead_code, reason = "only nodes that a test makes itself look through them")
+    )]
     pub(crate) ports: Ports,
     pub(crate) flows: BTreeMap<System, Vec<Flow>>,
 }
