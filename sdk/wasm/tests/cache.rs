@@ -142,9 +142,11 @@ fn a_folder_that_cannot_be_made_costs_time_and_nothing_else() {
 fn code_that_nobody_has_asked_for_in_a_month_goes_and_what_is_used_stays() {
     let kept = Kept::new();
     let (code, seal) = (kept.code(), kept.code().with_extension("seal"));
-    let left = kept.folder.join("half.1-1.new");
-    fs::write(&left, "").unwrap();
-    fs::write(kept.folder.join("notes.txt"), "").unwrap();
+    let left = code.with_extension("1-1.new");
+    let notes = kept.folder.join("notes.new");
+    for file in [&left, &notes] {
+        fs::write(file, "").unwrap();
+    }
     let was_used = |file: &Path, days: u64| {
         let when = std::time::SystemTime::now() - std::time::Duration::from_secs(days * 24 * 3600);
         fs::File::options().write(true).open(file).unwrap().set_modified(when).unwrap();
@@ -156,7 +158,7 @@ fn code_that_nobody_has_asked_for_in_a_month_goes_and_what_is_used_stays() {
             .load(&file)
             .unwrap();
     };
-    for file in [&code, &left, &kept.folder.join("notes.txt")] {
+    for file in [&code, &left, &notes] {
         was_used(file, 40);
     }
 
@@ -169,7 +171,7 @@ fn code_that_nobody_has_asked_for_in_a_month_goes_and_what_is_used_stays() {
     was_used(&seal, 31);
     another_is_kept("2");
     assert!(!code.exists() && !seal.exists(), "nobody has asked for it in a month");
-    assert!(kept.folder.join("notes.txt").exists(), "that is none of ours");
+    assert!(notes.exists(), "that is none of ours");
     assert_eq!(
         fs::read_dir(&kept.folder).unwrap().count(),
         5,
